@@ -1,0 +1,57 @@
+"""Everything a person can be told went wrong, and the exit code it ends with.
+
+0 done; 1 something the person can mend; 2 wrong usage; 3 training failed, the run is resumable;
+130 and 143 stopped by SIGINT or SIGTERM, the run is resumable.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+class NnError(Exception):
+    """A message for a person: what was wrong, and the command that mends it."""
+
+    exit_code = 1
+
+
+class DataError(NnError):
+    """The data is not what the config says, or is not there."""
+
+
+class CheckpointError(NnError):
+    """A checkpoint is missing, broken or not one of ours."""
+
+
+class TrainingFailed(NnError):
+    """Training ended early (NaN, out of memory, disk full, a rank lost); the run can be resumed."""
+
+    exit_code = 3
+
+
+class Stopped(BaseException):
+    """SIGINT or SIGTERM ended the run at a batch boundary; derived from BaseException so nothing swallows it."""
+
+    def __init__(self, signum: int) -> None:
+        super().__init__(f"stopped by signal {signum}")
+        self.signum = signum
+        self.exit_code = 128 + signum
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing wrong with a config: the full key, its value, who set it, and what would be right."""
+
+    key: str
+    value: str
+    where: str  # "you typed it", "recipes/digits_mlp.yaml:9"
+    text: str
+
+
+class ConfigError(NnError):
+    """All problems of a config at once."""
+
+    def __init__(self, problems: Sequence[Problem], see: str = "") -> None:
+        self.problems = list(problems)
+        self.see = see
+        lines = [f"{p.key} = {p.value} ({p.where}): {p.text}" for p in self.problems]
+        super().__init__("\n".join(lines))
