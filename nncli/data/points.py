@@ -1,0 +1,60 @@
+"""Points in the plane: logic tables, and clouds of points that a line can or cannot part."""
+
+from typing import Annotated, Literal
+
+import numpy as np
+import torch
+from annotated_types import Ge, Interval
+
+from nncli.data.base import Data, Parts
+from nncli.data.split import split_parts
+
+CORNERS = ((0, 0), (0, 1), (1, 0), (1, 1))
+TRUTH = {"and": (0, 0, 0, 1), "or": (0, 1, 1, 1), "xor": (0, 1, 1, 0)}
+
+
+class Points(Data):
+    """A logic function of two inputs, or two interleaved half moons.
+
+    A logic function without noise is its table: four rows, which are train, val and test alike. With noise it is
+    `size` points scattered around the four corners.
+    """
+
+    def __init__(
+        self,
+        shape: Literal["and", "or", "xor", "moons"],
+        size: Annotated[int, Ge(4)],
+        noise: Annotated[float, Ge(0)],
+        batch_size: Annotated[int, Ge(1)],
+        val_fraction: Annotated[float, Interval(gt=0, lt=1)],
+        test_fraction: Annotated[float, Interval(gt=0, lt=1)],
+        split_seed: Annotated[int, Ge(0)],
+        input_shape: list[int],
+        num_classes: Annotated[int, Ge(2)],
+        seed: Annotated[int, Ge(0)],
+    ) -> None:
+        super().__init__(batch_size, split_seed, input_shape, num_classes, seed)
+        self.shape = shape
+        self.size = size
+        self.noise = noise
+        self.val_fraction = val_fraction
+        self.test_fraction = test_fraction
+
+    def load(self) -> Parts:
+        if self.shape != "moons" and self.noise == 0:
+            table = (torch.tensor(CORNERS, dtype=torch.float32), torch.tensor(TRUTH[self.shape]))
+            return {"train": table, "val": table, "test": table}
+        x, y = self._moons() if self.shape == "moons" else self._clouds()
+        inputs, targets = torch.from_numpy(x.astype(np.float32)), torch.from_numpy(y.astype(np.int64))
+        return split_parts(inputs, targets, self.val_fraction, self.test_fraction, self.split_seed)
+
+    def _moons(self) -> tuple[np.ndarray, np.ndarray]:
+        from sklearn.datasets import make_moons
+
+        x, y = make_moons(self.size, noise=self.noise, random_state=self.split_seed)
+        return np.asarray(x), np.asarray(y)
+
+    def _clouds(self) -> tuple[np.ndarray, np.ndarray]:
+        corner = np.arange(self.size) % 4
+        scatter = np.random.default_rng(self.split_seed).normal(0, self.noise, (self.size, 2))
+        return np.array(CORNERS)[corner] + scatter, np.array(TRUTH[self.shape])[corner]

@@ -1,0 +1,39 @@
+"""The small real data sets that scikit-learn brings along: nothing to download."""
+
+from typing import Annotated, Literal
+
+import numpy as np
+import torch
+from annotated_types import Ge, Interval
+
+from nncli.data.base import Data, Parts
+from nncli.data.split import split_parts
+
+
+class Scikit(Data):
+    """One of scikit-learn's bundled sets. `digits` are 8x8 pictures with values 0 to 16, the others are tables."""
+
+    def __init__(
+        self,
+        name: Literal["digits", "iris", "wine", "breast_cancer", "diabetes"],
+        batch_size: Annotated[int, Ge(1)],
+        val_fraction: Annotated[float, Interval(gt=0, lt=1)],
+        test_fraction: Annotated[float, Interval(gt=0, lt=1)],
+        split_seed: Annotated[int, Ge(0)],
+        input_shape: list[int],
+        num_classes: Annotated[int, Ge(2)] | None,
+        seed: Annotated[int, Ge(0)],
+    ) -> None:
+        super().__init__(batch_size, split_seed, input_shape, num_classes, seed)
+        self.name = name
+        self.val_fraction = val_fraction
+        self.test_fraction = test_fraction
+
+    def load(self) -> Parts:
+        from sklearn import datasets
+
+        x, y = getattr(datasets, f"load_{self.name}")(return_X_y=True)
+        digits = self.name == "digits"
+        inputs = torch.from_numpy(x.astype(np.uint8).reshape(-1, 1, 8, 8) if digits else x.astype(np.float32))
+        targets = torch.from_numpy(y.astype(np.float32 if self.name == "diabetes" else np.int64))
+        return split_parts(inputs, targets, self.val_fraction, self.test_fraction, self.split_seed)

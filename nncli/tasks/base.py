@@ -1,0 +1,96 @@
+"""What all tasks share: the wiring of optimizer and schedule, and judging a part by sums that add up over ranks."""
+
+import inspect
+from collections.abc import Callable
+from typing import Any, ClassVar, Literal
+
+import torch
+from lightning import LightningModule
+from torch import Tensor, distributed, nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+
+Batch = tuple[Tensor, Tensor]
+
+
+class Task(LightningModule):
+    """A net, what goes before it, and what it is trained for.
+
+    A task gives `training_step`, `predict`, and for judging `sums` (one row of numbers that add up over batches and
+    ranks) and `finish` (the sums of a whole part as `metrics`). `results` holds the latest, as "val/loss".
+    """
+
+    metrics: ClassVar[tuple[str, ...]]
+
+    def __init__(
+        self,
+        net: nn.Module,
+        transform: nn.Module,
+        loss: nn.Module,
+        optimizer: Callable[..., Optimizer],
+        scheduler: Callable[..., LRScheduler] | None,
+        monitor: str,
+        mode: Literal["min", "max"],
+    ) -> None:
+        super().__init__()
+        self.net, self.transform, self.loss = net, transform, loss
+        self.optimizer, self.scheduler = optimizer, scheduler
+        self.monitor, self.mode = monitor, mode
+        self.results: dict[str, float] = {}
+        self._sums: Tensor | None = None
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.net(self.transform(x))
+
+    def predict(self, x: Tensor) -> Tensor:
+        """The answer to raw inputs, in the units a person wants."""
+        raise NotImplementedError
+
+    def sums(self, batch: Batch) -> Tensor:
+        raise NotImplementedError
+
+    def finish(self, sums: list[float]) -> dict[str, float]:
+        raise NotImplementedError
+
+    def fit_statistics(self, x: Tensor, y: Tensor) -> None:
+        """Take the scale of the inputs, and of a measured target, from the training part."""
+        if fit := getattr(self.transform, "fit", None):
+            fit(x)
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        self._judge(batch)
+
+    def test_step(self, batch: Batch, batch_idx: int) -> None:
+        self._judge(batch)
+
+    def on_validation_epoch_end(self) -> None:
+        self._finish("val")
+
+    def on_test_epoch_end(self) -> None:
+        self._finish("test")
+
+    def configure_optimizers(self) -> Any:
+        optimizer = self.optimizer(self.net.parameters())
+        if self.scheduler is None:
+            return optimizer
+        told = {}
+        if "total_steps" in inspect.signature(self.scheduler).parameters:
+            told["total_steps"] = int(self.trainer.estimated_stepping_batches)
+        schedule = self.scheduler(optimizer, **told)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    @torch.no_grad()
+    def _judge(self, batch: Batch) -> None:
+        exact = torch.float32 if self.device.type == "mps" else torch.float64
+        row = self.sums(batch).to(exact)
+        self._sums = row if self._sums is None else self._sums + row
+
+    def _finish(self, part: str) -> None:
+        if (sums := self._sums) is None:
+            return
+        self._sums = None
+        if distributed.is_available() and distributed.is_initialized() and distributed.get_world_size() > 1:
+            distributed.all_reduce(sums)
+        found = {f"{part}/{name}": value for name, value in self.finish(sums.tolist()).items()}
+        self.results.update(found)
+        self.log_dict(found, sync_dist=True)  # equal on all ranks already; without it Lightning warns

@@ -1,0 +1,53 @@
+"""Rosenblatt's learning rule for a threshold unit ("The perceptron", 1958)."""
+
+from typing import ClassVar, Protocol, cast
+
+import torch
+from torch import Tensor
+
+from nncli.errors import NnError
+from nncli.tasks.base import Batch, Task
+
+
+class HasSum(Protocol):
+    """A unit that shows the sum z (B,) that its threshold judges."""
+
+    def z(self, x: Tensor) -> Tensor: ...
+
+
+class PerceptronRule(Task):
+    """`w += lr * (y - step(z)) * x`, summed over the batch; for one sample after another take a batch of one.
+
+    The loss to use is the perceptron criterion, `sum of (step(z) - y) * z`. With z = w·x + b and step(z) held fixed,
+    its gradient is `sum of (step(z) - y) * x`, so plain gradient descent moves w by exactly the rule, and leaves it
+    alone where the answer is right. The rule ends at a separating line if there is one (Novikoff 1962), and never if
+    there is none, as for XOR (Minsky & Papert 1969).
+    """
+
+    metrics: ClassVar[tuple[str, ...]] = ("loss", "accuracy")
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        x, y = batch
+        return self.loss(self._z(x), y)
+
+    def predict(self, x: Tensor) -> Tensor:
+        """The answers 0 or 1 (B,)."""
+        return (self._z(x) > 0).long()
+
+    def sums(self, batch: Batch) -> Tensor:
+        """Samples, loss, right answers."""
+        x, y = batch
+        if len(y) == 0:  # a rank's share of a short last batch
+            return torch.zeros(3, device=self.device)
+        z = self._z(x)
+        right = ((z > 0) == (y > 0)).sum()
+        return torch.stack([z.new_tensor(len(y)), self.loss(z, y), right.to(z.dtype)])
+
+    def finish(self, sums: list[float]) -> dict[str, float]:
+        count, loss, right = sums
+        return {"loss": loss / count, "accuracy": right / count}
+
+    def _z(self, x: Tensor) -> Tensor:
+        if not hasattr(self.net, "z"):
+            raise NnError("task=perceptron trains a threshold unit, which this net is not; take model=perceptron")
+        return cast(HasSum, self.net).z(self.transform(x)).float()

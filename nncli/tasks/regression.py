@@ -1,0 +1,82 @@
+"""A measured number for each input."""
+
+import math
+from collections.abc import Callable
+from typing import ClassVar, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+
+from nncli.errors import NnError
+from nncli.tasks.base import Batch, Task
+
+
+class Regression(Task):
+    """The net learns the target in standard units, `(y - mean) / std` of the training part.
+
+    Predictions and metrics are in the target's own units; only `loss` stays in standard units.
+    """
+
+    metrics: ClassVar[tuple[str, ...]] = ("loss", "mae", "rmse", "r2")
+    target_mean: Tensor
+    target_std: Tensor
+
+    def __init__(
+        self,
+        net: nn.Module,
+        transform: nn.Module,
+        loss: nn.Module,
+        optimizer: Callable[..., Optimizer],
+        scheduler: Callable[..., LRScheduler] | None,
+        monitor: str,
+        mode: Literal["min", "max"],
+    ) -> None:
+        super().__init__(net, transform, loss, optimizer, scheduler, monitor, mode)
+        self.register_buffer("target_mean", torch.zeros(()))
+        self.register_buffer("target_std", torch.ones(()))
+
+    def fit_statistics(self, x: Tensor, y: Tensor) -> None:
+        super().fit_statistics(x, y)
+        self.target_mean.fill_(y.double().mean().item())
+        self.target_std.fill_(y.double().std(correction=0).item() or 1.0)
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        x, y = batch
+        return self.loss(self._standard(x), self._scaled(y))
+
+    def predict(self, x: Tensor) -> Tensor:
+        """The number (B,) in the target's own units."""
+        return self._standard(x) * self.target_std + self.target_mean
+
+    def sums(self, batch: Batch) -> Tensor:
+        """Samples, loss, absolute and squared errors, targets and their squares, in standard units."""
+        x, y = batch
+        if len(y) == 0:  # a rank's share of a short last batch
+            return torch.zeros(6, device=self.device)
+        z, wanted = self._standard(x), self._scaled(y)
+        error = z - wanted
+        count = wanted.new_tensor(len(y))
+        found = [count, self.loss(z, wanted) * count, error.abs().sum(), error.square().sum()]
+        return torch.stack([*found, wanted.sum(), wanted.square().sum()])
+
+    def finish(self, sums: list[float]) -> dict[str, float]:
+        count, loss, absolute, squared, first, second = sums
+        spread = second - first * first / count  # the squared errors of always answering the mean
+        unit = self.target_std.item()
+        return {
+            "loss": loss / count,
+            "mae": unit * absolute / count,
+            "rmse": unit * math.sqrt(squared / count),
+            "r2": 1 - squared / spread if spread > 0 else math.nan,
+        }
+
+    def _scaled(self, y: Tensor) -> Tensor:
+        return (y - self.target_mean) / self.target_std
+
+    def _standard(self, x: Tensor) -> Tensor:
+        z = self(x).float()
+        if z.shape[1:] != (1,):
+            raise NnError(f"task=regression wants one output, the net has {list(z.shape[1:])}; set model.num_outputs=1")
+        return z.squeeze(1)
