@@ -1,0 +1,5 @@
+"""`python -m nncli` is `nn`."""
+
+from nncli.cli.main import main
+
+main()

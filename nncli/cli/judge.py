@@ -1,0 +1,35 @@
+"""`nn eval`."""
+
+from typing import Annotated, Literal
+
+import typer
+
+from nncli.cli.options import Json, Run, Trust, Words
+
+Part = Annotated[Literal["train", "val", "test"], typer.Option(help="Which part of the data.")]
+Which = Annotated[Literal["best", "last"], typer.Option(help="Which weights.")]
+
+
+def judge(
+    run: Run, words: Words = None, part: Part = "test", which: Which = "best", json: Json = False, trust: Trust = None
+) -> None:
+    """Judge a run's weights on a part of its data.
+
+    \b
+    nn eval last
+    nn eval last --part val
+    """
+    import json as jsons
+
+    from nncli.config.trust import trusted
+    from nncli.run import folder
+    from nncli.run.restore import judged
+
+    found = folder.find(run)
+    results = judged(found, words or [], part=part, which=which, trust=trusted(trust or ()))
+    if json:
+        print(jsons.dumps({"run": str(found.path), "part": part, "weights": which, "metrics": results}))
+        return
+    print(f"{found.name} · {which} weights · {part} part")
+    for name, value in results.items():
+        print(f"  {name:24} {value:.4f}")

@@ -1,0 +1,55 @@
+"""`nn`: words in, one call, a result shown. Every error a person can cause ends here, as one message and a code."""
+
+import os
+import sys
+
+import typer
+
+from nncli.cli import config, recipes, runs
+from nncli.cli.env import env
+from nncli.cli.judge import judge
+from nncli.cli.train import resume, train
+from nncli.errors import ConfigError, NnError, Stopped
+
+app = typer.Typer(
+    name="nn",
+    help="Train neural networks from YAML: checked, reproducible runs that can be resumed, judged and explained.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command()(train)
+app.command()(resume)
+app.command(name="eval")(judge)
+app.add_typer(recipes.app, name="recipes")
+app.add_typer(config.app, name="config")
+app.add_typer(runs.app, name="runs")
+app.command()(env)
+
+
+def main() -> None:
+    """The console script: run a verb, turn what it raises into a message on stderr and a documented exit code."""
+    try:
+        app()
+    except ConfigError as error:
+        from nncli.cli.problems import show_problems
+
+        show_problems(error)
+        _leave(error.exit_code)
+    except NnError as error:
+        print(f"{error}", file=sys.stderr)
+        _leave(error.exit_code)
+    except Stopped as stopped:
+        print("\nstopped; go on with: nn resume last", file=sys.stderr)
+        _leave(stopped.exit_code)
+    except KeyboardInterrupt:
+        _leave(130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _leave(1)
+
+
+def _leave(code: int) -> None:
+    sys.stdout.flush()
+    sys.exit(code)

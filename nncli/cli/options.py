@@ -1,0 +1,27 @@
+"""The arguments and options that several verbs share."""
+
+from typing import Annotated
+
+import typer
+
+from nncli.cli.complete import complete_runs, complete_words
+
+Words = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[WORD]...",
+        help="recipe=NAME, a choice such as model=resnet, or a value such as optimizer.lr=0.1.",
+        autocompletion=complete_words,
+        show_default=False,
+    ),
+]
+Run = Annotated[
+    str,
+    typer.Argument(help="A run's folder, its name, or `last`.", autocompletion=complete_runs, show_default=False),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for a program to read.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
+Trust = Annotated[
+    list[str] | None,
+    typer.Option("--trust", metavar="PACKAGE", help="Allow classes of this package of yours.", show_default=False),
+]

@@ -1,0 +1,71 @@
+"""`nn recipes`: ls, show, cp."""
+
+from typing import Annotated
+
+import typer
+
+from nncli.cli.complete import complete_recipes
+from nncli.cli.options import Json
+
+app = typer.Typer(help="Look at the ready recipes, or take one as a start.", no_args_is_help=True)
+Name = Annotated[str, typer.Argument(help="A recipe's name.", autocompletion=complete_recipes, show_default=False)]
+
+
+@app.command()
+def ls(json: Json = False) -> None:
+    """List the recipes, what each trains and the result it claims.
+
+    \b
+    nn recipes ls
+    """
+    import json as jsons
+
+    from nncli.config.recipes import all_recipes
+
+    recipes = all_recipes()
+    if json:
+        print(jsons.dumps([{"name": r.name, "path": str(r.path), "title": r.title, "claim": r.claim} for r in recipes]))
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table.grid(padding=(0, 2))
+    for recipe in recipes:
+        metric, value = recipe.claim.get("metric", ""), recipe.claim.get("measured", "no claim")
+        mine = " (yours)" if recipe.is_own else ""
+        table.add_row(f"[bold]{recipe.name}[/]{mine}", recipe.title, f"{metric} {value}")
+    Console(highlight=False).print(table)
+
+
+@app.command()
+def show(name: Name) -> None:
+    """Print a recipe's file.
+
+    \b
+    nn recipes show digits_mlp
+    """
+    from nncli.config.recipes import find
+
+    print(find(name).path.read_text(), end="")
+
+
+@app.command()
+def cp(name: Name, new: Annotated[str, typer.Argument(help="The copy's name.", show_default=False)] = "") -> None:
+    """Copy a recipe into ./recipes, to change it there.
+
+    \b
+    nn recipes cp digits_mlp mine
+    """
+    from nncli.config.recipes import find
+    from nncli.errors import NnError
+    from nncli.paths import own, shown
+
+    source = find(name)
+    target = own("recipes") / f"{new or name}.yaml"
+    if not (new or name).isidentifier():
+        raise NnError(f"{new} is no name for a recipe: letters, digits and _ only")
+    if target.exists():
+        raise NnError(f"{shown(target)} exists already; name the copy: nn recipes cp {name} NEW")
+    target.parent.mkdir(exist_ok=True)
+    target.write_text(source.path.read_text())
+    print(f"{shown(target)}; train it with: nn train recipe={target.stem}")

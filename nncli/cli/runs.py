@@ -1,0 +1,119 @@
+"""`nn runs`: ls, show, diff, rm."""
+
+from typing import Annotated, Any
+
+import typer
+
+from nncli.cli.complete import complete_runs
+from nncli.cli.options import Json, Run
+
+app = typer.Typer(help="Look at the runs in ./runs (or $NN_RUNS), compare and remove them.", no_args_is_help=True)
+
+
+@app.command()
+def ls(json: Json = False) -> None:
+    """List the runs, newest first.
+
+    \b
+    nn runs ls
+    """
+    import json as jsons
+    import math
+
+    from nncli.run.folder import all_runs
+
+    runs = [(run, run.status(), run.read(run.summary)) for run in all_runs()]
+    if json:
+        print(jsons.dumps([{"run": str(r.path), "name": r.name, **facts, "status": s} for r, s, facts in runs]))
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table.grid(padding=(0, 3))
+    for run, status, facts in runs:
+        judged = [f"{k} {v:.4f}" for k, v in facts.get("metrics", {}).items() if _is_judgement(k, facts["metrics"])]
+        wall = facts.get("wall_s", math.nan)
+        table.add_row(run.name, status.split(":")[0], f"{facts.get('steps', 0)} steps", f"{wall:.0f} s", *judged)
+    Console(highlight=False, soft_wrap=True).print(table if runs else "no runs yet; start one with nn train")
+
+
+def _is_judgement(key: str, metrics: dict[str, float]) -> bool:
+    part = "test" if any(k.startswith("test/") for k in metrics) else "val"
+    return key.startswith(f"{part}/")
+
+
+@app.command()
+def show(run: Run, json: Json = False) -> None:
+    """Print what a run was and what came of it.
+
+    \b
+    nn runs show last
+    """
+    import json as jsons
+
+    from nncli.run.folder import find
+
+    found = find(run)
+    facts: dict[str, Any] = {
+        "run": str(found.path),
+        **found.read(found.summary),
+        "status": found.status(),
+        "words": found.words.read_text().splitlines() if found.words.is_file() else [],
+        "environment": found.read(found.environment),
+        "checkpoints": sorted(p.name for p in found.checkpoints.glob("*.ckpt")),
+    }
+    if json:
+        print(jsons.dumps(facts))
+        return
+    for name, value in facts.items():
+        if name == "environment":
+            continue
+        if name == "metrics":
+            for metric, number in value.items():
+                print(f"  {metric:16} {number:.4f}")
+            continue
+        print(f"{name:16} {' '.join(value) if isinstance(value, list) else value}")
+
+
+@app.command()
+def diff(one: Run, other: Run) -> None:
+    """Print the keys whose values differ between two runs, and both results.
+
+    \b
+    nn runs diff last last
+    """
+    from rich.console import Console
+    from rich.table import Table
+
+    from nncli.config.origin import leaves
+    from nncli.run.folder import find
+
+    pair = [find(one), find(other)]
+    values = [leaves(run.config) for run in pair]
+    for run, facts in zip(pair, values, strict=True):
+        facts.update({k: f"{v:.4f}" for k, v in run.read(run.summary).get("metrics", {}).items()})
+    table = Table.grid(padding=(0, 3))
+    table.add_row("", *(f"[bold]{run.name}[/]" for run in pair))
+    for key in sorted(values[0].keys() | values[1].keys()):
+        left, right = (str(facts.get(key, "-")) for facts in values)
+        if left != right:
+            table.add_row(key, left, right)
+    Console(highlight=False).print(table)
+
+
+@app.command()
+def rm(
+    runs: Annotated[list[str], typer.Argument(help="Runs to delete.", autocompletion=complete_runs)],
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Delete runs, after asking.
+
+    \b
+    nn runs rm last --yes
+    """
+    from nncli.run.folder import find, remove
+
+    for run in [find(text) for text in runs]:
+        if yes or typer.confirm(f"delete {run.name} and its checkpoints?"):
+            remove(run)
+            print(f"deleted {run.name}")

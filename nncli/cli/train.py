@@ -1,0 +1,50 @@
+"""`nn train` and `nn resume`."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from nncli.cli.options import Json, Quiet, Run, Trust, Words
+
+if TYPE_CHECKING:
+    from nncli.run.screen import Mode
+
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Check everything, one batch included, and stop.")]
+
+
+def mode(json: bool, quiet: bool) -> "Mode":
+    return "json" if json else "quiet" if quiet else "auto"
+
+
+def train(
+    words: Words = None, dry_run: DryRun = False, json: Json = False, quiet: Quiet = False, trust: Trust = None
+) -> None:
+    """Train a net and keep everything about it in a new run folder.
+
+    \b
+    nn train
+    nn train recipe=wine_mlp optimizer.lr=0.01 trainer.max_epochs=20
+    """
+    from nncli.config.compose import compose
+    from nncli.config.trust import trusted
+
+    config = compose(words or [], trust=trusted(trust or ()))
+    from nncli.run.cluster import fit_anywhere
+    from nncli.run.screen import Screen
+
+    fit_anywhere(config, Screen(mode(json, quiet)), dry_run=dry_run)
+
+
+def resume(run: Run, words: Words = None, json: Json = False, quiet: Quiet = False, trust: Trust = None) -> None:
+    """Go on with a run in its own folder, exactly where it was, or longer.
+
+    \b
+    nn resume last
+    nn resume last trainer.max_epochs=60
+    """
+    from nncli.config.trust import trusted
+    from nncli.run import folder
+    from nncli.run.fit import resume as go_on
+    from nncli.run.screen import Screen
+
+    go_on(folder.find(run), words or [], Screen(mode(json, quiet)), trusted(trust or ()))

@@ -1,0 +1,52 @@
+"""The recipes a person can name: their own first, then the shipped ones, with what each header says."""
+
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from nncli.errors import NnError
+from nncli.paths import own, shipped
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A recipe file and what its header claims."""
+
+    name: str
+    path: Path
+    title: str  # the first comment line
+    claim: dict[str, Any]  # {} when it makes none
+
+    @property
+    def is_own(self) -> bool:
+        return self.path.parent == own("recipes")
+
+
+def all_recipes() -> list[Recipe]:
+    """Every recipe by name; one's own hides a shipped one of the same name."""
+    found: dict[str, Recipe] = {}
+    for folder in (shipped("recipes"), own("recipes")):
+        found |= {path.stem: read(path) for path in sorted(folder.glob("*.yaml"))}
+    return [found[name] for name in sorted(found)]
+
+
+def read(path: Path) -> Recipe:
+    header = [line[1:].strip() for line in path.read_text().splitlines() if line.startswith("#")]
+    claims = [line.removeprefix("claim:") for line in header if line.startswith("claim:")]
+    try:
+        claim = yaml.safe_load(claims[0]) if claims else {}
+    except yaml.YAMLError:
+        claim = {}
+    return Recipe(path.stem, path, header[0] if header else "", claim if isinstance(claim, dict) else {})
+
+
+def find(name: str) -> Recipe:
+    recipes = {r.name: r for r in all_recipes()}
+    if name in recipes:
+        return recipes[name]
+    near = get_close_matches(name, recipes, 1)
+    hint = f" Did you mean {near[0]}?" if near else ""
+    raise NnError(f"there is no recipe {name}.{hint} See nn recipes ls.")

@@ -1,0 +1,111 @@
+"""A checked config as live parts: every problem told at once, then data, task and devices, then one batch."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Annotated, Any, cast
+
+import torch
+from annotated_types import Ge
+from lightning.pytorch import LightningDataModule, LightningModule
+from omegaconf import DictConfig, OmegaConf
+
+from nncli.config.build import build
+from nncli.config.check import check
+from nncli.config.compose import Config
+from nncli.errors import ConfigError, NnError, Problem
+from nncli.run import random
+from nncli.run.keeper import checkpoint_settings
+from nncli.run.trainer import Placement, misfits, place, trainer_settings
+
+TRIED_ROWS = 8  # samples that go through the net before training starts
+
+
+def run_settings(*, seed: Annotated[int, Ge(0)], test: bool, run_dir: str | None) -> None:
+    """The keys at the root of a config that are no section."""
+
+
+SECTIONS: dict[str, Callable[..., object]] = {
+    "trainer": trainer_settings,
+    "checkpoint": checkpoint_settings,
+    "": run_settings,
+}
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What one process needs to train or judge."""
+
+    data: Any  # a nncli.data Data or a person's own LightningDataModule of the same form
+    task: Any
+    where: Placement
+    trainer: dict[str, Any]
+
+
+def section(config: Config, key: str) -> dict[str, Any]:
+    """A section's plain values, interpolations resolved."""
+    return cast(dict[str, Any], OmegaConf.to_container(cast(DictConfig, config.tree[key]), resolve=True))
+
+
+def problems(config: Config) -> list[Problem]:
+    """Everything wrong with a config that can be told without touching data."""
+    found = check(config, SECTIONS)
+    if any(p.key.startswith(("trainer", "data.batch_size")) for p in found):
+        return found
+    for key, value, text in misfits(section(config, "trainer"), int(config.tree.data.get("batch_size", 1))):
+        origin = config.origins.get(key)
+        found.append(Problem(key, str(value), origin.where if origin else "", text))
+    return found
+
+
+def require(config: Config) -> None:
+    if found := problems(config):
+        raise ConfigError(found)
+
+
+def settle(config: Config) -> Config:
+    """The config with this machine's answer in place of each `auto`, so that it says how the run was made."""
+    where = place(section(config, "trainer"))
+    tree = config.tree.copy()
+    for key in ("accelerator", "devices", "precision"):
+        OmegaConf.update(tree, f"trainer.{key}", getattr(where, key))
+    return replace(config, tree=tree)
+
+
+def assemble(config: Config, *, judge_only: bool = False) -> Parts:
+    """Build the parts of a config that has passed its check. The seed fixes the initial weights."""
+    tree = config.tree
+    random.seed_all(int(tree.seed))
+    data = cast(Any, build(tree.data, config=config))
+    if not isinstance(data, LightningDataModule):
+        raise NnError("data does not build a LightningDataModule")
+    data.prepare_data()
+    data.setup("fit")
+    task = cast(Any, build(tree.task, config=config))
+    assert isinstance(task, LightningModule)
+    if not judge_only:
+        task.fit_statistics(*data.parts["train"])
+    settings = section(config, "trainer")
+    return Parts(data, task, place(settings), settings)
+
+
+def try_one_batch(parts: Parts) -> None:
+    """A few samples through the net and the loss, without leaving a trace; what does not fit is told now."""
+    x, y = (t[:TRIED_ROWS] for t in parts.data.parts["train"])
+    before = random.states()
+    parts.task.eval()
+    try:
+        with torch.no_grad():
+            loss = parts.task.training_step((x, y), 0)
+    except (RuntimeError, ValueError, IndexError, TypeError) as error:
+        why = str(error).splitlines()[0]
+        raise NnError(
+            f"the net, the data and the loss do not fit together: {why}\n"
+            f"  a batch of data is {list(x.shape)} {x.dtype} with targets {list(y.shape)} {y.dtype}; "
+            "look at model and loss in nn config show"
+        ) from error
+    finally:
+        parts.task.train()
+        random.restore(before)
+    value = float(loss["loss"] if isinstance(loss, dict) else loss)
+    if value != value or value in (float("inf"), float("-inf")):
+        raise NnError(f"the loss of the first samples is {value} before any training: look at data, loss and init")

@@ -1,0 +1,148 @@
+"""Checkpoints that are whole or not there: written atomically, ending in their own digest, free of code.
+
+A file is torch's zip of tensors and plain values, followed by a trailer: 8 bytes of magic and the SHA-256 of
+everything before them. The trailer commits with the file in one rename, so no second file can go missing.
+"""
+
+import errno
+import hashlib
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO, Any
+
+import torch
+from lightning.pytorch.plugins.io import CheckpointIO
+
+from nncli.errors import CheckpointError, TrainingFailed
+from nncli.run.folder import sync_folder
+
+MAGIC = b"NNCKPT01"
+TRAILER = len(MAGIC) + 32
+CHUNK = 1 << 20
+
+
+class _Digested:
+    """A file that hashes what is written to it; torch writes its zip front to back."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self.file = file
+        self.digest = hashlib.sha256()
+
+    def write(self, data: bytes) -> int:
+        self.digest.update(data)
+        return self.file.write(data)
+
+    def flush(self) -> None:
+        self.file.flush()
+
+
+def save(state: dict[str, Any], path: Path) -> None:
+    """Write beside the target, on its own filesystem, then rename over it."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with open(temporary, "wb") as f:
+            digested = _Digested(f)
+            torch.save(state, digested)  # pyright: ignore[reportArgumentType]  # torch asks for write and flush only
+            f.write(MAGIC + digested.digest.digest())
+            f.flush()
+            os.fsync(f.fileno())
+        os.replace(temporary, path)
+    except (OSError, RuntimeError) as error:  # torch wraps a failed write in a RuntimeError
+        raise TrainingFailed(_why_unwritten(error, path)) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+    sync_folder(path.parent)
+
+
+def _why_unwritten(error: Exception, path: Path) -> str:
+    cause = error if isinstance(error, OSError) else error.__context__
+    full = isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT)
+    why = "the disk is full" if full else str(cause or error).splitlines()[0]
+    return f"the checkpoint {path} could not be written: {why}. Earlier ones are whole; make room, then nn resume."
+
+
+def verify(path: Path) -> None:
+    """Raise CheckpointError unless the file is whole, bit for bit, as it was written."""
+    with open(path, "rb") as f:
+        _verify(f, path)
+
+
+def _verify(f: IO[bytes], path: Path) -> None:
+    size = os.fstat(f.fileno()).st_size
+    left = size - TRAILER
+    if left <= 0:
+        raise CheckpointError(f"{path} is cut short ({size} bytes).")
+    digest = hashlib.sha256()
+    while left:
+        chunk = f.read(min(CHUNK, left))
+        if not chunk:
+            raise CheckpointError(f"{path} is cut short.")
+        digest.update(chunk)
+        left -= len(chunk)
+    if f.read(TRAILER) != MAGIC + digest.digest():
+        raise CheckpointError(f"{path} is broken: its content does not match its digest.")
+
+
+def load(path: Path) -> dict[str, Any]:
+    """The state in a checkpoint, verified first, then read without running any code in it."""
+    try:
+        with open(path, "rb") as f:
+            _verify(f, path)
+            f.seek(0)
+            state = torch.load(f, map_location="cpu", weights_only=True)
+    except OSError as error:
+        raise CheckpointError(f"{path} cannot be read: {error.strerror}.") from error
+    except CheckpointError:
+        raise
+    except Exception as error:  # torch raises many kinds for a file that is no plain zip of tensors
+        raise CheckpointError(f"{path} holds something else than tensors and plain values: refused.") from error
+    if not isinstance(state, dict) or "state_dict" not in state:
+        raise CheckpointError(f"{path} is no checkpoint of a run.")
+    return state
+
+
+def newest(folder: Path, announce: Callable[[str], None]) -> Path | None:
+    """The newest whole checkpoint; each broken one that is passed over is announced."""
+    steps = sorted(folder.glob("step-*.ckpt"), reverse=True)
+    for path in [folder / "last.ckpt", *steps, folder / "best.ckpt"]:
+        if not path.is_file():
+            continue
+        try:
+            verify(path)
+        except (CheckpointError, OSError) as error:
+            announce(f"{error} Falling back to an older one.")
+            continue
+        return path
+    return None
+
+
+def point(target: Path, name: Path) -> None:
+    """Make `name` the same file as `target`, in one step: a hard link where the filesystem has them, else a copy."""
+    temporary = name.with_name(f".{name.name}.{os.getpid()}.tmp")
+    try:
+        try:
+            os.link(target, temporary)
+        except OSError:
+            shutil.copyfile(target, temporary)
+        os.replace(temporary, name)
+    except OSError as error:
+        raise TrainingFailed(_why_unwritten(error, name)) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+class AtomicIO(CheckpointIO):
+    """Lightning's door to the two functions above."""
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
+        save(checkpoint, Path(path))
+
+    def load_checkpoint(
+        self, path: str | Path, map_location: Any = None, weights_only: bool | None = None
+    ) -> dict[str, Any]:
+        return load(Path(path))
+
+    def remove_checkpoint(self, path: str | Path) -> None:
+        Path(path).unlink(missing_ok=True)

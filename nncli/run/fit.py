@@ -1,0 +1,133 @@
+"""fit(config): check everything, make the folder, freeze the config in it, train. resume(run): go on in it."""
+
+import os
+from collections.abc import Callable, Collection, Sequence
+from pathlib import Path
+from typing import Any
+
+from nncli.config.check import unread
+from nncli.config.compose import Config, compose, freeze, thaw
+from nncli.errors import NnError
+from nncli.run import folder as folders
+from nncli.run import launch
+from nncli.run.assemble import Parts, assemble, require, settle, try_one_batch
+from nncli.run.checkpoint import newest
+from nncli.run.folder import RunFolder
+from nncli.run.keeper import Signals
+from nncli.run.record import environment
+from nncli.run.screen import Screen
+from nncli.run.train import train
+
+# words that nn resume accepts: they change how long and where a run is trained, never what it learns
+RESUMABLE = (
+    "trainer.max_epochs",
+    "trainer.max_steps",
+    "trainer.early_stopping",
+    "trainer.accelerator",
+    "trainer.devices",
+    "trainer.num_nodes",
+    "trainer.strategy",
+    "trainer.threads",
+    "trainer.timeout",
+    "checkpoint.*",
+    "data.root",
+    "test",
+)
+
+
+def prepared(config: Config, screen: Screen) -> tuple[Config, Parts]:
+    """Every check there is, up to one batch through the net; nothing on disk is touched."""
+    require(config)
+    for note in unread(config):
+        screen.line(f"  note: {note}")
+    config = settle(config)
+    parts = assemble(config)
+    parts.data.place(
+        rank=0,
+        world=parts.where.world,
+        accumulate=parts.trainer["accumulate"],
+        limit=parts.trainer["limit_batches"],
+        overfit=parts.trainer["overfit_batches"],
+    )
+    try_one_batch(parts)
+    return config, parts
+
+
+def fit(
+    config: Config,
+    screen: Screen,
+    *,
+    dry_run: bool = False,
+    announce: Callable[[str], object] = lambda path: None,
+) -> RunFolder | None:
+    """Train from the start in a new folder, whose path is announced; with dry_run, stop after the checks."""
+    with Signals().caught() as signals:
+        config, parts = prepared(config, screen)
+        screen.line(headline(config, parts))
+        if dry_run:
+            screen.line("  checked, nothing was started")
+            return None
+        run = folders.make(config.name, config.tree.run_dir)
+        folders.write_atomic(run.words, "".join(f"{w}\n" for w in config.words).encode())
+        placement = {k: str(v) for k, v in vars(parts.where).items()}
+        run.write(run.environment, environment(int(config.tree.seed), placement))
+        folders.write_atomic(run.config, freeze(config).encode())  # last: a folder with a config is a run
+        screen.line(f"  checked · run {run.name}")
+        announce(str(run.path))
+        _go(run, config, parts, screen, signals, resume=None)
+    return run
+
+
+def resume(run: RunFolder, words: Sequence[str], screen: Screen, trust: Collection[str] = ()) -> RunFolder:
+    """Go on in the same folder from its newest whole checkpoint, or from step 0 when there is none yet."""
+    with Signals().caught() as signals:
+        config = thaw(run.config, words, allowed=RESUMABLE, trust=trust)
+        require(config)
+        if run.read(run.summary).get("status") == "finished" and not words:
+            screen.line(f"{run.name} is finished. To train longer: nn resume {run.name} trainer.max_epochs=60")
+            return run
+        checkpoint = newest(run.checkpoints, screen.warn)
+        parts = assemble(config)
+        if words:
+            folders.write_atomic(run.config, freeze(config).encode())
+            typed = "".join(f"{w}\n" for w in ("# resumed with", *words))
+            folders.write_atomic(run.words, (run.words.read_text() + typed).encode())
+        screen.line(headline(config, parts))
+        screen.line(f"  resume {run.name} from {checkpoint.name if checkpoint else 'the start'}")
+        _go(run, config, parts, screen, signals, checkpoint)
+    return run
+
+
+def _go(run: RunFolder, config: Config, parts: Parts, screen: Screen, signals: Signals, resume: Path | None) -> None:
+    """Train here, or start a process for each device and wait for them."""
+    lock = folders.lock_file(run)
+    if lock is None:
+        raise NnError(f"{run.name} is being trained by another process now.")
+    try:
+        if parts.where.world > 1 and not launch.is_rank():
+            summary = launch.start(run, parts.where, screen, signals, resume, config.trust)
+        else:
+            summary = train(config, run, parts, screen, signals, resume)
+    finally:
+        os.close(lock)
+    screen.end(run, {k: v for k, v in summary.items() if k != "best_step"}, summary.get("best_step"))
+
+
+def headline(config: Config, parts: Parts) -> str:
+    """What is about to be trained, in one line."""
+    count = sum(p.numel() for p in parts.task.net.parameters())
+    net, optimizer = type(parts.task.net).__name__, config.tree.optimizer.get("_target_", "").rsplit(".", 1)[-1]
+    facts = [config.name, f"{net} ({count:,} parameters)", optimizer, str(parts.where), f"seed {config.tree.seed}"]
+    return " · ".join(facts)
+
+
+def fit_words(words: Sequence[str], *, show: Any = "auto", trust: Collection[str] = ()) -> RunFolder:
+    """`nncli.fit([...])`: the same as `nn train` with these words, from a notebook or a program."""
+    run = fit(compose(list(words), trust=trust), Screen(show))
+    assert run is not None
+    return run
+
+
+def check_words(words: Sequence[str], trust: Collection[str] = ()) -> None:
+    """Raise ConfigError with every problem of these words."""
+    require(compose(list(words), trust=trust))

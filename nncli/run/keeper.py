@@ -1,0 +1,343 @@
+"""When a run is saved, judged best, and stopped: always at a batch boundary, always so that resume is exact.
+
+Lightning skips the rest of an epoch's validation when it resumes from a checkpoint written at the epoch's last
+batch or during validation. So inside an epoch a checkpoint is written after an optimizer step that is not the
+last, otherwise at the epoch's end. One written while validating says that the validation is still due.
+"""
+
+import copy
+import math
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, Any
+
+import torch
+from annotated_types import Ge, Gt
+from lightning.pytorch import Callback, LightningModule, Trainer
+
+from nncli.errors import Stopped
+from nncli.run import random
+from nncli.run.checkpoint import point
+from nncli.run.ema import AverageWeights
+from nncli.run.record import Recorder
+
+SHORTEST = 10.0  # seconds between two checkpoints of the same best
+
+
+class Signals:
+    """SIGINT and SIGTERM: the first asks for a stop at the next batch, the second quits at once."""
+
+    def __init__(self) -> None:
+        self.asked: int | None = None
+        self.at_once = True  # before training there is nothing to save
+
+    def __call__(self, signum: int, frame: FrameType | None) -> None:
+        if self.asked is not None:
+            os._exit(128 + signum)
+        self.asked = signum
+        if self.at_once:
+            raise Stopped(signum)
+
+    @contextmanager
+    def caught(self) -> Iterator["Signals"]:
+        """Handle both signals inside; a thread that is not the main one cannot, and leaves them as they are."""
+        try:
+            old = {s: signal.signal(s, self) for s in (signal.SIGINT, signal.SIGTERM)}
+        except ValueError:
+            yield self
+            return
+        try:
+            yield self
+        finally:
+            for signum, handler in old.items():
+                signal.signal(signum, handler)
+
+
+def checkpoint_settings(
+    *,
+    minutes: Annotated[float, Gt(0)] | None,
+    every_n_steps: Annotated[int, Ge(1)] | None,
+    keep: Annotated[int, Ge(0)],
+) -> dict[str, Any]:
+    """The `checkpoint` section: what a person may set of the keeper."""
+    return {"minutes": minutes, "every_n_steps": every_n_steps, "keep": keep}
+
+
+class Resumer(Callback):
+    """Puts the order of samples and every random state back to where the checkpoint left them."""
+
+    def __init__(self) -> None:
+        self.saved: dict[str, Any] | None = None
+
+    def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        self.saved = checkpoint["nncli"]
+        _data(trainer).train_dataloader().start = tuple(self.saved["position"])
+
+    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
+        if self.saved:
+            self.restore(trainer)
+            self.saved = None
+
+    def restore(self, trainer: Trainer) -> None:
+        assert self.saved is not None
+        random.restore(self.saved["ranks"][trainer.global_rank]["random"])
+
+
+def _data(trainer: Trainer) -> Any:
+    return trainer.datamodule  # type: ignore[attr-defined]  # Lightning sets it in fit
+
+
+class Keeper(Callback):
+    """Writes last.ckpt and best.ckpt, keeps k earlier ones, stops early and on signals."""
+
+    def __init__(
+        self,
+        folder: Path,
+        recorder: Recorder,
+        signals: Signals,
+        monitor: tuple[str, str],
+        patience: int | None,
+        say: Callable[[str], None],
+        average: AverageWeights | None,
+        *,
+        minutes: float | None,
+        every_n_steps: int | None,
+        keep: int,
+    ) -> None:
+        self.folder, self.recorder, self.signals = folder, recorder, signals
+        self.metric, self.mode = monitor
+        self.patience = patience
+        self.say = say
+        self.average = average
+        self.resumer = Resumer()
+        self.seconds = minutes * 60 if minutes else math.inf
+        self.every_n_steps = every_n_steps
+        self.keep = keep
+        self.best: float | None = None
+        self.best_step = 0
+        self.best_results: dict[str, float] = {}
+        self.worse = 0  # judgements since the best one
+        self.judged = True  # whether this epoch's validation has run
+        self.saved_step = -1
+        self.saved_at = time.monotonic()
+        self.step = 0
+        self._before_validation: dict[str, Any] | None = None
+
+    # -- training
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self.signals.at_once = False
+        self.step = trainer.global_step
+        self.saved_at = time.monotonic()
+        saved = self.resumer.saved
+        if saved:
+            self._restretch(trainer)
+        if saved and saved["validation_due"]:
+            self.resumer.restore(trainer)
+            self._judge(trainer)
+            saved["validation_due"] = False
+            self._epoch_over(trainer, saved["position"][0] - 1)
+
+    @property
+    def validation_due(self) -> bool:
+        """Whether the last epoch was stopped in its validation, so that Lightning had nothing left to train."""
+        return self.resumer.saved is not None and self.resumer.saved["validation_due"]
+
+    def judged_late(self, trainer: Trainer, results: dict[str, float]) -> None:
+        """Take in the judgement of an epoch that was stopped in its validation, after training has ended."""
+        judged = {k: v for k, v in results.items() if k.startswith("val/")}
+        self.recorder.row(trainer, trainer.current_epoch - 1, judged)
+        if self._is_better(judged) and trainer.is_global_zero:
+            point(self.folder / "last.ckpt", self.folder / "best.ckpt")
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self.signals.at_once = True
+        if self.signals.asked:
+            raise Stopped(self.signals.asked)
+
+    def _restretch(self, trainer: Trainer) -> None:
+        """A schedule that counts to the end of training takes its place in the new length, and says so."""
+        for config in trainer.lr_scheduler_configs:
+            schedule: Any = config.scheduler
+            if not hasattr(schedule, "total_steps"):
+                continue
+            for group, rate in zip(schedule.optimizer.param_groups, schedule.get_lr(), strict=True):
+                if group["lr"] != rate:
+                    self.say(f"  the schedule now ends at step {schedule.total_steps}: lr {group['lr']:.3g} → {rate:.3g}")
+                    group["lr"] = rate
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self.judged = False
+
+    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
+        self.resumer.on_train_batch_start(trainer, pl_module, batch, batch_idx)
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        stepped, self.step = trainer.global_step != self.step, trainer.global_step
+        if not stepped or trainer.fit_loop.epoch_loop.batch_progress.is_last_batch:
+            return
+        due = self.every_n_steps and self.step % self.every_n_steps == 0
+        late = time.monotonic() - self.saved_at >= self.seconds
+        stop, late = self._agree(trainer, self.signals.asked or 0, int(late))
+        if stop or due or late or self.step == trainer.max_steps:
+            self.save(trainer)
+        if stop:
+            raise Stopped(stop)
+
+    def _agree(self, trainer: Trainer, *wishes: int) -> list[int]:
+        """What any rank wishes, all do at this step. (Lightning itself talks once a step under DDP too.)"""
+        if trainer.world_size == 1:
+            return list(wishes)
+        wanted = torch.tensor(wishes, device=trainer.strategy.root_device)
+        torch.distributed.all_reduce(wanted, op=torch.distributed.ReduceOp.MAX)
+        return [int(w) for w in wanted.tolist()]
+
+    # -- judging
+
+    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Validation draws from its own random numbers, so that running it twice changes nothing."""
+        self._before_validation = random.states()
+        random.seed_all(0)
+
+    def on_validation_batch_end(self, trainer: Trainer, pl_module: LightningModule, *args: Any) -> None:
+        """A stop need not wait for a long validation, unless ranks would have to agree on it."""
+        if self.signals.asked and trainer.world_size == 1 and trainer.state.fn == "fit":
+            if self.average:
+                self.average.on_validation_end(trainer, pl_module)  # swaps the raw weights back in
+            self.save(trainer)
+            raise Stopped(self.signals.asked)
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        assert self._before_validation is not None
+        random.restore(self._before_validation)
+        self._before_validation = None
+        self.judged = True
+
+    def _judge(self, trainer: Trainer) -> None:
+        """Run the validation loop now, as Lightning does at the end of an epoch."""
+        loop = trainer.fit_loop.epoch_loop.val_loop
+        trainer.validating = True
+        with torch.no_grad():
+            loop.run()
+        trainer.training = True
+
+    # -- the end of an epoch
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if not self.judged and trainer.enable_validation and self._is_end(trainer):
+            self._judge(trainer)
+        self._epoch_over(trainer, trainer.current_epoch)
+
+    def _epoch_over(self, trainer: Trainer, epoch: int) -> None:
+        results: dict[str, float] = getattr(trainer.lightning_module, "results", {})
+        judged = {k: v for k, v in results.items() if k.startswith("val/")} if self.judged else {}
+        self.recorder.row(trainer, epoch, judged)
+        better = bool(judged) and self._is_better(judged)
+        if self.patience is not None and self.worse >= self.patience:
+            trainer.should_stop = True
+        stop, stale = self._agree(
+            trainer, self.signals.asked or 0, int(time.monotonic() - self.saved_at >= SHORTEST)
+        )
+        cut_short = not trainer.fit_loop.epoch_loop.batch_progress.is_last_batch  # by max_steps: last.ckpt is written
+        if better or ((stop or stale or self._is_end(trainer)) and not cut_short):
+            self.save(trainer, best=better, last=not cut_short)
+        if stop:
+            raise Stopped(stop)
+
+    def _is_better(self, judged: dict[str, float]) -> bool:
+        """NaN is never better: every comparison with it is false."""
+        value = judged[self.metric]
+        first = self.best is None and not math.isnan(value)
+        sign = 1 if self.mode == "max" else -1
+        if first or (self.best is not None and sign * value > sign * self.best):
+            self.best, self.best_step, self.worse, self.best_results = value, self.step, 0, judged
+            return True
+        self.worse += 1
+        return False
+
+    def _is_end(self, trainer: Trainer) -> bool:
+        epochs = trainer.fit_loop.epoch_progress.current.processed
+        return trainer.should_stop or self.step == trainer.max_steps or epochs == trainer.max_epochs
+
+    # -- writing
+
+    def save(self, trainer: Trainer, *, best: bool = False, last: bool = True) -> None:
+        """Write last.ckpt (and best.ckpt, first, so that `last` never remembers a best that is not there)."""
+        mine = trainer.is_global_zero
+        if mine and self.recorder.metrics:
+            self.recorder.metrics.sync()
+        new = self.folder / f".new-{self.step:09d}.ckpt"
+        trainer.save_checkpoint(new)
+        if mine and best:
+            point(new, self.folder / "best.ckpt")
+        if mine and last:
+            self._replace_last(new)
+        elif mine:
+            new.unlink()
+        if last:
+            self.saved_step, self.saved_at = self.step, time.monotonic()
+
+    def _replace_last(self, new: Path) -> None:
+        last = self.folder / "last.ckpt"
+        if self.keep and last.is_file() and self.saved_step not in (-1, self.step):
+            os.replace(last, self.folder / f"step-{self.saved_step:09d}.ckpt")
+        os.replace(new, last)
+        earlier = sorted(self.folder.glob("step-*.ckpt"))
+        for path in earlier[: max(0, len(earlier) - self.keep)]:
+            path.unlink()
+
+    def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        loss = self.recorder.loss_sum
+        mine = {
+            "random": self._before_validation or random.states(),
+            "loss_sum": 0.0 if loss is None else loss.item(),
+        }
+        ranks: list[Any] = [mine]
+        if trainer.world_size > 1:
+            ranks = [None] * trainer.world_size
+            torch.distributed.all_gather_object(ranks, mine)
+        checkpoint["nncli"] = {
+            "version": 1,
+            "position": self._position(trainer),
+            "validation_due": self._before_validation is not None,
+            "ranks": ranks,
+            "step": self.step,
+            "best": self.best,
+            "best_step": self.best_step,
+            "best_results": self.best_results,
+            "worse": self.worse,
+        }
+        if self._before_validation is not None:
+            checkpoint["loops"] = _as_if_epoch_over(checkpoint["loops"])
+
+    def _position(self, trainer: Trainer) -> list[int]:
+        """(epoch, micro-batches of it already trained on); an epoch that is over is the next one's start."""
+        batches = trainer.fit_loop.epoch_loop.batch_progress
+        done = batches.current.processed
+        if batches.is_last_batch:
+            return [trainer.current_epoch + 1, 0]
+        return [trainer.current_epoch, done]
+
+    def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        self.resumer.on_load_checkpoint(trainer, pl_module, checkpoint)
+        saved = checkpoint["nncli"]
+        self.best, self.best_step, self.worse = saved["best"], saved["best_step"], saved["worse"]
+        self.best_results, self.saved_step = saved["best_results"], saved["step"]
+        self.judged = False
+        self.recorder.step = self.step = saved["step"]
+        self.recorder.loss_sum = torch.tensor(saved["ranks"][trainer.global_rank]["loss_sum"], dtype=torch.float32)
+
+
+def _as_if_epoch_over(loops: dict[str, Any]) -> dict[str, Any]:
+    """Lightning's counters as they stand when the epoch's validation is done, for a stop in the middle of it."""
+    loops = copy.deepcopy(loops)
+    for part in ("total", "current"):
+        loops["fit_loop"]["epoch_progress"][part]["processed"] += 1
+    return loops

@@ -1,0 +1,45 @@
+"""One rank of a run that several processes train: `python -m nncli.run.rank FOLDER SCREEN CHECKPOINT`."""
+
+import os
+import sys
+import threading
+from pathlib import Path
+from typing import Any, cast
+
+from nncli.config.compose import thaw
+from nncli.errors import NnError, Stopped
+from nncli.run.assemble import assemble
+from nncli.run.folder import RunFolder
+from nncli.run.keeper import Signals
+from nncli.run.screen import Screen
+from nncli.run.train import train
+
+
+def _end_with_parent() -> None:
+    """The parent never writes to this pipe; it closes when the parent is gone."""
+    os.read(0, 1)
+    os._exit(3)
+
+
+def main() -> int:
+    folder, mode, checkpoint = sys.argv[1:]
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    first = os.environ["RANK"] == "0"
+    screen = Screen(cast(Any, mode if first else "quiet"))
+    run = RunFolder(Path(folder))
+    try:
+        with Signals().caught() as signals:
+            config = thaw(run.config)
+            train(config, run, assemble(config), screen, signals, Path(checkpoint) if checkpoint else None)
+    except Stopped as stopped:
+        return stopped.exit_code
+    except NnError as error:
+        screen.warn(str(error))
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    code = main()
+    sys.stdout.flush()
+    os._exit(code)  # a lost peer leaves communication threads that would never let go

@@ -1,0 +1,189 @@
+"""What a run writes down: the rows of metrics.csv, summary.json, and the environment it ran in."""
+
+import os
+import platform
+import subprocess
+import sys
+import time
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch import Callback, LightningModule, Trainer
+from torch import Tensor
+
+from nncli import STARTED
+from nncli.run.folder import RunFolder, write_atomic
+
+PACKAGES = ("nncli", "torch", "lightning", "hydra-core", "omegaconf", "numpy")
+
+
+def environment(seed: int, placement: dict[str, Any]) -> dict[str, Any]:
+    """Where and with what a run was made; written once, when its folder is made."""
+    gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
+    return {
+        "started_at": time.time(),
+        "seed": seed,
+        "python": platform.python_version(),
+        "versions": {name: metadata.version(name) for name in PACKAGES},
+        "git": _git(),
+        "machine": {"system": platform.platform(), "processor": platform.machine(), "cores": os.cpu_count()},
+        "gpus": gpus,
+        **placement,
+    }
+
+
+def _git() -> dict[str, Any] | None:
+    """The commit of the folder the person is in, and whether anything there is not committed."""
+
+    def ask(*words: str) -> str | None:
+        try:
+            done = subprocess.run(["git", *words], capture_output=True, text=True, timeout=5, check=False)
+        except (OSError, subprocess.TimeoutExpired):
+            return None
+        return done.stdout.strip() if done.returncode == 0 else None
+
+    commit = ask("rev-parse", "HEAD")
+    return None if commit is None else {"commit": commit, "dirty": bool(ask("status", "--porcelain"))}
+
+
+def peak_memory_mb() -> float:
+    """The most memory this process held: of the GPU where there is one, else of the machine."""
+    if torch.cuda.is_available():
+        return round(torch.cuda.max_memory_allocated() / 2**20, 1)
+    if sys.platform == "win32":
+        return 0.0
+    import resource
+
+    unit = 1 if sys.platform == "darwin" else 1024  # macOS counts bytes, Linux kilobytes
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20, 1)
+
+
+class Metrics:
+    """metrics.csv: columns fixed at the start, rows only ever added, except those a resume takes back."""
+
+    def __init__(self, path: Path, columns: list[str]) -> None:
+        self.path = path
+        self.columns = columns
+        self.rows = 0
+
+    def rewind(self, rows: int) -> None:
+        """Keep the header and the first so many rows, dropping later and half-written ones in one step."""
+        lines = self.path.read_bytes().splitlines(keepends=True) if self.path.is_file() else []
+        header = (",".join(self.columns) + "\n").encode()
+        write_atomic(self.path, b"".join([header, *lines[1 : rows + 1]]))
+        self.rows = rows
+
+    def add(self, row: dict[str, float | int]) -> None:
+        """One line in one write, so that a killed process leaves at most one half line, at the end."""
+        cells = [f"{row[c]:.10g}" if c in row else "" for c in self.columns]
+        with open(self.path, "ab") as f:
+            f.write((",".join(cells) + "\n").encode())
+        self.rows += 1
+
+    def sync(self) -> None:
+        with open(self.path, "ab") as f:
+            os.fsync(f.fileno())
+
+
+class Recorder(Callback):
+    """Averages the training loss on the device and writes a row when one is due; reads nothing back in between."""
+
+    def __init__(self, folder: RunFolder | None, metrics: tuple[str, ...], log_every: int, batch_size: int) -> None:
+        names = [f"{part}/{m}" for part in ("val", "test") for m in metrics]
+        columns = ["step", "epoch", "lr", "train/loss", *names, "samples_per_s", "time_s"]
+        self.folder = folder  # None on every rank but the first
+        self.metrics = Metrics(folder.metrics, columns) if folder else None
+        self.log_every = log_every
+        self.batch_size = batch_size
+        self.loss_sum: Tensor | None = None  # over the micro-batches since the last row
+        self.count = 0
+        self.step = 0
+        self.row_step = 0
+        self.latest: dict[str, float] = {}
+        self.resumed = False
+        self.first_step_s: float | None = None
+        self.seconds = 0.0  # spent training, judging left out
+        self.samples = 0
+        self._clock = self.row_clock = 0.0
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self.step = trainer.global_step
+        if self.loss_sum is None:
+            self.loss_sum = torch.zeros((), device=pl_module.device)
+        self.loss_sum = self.loss_sum.to(pl_module.device)
+        if self.metrics and not self.resumed:
+            self.metrics.rewind(0)
+        self._clock = self.row_clock = time.perf_counter()
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        assert self.loss_sum is not None
+        self.loss_sum += outputs["loss"]
+        self.count += 1
+        step = trainer.global_step
+        if step == self.step:
+            return
+        self.step = step
+        if self.first_step_s is None:
+            self.first_step_s = time.time() - STARTED
+        last = trainer.fit_loop.epoch_loop.batch_progress.is_last_batch
+        if last or step == trainer.max_steps:
+            self._pause()
+        elif step % self.log_every == 0:
+            self.row(trainer, trainer.current_epoch)
+
+    def _pause(self) -> None:
+        """Leave what follows (judging, saving) out of the training time."""
+        self.seconds += time.perf_counter() - self._clock
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._clock = time.perf_counter()
+
+    def row(self, trainer: Trainer, epoch: int, judged: dict[str, float] | None = None) -> None:
+        """Write the mean loss since the last row, and what was judged; every rank counts, the first one writes."""
+        step, now = self.step, time.perf_counter()
+        rate = (step - self.row_step) * self.batch_size / max(now - self.row_clock, 1e-9)
+        facts: dict[str, float] = {"lr": trainer.optimizers[0].param_groups[0]["lr"], **(judged or {})}
+        if self.count:
+            assert self.loss_sum is not None
+            total = trainer.strategy.reduce(self.loss_sum.clone(), reduce_op="mean")  # over the ranks
+            facts |= {"train/loss": float(total) / self.count, "samples_per_s": rate}
+            self.loss_sum.zero_()
+        self.count = 0
+        self.samples += (step - self.row_step) * self.batch_size
+        self.row_step, self.row_clock = step, now
+        self.latest |= facts
+        if self.metrics:
+            place = {"step": step, "epoch": epoch, "time_s": time.time() - STARTED}
+            self.metrics.add(place | facts)
+            for logger in trainer.loggers:
+                logger.log_metrics(facts, step=step)
+
+    def state_dict(self) -> dict[str, Any]:
+        rows = self.metrics.rows if self.metrics else 0
+        return {"rows": rows, "count": self.count, "row_step": self.row_step, "latest": self.latest}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.count, self.row_step = state_dict["count"], state_dict["row_step"]
+        self.latest = dict(state_dict["latest"])
+        if self.metrics:
+            self.metrics.rewind(state_dict["rows"])
+        self.resumed = True
+
+    def summary(self, status: str, epochs: int, steps: int, seed: int) -> dict[str, Any]:
+        """What programs read; keys are documented and only ever added to."""
+        flat = {k: v for k, v in self.latest.items() if "/" in k}
+        return {
+            "status": status,
+            "metrics": flat,
+            "wall_s": round(time.time() - STARTED, 3),
+            "first_step_s": None if self.first_step_s is None else round(self.first_step_s, 3),
+            "samples_per_s": round(self.samples / self.seconds, 1) if self.seconds else None,
+            "peak_memory_mb": peak_memory_mb(),
+            "epochs": epochs,
+            "steps": steps,
+            "seed": seed,
+        }

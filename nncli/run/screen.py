@@ -1,0 +1,120 @@
+"""What a person sees while a run is made: a bar in a terminal, plain lines in a pipe, JSON lines, or nothing."""
+
+import json
+import sys
+import time
+from typing import Any, Literal
+
+from lightning.pytorch import Callback, LightningModule, Trainer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from nncli.paths import shown
+from nncli.run.folder import RunFolder
+from nncli.run.record import Recorder
+
+Mode = Literal["auto", "bar", "plain", "json", "quiet"]
+REFRESH = 0.2  # seconds between two looks at the bar; each costs about 2 ms
+PLAIN = 10.0  # seconds between two plain lines
+
+
+class Screen:
+    """Says things once, in the form that the reader can use. Ranks other than the first stay silent."""
+
+    def __init__(self, mode: Mode = "auto") -> None:
+        self.console = Console(highlight=False)
+        if mode == "auto":
+            mode = "bar" if self.console.is_terminal else "plain"
+        self.mode: Mode = mode
+
+    def line(self, text: str, **facts: Any) -> None:
+        """One line for a person, or the facts in it for a program."""
+        if self.mode in ("bar", "plain"):
+            self.console.print(text, soft_wrap=True)
+        elif self.mode == "json":
+            print(json.dumps(facts or {"note": text}), flush=True)
+
+    def warn(self, text: str) -> None:
+        """Something a person should know even when nothing else is shown."""
+        print(text, file=sys.stderr, flush=True)
+
+    def end(self, run: RunFolder, summary: dict[str, Any], best_step: int | None) -> None:
+        """The table at the end of a run: the best judgement, the test part, the time, what to type next."""
+        if self.mode == "json":
+            print(json.dumps({"run": str(run.path), **summary}), flush=True)
+        if self.mode in ("json", "quiet"):
+            return
+        table = Table.grid(padding=(0, 3))
+        for part, when in (("val", f"best, step {best_step}"), ("test", "")):
+            judged = {k.split("/")[1]: v for k, v in summary["metrics"].items() if k.startswith(f"{part}/")}
+            if judged:
+                table.add_row(f"  {part}", *(f"{k} [bold]{v:.4f}[/]" for k, v in reversed(judged.items())), when)
+        self.console.print(table)
+        rate = summary["samples_per_s"]
+        speed = f" · {rate:,.0f} samples/s" if rate else ""
+        state = "" if summary["status"] == "finished" else f"{summary['status']} · "
+        self.line(f"  {state}{summary['steps']} steps in {summary['wall_s']:.1f} s{speed} · {shown(run.path)}")
+        self.line("next: nn eval last · nn resume last trainer.max_epochs=60 · nn runs ls")
+
+
+class Bar(Callback):
+    """Progress of the steps, refreshed by time and not by step, so that it costs the same however fast a step is."""
+
+    def __init__(self, screen: Screen, recorder: Recorder, monitor: str) -> None:
+        self.screen, self.recorder, self.monitor = screen, recorder, monitor
+        self.due = 0.0
+        self.progress: Progress | None = None
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self.due = time.perf_counter() + (REFRESH if self.screen.mode == "bar" else PLAIN)
+        if self.screen.mode != "bar":
+            return
+        self.progress = Progress(
+            TextColumn("  {task.fields[place]}"),
+            BarColumn(bar_width=32),
+            TextColumn("{task.fields[facts]}"),
+            TimeRemainingColumn(compact=True),
+            TextColumn("left"),
+            console=self.screen.console,
+            auto_refresh=False,
+            transient=True,
+        )
+        total = trainer.estimated_stepping_batches
+        self.task = self.progress.add_task("", total=total, completed=trainer.global_step, place="", facts="")
+        self.progress.start()
+
+    def on_train_batch_end(self, trainer: Trainer, *args: Any) -> None:
+        now = time.perf_counter()
+        if now < self.due:
+            return
+        wait = REFRESH if self.screen.mode == "bar" else PLAIN
+        self.due = now + wait
+        self._show(trainer)
+
+    def _show(self, trainer: Trainer) -> None:
+        r = self.recorder
+        loss = float(r.loss_sum) / r.count if r.count and r.loss_sum is not None else r.latest.get("train/loss", 0.0)
+        rate = (r.step - r.row_step) * r.batch_size / max(time.perf_counter() - r.row_clock, 1e-9)
+        if not r.step - r.row_step:
+            rate = r.latest.get("samples_per_s", 0.0)
+        judged = f" · {self.monitor} {r.latest[self.monitor]:.4g}" if self.monitor in r.latest else ""
+        lr = trainer.optimizers[0].param_groups[0]["lr"]
+        facts = f"{rate:,.0f} samples/s · loss {loss:.4g}{judged} · lr {lr:.2g}"
+        place = f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}"
+        if self.progress:
+            self.progress.update(self.task, completed=trainer.global_step, place=place, facts=facts)
+            self.progress.refresh()
+        elif self.screen.mode == "plain":
+            self.screen.line(f"  {place} · step {trainer.global_step} · {facts}")
+        elif self.screen.mode == "json":
+            self.screen.line("", step=trainer.global_step, epoch=trainer.current_epoch, **r.latest)
+
+    def close(self) -> None:
+        """Take the bar off the screen, however training ended."""
+        if self.progress:
+            self.progress.stop()
+            self.progress = None
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self.close()

@@ -1,0 +1,217 @@
+"""Training in this one process: the only place that makes Lightning's Trainer."""
+
+import logging
+import os
+import traceback
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from lightning.pytorch import Trainer
+
+from nncli.config.build import build
+from nncli.config.compose import Config
+from nncli.errors import Stopped, TrainingFailed
+from nncli.run import random
+from nncli.run.assemble import Parts, assemble, section
+from nncli.run.checkpoint import AtomicIO, load, newest
+from nncli.run.crew import Crew, NoProfiler
+from nncli.run.ema import AverageWeights
+from nncli.run.folder import RunFolder
+from nncli.run.keeper import Keeper, Resumer, Signals
+from nncli.run.record import Recorder
+from nncli.run.screen import Bar, Screen
+from nncli.run.trainer import lightning_arguments
+from nncli.run.watch import NonFinite, Watch
+
+
+@contextmanager
+def hushed() -> Iterator[None]:
+    """Keep the libraries' own banners, tips and warnings off the screen; what matters of them is checked by us."""
+    for name in ("lightning.pytorch", "lightning.fabric", "torch.distributed", "torch.nn.parallel"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        for module in ("lightning", "torch", "pytorch_lightning"):
+            warnings.filterwarnings("ignore", module=rf"{module}\b.*")
+        yield
+
+
+@dataclass
+class Session:
+    """One process's training of one run: the trainer and the callbacks it talks to afterwards."""
+
+    trainer: Trainer
+    recorder: Recorder
+    keeper: Keeper
+    bar: Bar
+
+    def summary(self, status: str, seed: int) -> dict[str, Any]:
+        facts = self.recorder.summary(status, self.trainer.current_epoch, self.trainer.global_step, seed)
+        facts["metrics"] |= self.keeper.best_results
+        return facts
+
+
+def train(
+    config: Config, run: RunFolder, parts: Parts, screen: Screen, signals: Signals, resume: Path | None
+) -> dict[str, Any]:
+    """Train to the end, judge the test part, write summary.json. Whatever ends it early is written there first."""
+    with hushed():
+        session = _session(config, run, parts, screen, signals)
+        seed, first = int(config.tree.seed), session.trainer.global_rank == 0
+        if first:
+            run.write(run.summary, session.summary("running", seed))
+        try:
+            _fit_and_test(session, config, run, parts, resume)
+            status = "finished"
+        except Stopped:
+            status = "stopped"
+            raise
+        except NonFinite as error:
+            where = str(error) if parts.where.accelerator == "cpu" else _replay(config, run, parts, error)
+            status = f"failed: {where}"
+            raise TrainingFailed(where) from error
+        except TrainingFailed as error:
+            status = f"failed: {error}"
+            raise
+        except Exception as error:
+            status = f"failed: {_first_line(error)}"
+            raise TrainingFailed(_explained(error, run)) from error
+        finally:
+            session.bar.close()
+            if first:
+                _write_summary(run, session.summary(status, seed), screen)
+    return session.summary(status, seed) | {"best_step": session.keeper.best_step}
+
+
+def _write_summary(run: RunFolder, facts: dict[str, Any], screen: Screen) -> None:
+    try:
+        run.write(run.summary, facts)
+    except OSError as error:  # a full disk: the checkpoints are what matters, and they are whole
+        screen.warn(f"summary.json could not be written: {error.strerror}")
+
+
+def _session(config: Config, run: RunFolder, parts: Parts, screen: Screen, signals: Signals) -> Session:
+    settings, task = parts.trainer, parts.task
+    first = int(os.environ.get("RANK", os.environ.get("LOCAL_RANK", "0"))) == 0
+    recorder = Recorder(run if first else None, task.metrics, settings["log_every"], parts.data.batch_size)
+    bar = Bar(screen, recorder, task.monitor)
+    average = AverageWeights(settings["ema"]) if settings["ema"] else None
+    keeper = Keeper(
+        run.checkpoints,
+        recorder,
+        signals,
+        (task.monitor, task.mode),
+        settings["early_stopping"],
+        screen.line,
+        average,
+        **section(config, "checkpoint"),
+    )
+    watch = Watch(settings["log_every"], eager=parts.where.accelerator == "cpu")
+    arguments = lightning_arguments(settings, parts.where)
+    _set_torch(settings, parts)
+    logger = build(config.tree.logger, config=config, save_dir=str(run.path)) if "_target_" in config.tree.logger else None
+    arguments["plugins"] = [*arguments["plugins"], AtomicIO()]
+    trainer = Trainer(
+        **arguments,
+        callbacks=Crew([c for c in (average, watch, recorder, bar, keeper) if c]),
+        profiler=NoProfiler(),
+        logger=cast(Any, logger)() if logger and first else False,
+        default_root_dir=run.path,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        use_distributed_sampler=False,
+        log_every_n_steps=settings["log_every"],
+    )
+    # our own handlers stay: Lightning's would swallow SIGINT and requeue SLURM jobs
+    trainer._signal_connector.register_signal_handlers = lambda: None  # type: ignore[method-assign]
+    return Session(trainer, recorder, keeper, bar)
+
+
+def _set_torch(settings: dict[str, Any], parts: Parts) -> None:
+    """Process-wide choices: threads, repeatability, memory layout, compilation."""
+    share = max(1, (os.cpu_count() or 1) // parts.where.devices)
+    if settings["threads"]:
+        torch.set_num_threads(settings["threads"])
+    elif parts.where.accelerator == "cpu" and parts.where.devices > 1:
+        torch.set_num_threads(share)
+    torch.utils.deterministic.fill_uninitialized_memory = False  # costs time and changes no result of ours
+    if settings["channels_last"]:
+        parts.task.net.to(memory_format=torch.channels_last)
+    if settings["compile"]:
+        parts.task.net.compile()
+
+
+def _fit_and_test(session: Session, config: Config, run: RunFolder, parts: Parts, resume: Path | None) -> None:
+    trainer, task, data = session.trainer, parts.task, parts.data
+    data.place(
+        rank=trainer.global_rank,
+        world=trainer.world_size,
+        accumulate=parts.trainer["accumulate"],
+        limit=parts.trainer["limit_batches"],
+        overfit=parts.trainer["overfit_batches"],
+    )
+    random.seed_all(int(config.tree.seed) + trainer.global_rank)
+    trainer.fit(task, datamodule=data, ckpt_path=resume, weights_only=True)
+    if session.keeper.validation_due:
+        task.load_state_dict(weights(load(run.checkpoints / "last.ckpt")))
+        trainer.validate(task, datamodule=data, verbose=False)
+        session.keeper.judged_late(trainer, task.results)
+    if config.tree.test:
+        best = run.checkpoints / "best.ckpt"
+        task.load_state_dict(weights(load(best if best.is_file() else run.checkpoints / "last.ckpt")))
+        trainer.test(task, dataloaders=data.test_dataloader(), verbose=False)
+        judged = {k: v for k, v in task.results.items() if k.startswith("test/")}
+        session.recorder.row(trainer, trainer.current_epoch - 1, judged)
+
+
+def weights(state: dict[str, Any]) -> dict[str, Any]:
+    """The weights a checkpoint is judged by: the averaged ones where there are some."""
+    return state["state_dict"] | state.get("ema", {})
+
+
+def _replay(config: Config, run: RunFolder, parts: Parts, error: NonFinite) -> str:
+    """Train again from the newest checkpoint up to the bad step, looking at every one, to name the layer."""
+    if parts.where.world > 1:
+        return str(error)
+    again = assemble(config)
+    trainer = Trainer(
+        **lightning_arguments(parts.trainer | {"max_steps": error.step + 1}, parts.where),
+        callbacks=Crew([Watch(1, eager=True), Resumer()]),
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        limit_val_batches=0,
+        use_distributed_sampler=False,
+    )
+    again.data.place(rank=0, world=1, accumulate=parts.trainer["accumulate"], limit=None, overfit=0)
+    random.seed_all(int(config.tree.seed))
+    try:
+        trainer.fit(again.task, datamodule=again.data, ckpt_path=newest(run.checkpoints, print), weights_only=True)
+    except NonFinite as found:
+        return str(found)
+    return f"{error} A replay from the newest checkpoint did not meet it again."
+
+
+def _first_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}".splitlines()[0]
+
+
+def _explained(error: Exception, run: RunFolder) -> str:
+    """What a person needs of an exception that nothing foresaw; the traceback goes to a file."""
+    file = run.path / "error.txt"
+    try:
+        file.write_text("".join(traceback.format_exception(error)))
+        place = f"; the traceback is in {file}"
+    except OSError:
+        place = ""
+    if isinstance(error, torch.OutOfMemoryError):
+        return f"out of memory. Try a smaller data.batch_size, or trainer.accumulate=2 for the same batch{place}"
+    return f"training failed: {_first_line(error)}{place}"

@@ -1,0 +1,148 @@
+"""The `trainer` section: which devices, in what precision, for how long; as arguments of Lightning's Trainer."""
+
+import os
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Annotated, Any, Literal
+
+import torch
+from annotated_types import Ge, Gt, Interval
+from lightning.pytorch.plugins.environments import LightningEnvironment
+from lightning.pytorch.strategies import DDPStrategy, FSDPStrategy, Strategy
+
+from nncli.errors import Problem
+
+PRECISIONS: dict[str, Literal["32-true", "bf16-mixed", "16-mixed"]] = {
+    "32": "32-true",
+    "bf16": "bf16-mixed",
+    "16": "16-mixed",
+}
+
+
+def trainer_settings(
+    *,
+    accelerator: Literal["auto", "cpu", "gpu", "mps"],
+    devices: Annotated[int, Ge(1)] | Literal["auto"],
+    num_nodes: Annotated[int, Ge(1)],
+    strategy: Literal["auto", "ddp", "fsdp"],
+    precision: Literal["auto", "32", "bf16", "16"],
+    max_epochs: Annotated[int, Ge(1)],
+    max_steps: Annotated[int, Ge(1)] | None,
+    accumulate: Annotated[int, Ge(1)],
+    grad_clip: Annotated[float, Gt(0)] | None,
+    ema: Annotated[float, Interval(gt=0, lt=1)] | None,
+    early_stopping: Annotated[int, Ge(1)] | None,
+    compile: bool,
+    channels_last: bool,
+    deterministic: bool,
+    threads: Annotated[int, Ge(1)] | None,
+    log_every: Annotated[int, Ge(1)],
+    val_every: Annotated[int, Ge(1)],
+    limit_batches: Annotated[int, Ge(1)] | None,
+    overfit_batches: Annotated[int, Ge(0)],
+    timeout: Annotated[float, Gt(0)],
+) -> dict[str, Any]:
+    """What a person may set under `trainer`; the checker reads this signature."""
+    return dict(locals())
+
+
+@dataclass(frozen=True)
+class Placement:
+    """The devices a run is trained on, with nothing left to `auto`."""
+
+    accelerator: Literal["cpu", "gpu", "mps"]
+    devices: int
+    nodes: int
+    strategy: Literal["single", "ddp", "fsdp"]
+    precision: str
+
+    @property
+    def world(self) -> int:
+        return self.devices * self.nodes
+
+    def __str__(self) -> str:
+        many = f" ×{self.world}" if self.world > 1 else ""
+        return f"{self.accelerator}{many}, {self.precision}"
+
+
+def cpu_does_bf16() -> bool:
+    """Whether this processor has instructions for bf16; emulated, it is several times slower than fp32."""
+    asked = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
+    return bool(asked and asked())
+
+
+def place(section: dict[str, Any]) -> Placement:
+    """Replace every `auto` by what this machine has."""
+    accelerator = section["accelerator"]
+    if accelerator == "auto":
+        accelerator = "gpu" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    devices = section["devices"]
+    if devices == "auto":
+        devices = max(1, torch.cuda.device_count()) if accelerator == "gpu" else 1
+    world = devices * section["num_nodes"]
+    strategy = section["strategy"]
+    if strategy != "fsdp":
+        strategy = "ddp" if world > 1 else "single"
+    precision = str(section["precision"])
+    if precision == "auto":
+        precision = _best_precision(accelerator)
+    return Placement(accelerator, devices, section["num_nodes"], strategy, precision)
+
+
+def _best_precision(accelerator: str) -> str:
+    if accelerator == "gpu":
+        return "bf16" if torch.cuda.is_bf16_supported() else "16"
+    return "bf16" if accelerator == "cpu" and cpu_does_bf16() else "32"
+
+
+def misfits(section: dict[str, Any], batch_size: int) -> list[tuple[str, Any, str]]:
+    """(key, value, what would be right) for settings that this machine or each other rule out."""
+    found: list[tuple[str, Any, str]] = []
+    if section["accelerator"] == "gpu" and not torch.cuda.is_available():
+        found.append(("trainer.accelerator", "gpu", "this machine has no usable GPU: choose cpu or auto"))
+        return found
+    if section["accelerator"] == "mps" and not torch.backends.mps.is_available():
+        found.append(("trainer.accelerator", "mps", "this machine has no Apple GPU: choose cpu or auto"))
+        return found
+    where = place(section)
+    have = torch.cuda.device_count() if where.accelerator == "gpu" else 1 if where.accelerator == "mps" else None
+    if have is not None and where.devices > have:
+        found.append(("trainer.devices", where.devices, f"this machine has {have} of them"))
+    if where.accelerator == "cpu" and where.precision == "16":
+        found.append(("trainer.precision", "16", "fp16 needs a GPU: choose bf16 or 32 on a CPU"))
+    if where.strategy == "fsdp" and where.accelerator != "gpu":
+        found.append(("trainer.strategy", "fsdp", "sharding needs GPUs: choose ddp or auto"))
+    if where.strategy == "fsdp" and section["ema"] is not None:
+        found.append(("trainer.ema", section["ema"], "averaged weights do not go with fsdp: choose ddp, or ema null"))
+    parts = where.world * section["accumulate"]
+    if batch_size % parts:
+        text = f"must be divisible by devices × nodes × trainer.accumulate = {parts}; the nearest is "
+        found.append(("data.batch_size", batch_size, text + str(max(1, round(batch_size / parts)) * parts)))
+    return found
+
+
+def lightning_arguments(section: dict[str, Any], where: Placement) -> dict[str, Any]:
+    """The section as Lightning's Trainer wants it."""
+    single = where.world == 1
+    return {
+        "accelerator": where.accelerator,
+        "devices": where.devices,
+        "num_nodes": where.nodes,
+        "strategy": "auto" if where.strategy == "single" else _strategy(where, section["timeout"]),
+        "precision": PRECISIONS[where.precision],
+        "max_epochs": section["max_epochs"],
+        "max_steps": section["max_steps"] or -1,
+        "accumulate_grad_batches": section["accumulate"],
+        "gradient_clip_val": section["grad_clip"],
+        "check_val_every_n_epoch": section["val_every"],
+        "deterministic": section["deterministic"],
+        # one process alone is never part of a cluster job, whatever variables an allocation has set
+        "plugins": [LightningEnvironment()] if single and "LOCAL_RANK" not in os.environ else [],
+    }
+
+
+def _strategy(where: Placement, timeout: float) -> Strategy:
+    limit = timedelta(seconds=timeout)
+    if where.strategy == "fsdp":
+        return FSDPStrategy(timeout=limit, state_dict_type="full")
+    return DDPStrategy(timeout=limit, process_group_backend="nccl" if where.accelerator == "gpu" else "gloo")

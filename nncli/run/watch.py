@@ -1,0 +1,92 @@
+"""NaN and Inf: a run that met one stops before its weights are touched, and says where it began."""
+
+import math
+from typing import Any
+
+import torch
+from lightning.pytorch import Callback, LightningModule, Trainer
+from torch import Tensor, nn
+
+from nncli.errors import TrainingFailed
+
+
+class NonFinite(TrainingFailed):
+    """The loss stopped being a number at this step."""
+
+    def __init__(self, step: int, text: str) -> None:
+        super().__init__(text)
+        self.step = step
+
+
+class Watch(Callback):
+    """On a CPU every loss is looked at before backward. On a GPU a device flag keeps the first bad step, read when
+    a row is due, because looking would wait for the device at every step."""
+
+    def __init__(self, every: int, *, eager: bool) -> None:
+        self.every = every
+        self.eager = eager
+        self.batch: Any = None
+        self.first_bad: Tensor | None = None
+
+    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
+        self.batch = batch
+
+    def on_before_backward(self, trainer: Trainer, pl_module: LightningModule, loss: Tensor) -> None:
+        step = trainer.global_step
+        if self.eager:
+            if not math.isfinite(loss.item()):
+                raise NonFinite(step, self._story(trainer, pl_module, loss.item()))
+            return
+        if self.first_bad is None:
+            self.first_bad = torch.full((), -1, dtype=torch.long, device=loss.device)
+        fresh = ~torch.isfinite(loss.detach()) & (self.first_bad < 0)
+        self.first_bad = torch.where(fresh, step, self.first_bad)
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        last = trainer.fit_loop.epoch_loop.batch_progress.is_last_batch
+        if not self.eager and (last or trainer.global_step % self.every == 0):
+            self._read()
+
+    def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        self._read()  # nothing that is not a number is ever saved
+
+    def _read(self) -> None:
+        if self.first_bad is not None and (bad := int(self.first_bad)) >= 0:
+            raise NonFinite(bad, f"the loss is not a number from step {bad} on.")
+
+    def _story(self, trainer: Trainer, pl_module: LightningModule, loss: float) -> str:
+        place = f"step {trainer.global_step}, epoch {trainer.current_epoch}, batch {trainer.fit_loop.batch_idx}"
+        return f"the loss became {loss} at {place}: {began_in(pl_module, self.batch)}."
+
+
+def began_in(module: LightningModule, batch: Any) -> str:
+    """Run the batch again and name the first thing in it that is not finite: input, weight or layer."""
+    for part, tensor in zip(("input", "target"), batch, strict=False):
+        if isinstance(tensor, Tensor) and not _finite(tensor):
+            rows = (~torch.isfinite(tensor.flatten(1) if tensor.dim() > 1 else tensor[:, None])).any(1)
+            return f"the batch's {part} already held it, in {int(rows.sum())} of its {len(tensor)} samples"
+    for name, weight in module.named_parameters():
+        if not _finite(weight):
+            return f"the weight {name} was no number any more, so the update before was too large; try a lower rate"
+    found: list[str] = []
+
+    def look(name: str) -> Any:
+        def hook(layer: nn.Module, inputs: Any, output: Any) -> None:
+            if isinstance(output, Tensor) and not _finite(output):
+                found.append(f"{name} ({type(layer).__name__})")
+
+        return hook
+
+    layers = [(n, m) for n, m in module.named_modules() if n]
+    hooks = [m.register_forward_hook(look(n)) for n, m in layers]
+    with torch.no_grad():
+        module.training_step(batch, 0)
+    for hook in hooks:
+        hook.remove()
+    return f"it began in layer {found[0]}" if found else "every layer's output was finite, so it began in the loss"
+
+
+def _finite(tensor: Tensor) -> bool:
+    return not tensor.is_floating_point() or bool(torch.isfinite(tensor).all())
