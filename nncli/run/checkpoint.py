@@ -103,6 +103,12 @@ def load(path: Path) -> dict[str, Any]:
     return state
 
 
+def clean(folder: Path) -> None:
+    """Remove what a killed process left half-written."""
+    for path in folder.glob(".*"):
+        path.unlink()
+
+
 def newest(folder: Path, announce: Callable[[str], None]) -> Path | None:
     """The newest whole checkpoint; each broken one that is passed over is announced."""
     steps = sorted(folder.glob("step-*.ckpt"), reverse=True)

@@ -11,7 +11,7 @@ from nncli.errors import NnError
 from nncli.run import folder as folders
 from nncli.run import launch
 from nncli.run.assemble import Parts, assemble, require, settle, try_one_batch
-from nncli.run.checkpoint import newest
+from nncli.run.checkpoint import clean, newest
 from nncli.run.folder import RunFolder
 from nncli.run.keeper import Signals
 from nncli.run.record import environment
@@ -86,6 +86,7 @@ def resume(run: RunFolder, words: Sequence[str], screen: Screen, trust: Collecti
         if run.read(run.summary).get("status") == "finished" and not words:
             screen.line(f"{run.name} is finished. To train longer: nn resume {run.name} trainer.max_epochs=60")
             return run
+        clean(run.checkpoints)
         checkpoint = newest(run.checkpoints, screen.warn)
         parts = assemble(config)
         if words:

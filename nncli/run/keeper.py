@@ -22,7 +22,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 
 from nncli.errors import Stopped
 from nncli.run import random
-from nncli.run.checkpoint import point
+from nncli.run.checkpoint import point, save
 from nncli.run.ema import AverageWeights
 from nncli.run.record import Recorder
 
@@ -121,6 +121,7 @@ class Keeper(Callback):
         self.best: float | None = None
         self.best_step = 0
         self.best_results: dict[str, float] = {}
+        self.held: dict[str, Any] | None = None  # the best state since the last write
         self.worse = 0  # judgements since the best one
         self.judged = True  # whether this epoch's validation has run
         self.saved_step = -1
@@ -246,8 +247,10 @@ class Keeper(Callback):
             trainer, self.signals.asked or 0, int(time.monotonic() - self.saved_at >= SHORTEST)
         )
         cut_short = not trainer.fit_loop.epoch_loop.batch_progress.is_last_batch  # by max_steps: last.ckpt is written
-        if better or ((stop or stale or self._is_end(trainer)) and not cut_short):
-            self.save(trainer, best=better, last=not cut_short)
+        if better:
+            self.held = copy.deepcopy(trainer._checkpoint_connector.dump_checkpoint())
+        if stop or stale or self._is_end(trainer):
+            self.save(trainer, last=not cut_short)
         if stop:
             raise Stopped(stop)
 
@@ -268,21 +271,23 @@ class Keeper(Callback):
 
     # -- writing
 
-    def save(self, trainer: Trainer, *, best: bool = False, last: bool = True) -> None:
-        """Write last.ckpt (and best.ckpt, first, so that `last` never remembers a best that is not there)."""
-        mine = trainer.is_global_zero
-        if mine and self.recorder.metrics:
+    def save(self, trainer: Trainer, *, last: bool = True) -> None:
+        """Write best.ckpt if there is a better one, then last.ckpt, which so never remembers a best that is not there.
+
+        The best is held in memory until then: epochs of a small net may take milliseconds, a durable write takes ten.
+        """
+        if self.recorder.metrics:
             self.recorder.metrics.sync()
+        if self.held and trainer.is_global_zero:
+            save(self.held, self.folder / "best.ckpt")
+        self.held = None
+        if not last:
+            return
         new = self.folder / f".new-{self.step:09d}.ckpt"
         trainer.save_checkpoint(new)
-        if mine and best:
-            point(new, self.folder / "best.ckpt")
-        if mine and last:
+        if trainer.is_global_zero:
             self._replace_last(new)
-        elif mine:
-            new.unlink()
-        if last:
-            self.saved_step, self.saved_at = self.step, time.monotonic()
+        self.saved_step, self.saved_at = self.step, time.monotonic()
 
     def _replace_last(self, new: Path) -> None:
         last = self.folder / "last.ckpt"
