@@ -71,6 +71,8 @@ class Task(LightningModule):
 
     def configure_optimizers(self) -> Any:
         optimizer = self.optimizer(self.net.parameters())
+        # A fused step would unscale inside, after clipping, so Lightning refuses the two; unscale before instead.
+        optimizer._step_supports_amp_scaling = False  # pyright: ignore[reportAttributeAccessIssue]
         if self.scheduler is None:
             return optimizer
         told = {}

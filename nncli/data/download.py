@@ -1,0 +1,102 @@
+"""Fetching a file over https: resumed if it broke off, in place only when its digest is right."""
+
+import hashlib
+import http.client
+import os
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+from urllib.parse import urlsplit
+
+from nncli.data.progress import shown
+from nncli.errors import DataError
+
+CHUNK = 1 << 18
+TIMEOUT = 30  # seconds without a byte
+
+
+def cache_dir(name: str) -> Path:
+    """Where downloaded data is kept: `$NN_CACHE/data/<name>`, else in the user's cache folder."""
+    given = os.environ.get("NN_CACHE")
+    base = Path(given) if given else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "nncli"
+    return base.absolute() / "data" / name
+
+
+def download(url: str, path: Path, md5: str, allow_http_loopback: bool = False) -> None:
+    """Fetch `url` to `path` unless it is there. What broke off stays beside it as `.part` and is resumed next time.
+
+    Only https, redirects included; `allow_http_loopback` is for tests, and no YAML can set it.
+    """
+    if path.exists():
+        return
+    part = path.with_name(path.name + ".part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _fetch(url, part, allow_http_loopback)
+    except (OSError, http.client.HTTPException) as problem:
+        raise DataError(f"{url} could not be fetched: {_reason(problem)}") from problem
+    verify(part, md5)
+    os.replace(part, path)
+
+
+def verify(path: Path, md5: str) -> None:
+    """Remove a file that has not the digest it should, and say so."""
+    with path.open("rb") as file:
+        found = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+    if found != md5:
+        path.unlink()
+        raise DataError(f"{path.name} has the md5 {found}, not {md5}; it was removed, so try again")
+
+
+def _fetch(url: str, part: Path, allow_http_loopback: bool) -> None:
+    opener = urllib.request.build_opener(_Redirects(allow_http_loopback))
+    _refuse_unsafe(url, allow_http_loopback)
+    have = part.stat().st_size if part.exists() else 0
+    request = urllib.request.Request(url, headers={"Range": f"bytes={have}-"} if have else {})
+    try:
+        answer = opener.open(request, timeout=TIMEOUT)
+    except urllib.error.HTTPError as problem:
+        problem.close()
+        if problem.code != 416:  # nothing after what we have: it is whole, or not the same file, which its digest tells
+            raise
+        return
+    with answer:
+        resumed = answer.status == 206 and answer.headers.get("Content-Range", "").startswith(f"bytes {have}-")
+        length = answer.headers.get("Content-Length")
+        wanted = int(length) if length and length.isdigit() else None
+        with part.open("ab" if resumed else "wb") as file:
+            got = sum(file.write(chunk) for chunk in shown(_chunks(answer), wanted, f"fetching {part.stem}"))
+    if wanted is not None and got < wanted:
+        raise OSError(f"it broke off after {got:,} of {wanted:,} bytes; run the same again to go on from there")
+
+
+def _chunks(answer: IO[bytes]) -> Iterator[tuple[int, bytes]]:
+    while chunk := answer.read(CHUNK):
+        yield len(chunk), chunk
+
+
+def _refuse_unsafe(url: str, allow_http_loopback: bool) -> None:
+    where = urlsplit(url)
+    loopback = allow_http_loopback and where.scheme == "http" and where.hostname == "127.0.0.1"
+    if where.scheme != "https" and not loopback:
+        raise DataError(f"{url} is no https address; nothing else is fetched")
+
+
+class _Redirects(urllib.request.HTTPRedirectHandler):
+    """Follows redirects to https only."""
+
+    def __init__(self, allow_http_loopback: bool) -> None:
+        self.allow_http_loopback = allow_http_loopback
+
+    def redirect_request(
+        self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: Any, newurl: str
+    ) -> Any:
+        _refuse_unsafe(newurl, self.allow_http_loopback)
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
+def _reason(problem: Exception) -> str:
+    reason = problem.reason if isinstance(problem, urllib.error.URLError) else problem
+    return str(reason) or type(problem).__name__

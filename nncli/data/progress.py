@@ -1,0 +1,28 @@
+"""A bar on stderr for work that a person waits for: only on a terminal, only once it has taken two seconds."""
+
+import time
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+PATIENCE = 2.0  # seconds
+Item = TypeVar("Item")
+
+
+def shown(items: Iterable[tuple[int, Item]], total: int | None, text: str) -> Iterator[Item]:
+    """Pass on the items of (amount done by it, item) pairs, and show the share of `total` that is done."""
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    bar = Progress(*columns, console=Console(stderr=True), transient=True)
+    line = bar.add_task(text, total=total)
+    began = time.monotonic()
+    try:
+        for amount, item in items:
+            yield item
+            bar.advance(line, amount)
+            late = time.monotonic() - began > PATIENCE
+            if late and bar.console.is_terminal and not bar.live.is_started:
+                bar.start()
+    finally:
+        bar.stop()
