@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+# several tests share the cores: more than one thread each makes tiny operations wait for one another
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 Nn = Callable[..., "subprocess.CompletedProcess[str]"]
 
 

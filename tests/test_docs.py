@@ -1,0 +1,56 @@
+"""Every command in the README and the guide runs, page by page, in the order a reader would type it."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+FENCE = re.compile(r"^```(\w+)([^\n]*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+FILE = re.compile(r"`([\w./]+\.(?:py|yaml))`")
+
+
+def fences(page: Path) -> list[tuple[str, str, str, str]]:
+    """(language, tags, text, what stands before) of every fence."""
+    whole = page.read_text()
+    return [(m[1], m[2].strip(), m[3], whole[: m.start()]) for m in FENCE.finditer(whole)]
+
+
+def test_there_are_pages_with_commands() -> None:
+    assert len(PAGES) > 5
+    assert sum(language == "sh" for page in PAGES for language, *_ in fences(page)) > 8
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+def test_every_command_on_a_page_runs(page: Path, tmp_path: Path) -> None:
+    shim = tmp_path / "bin" / "nn"
+    shim.parent.mkdir()
+    shim.write_text(f'#!/bin/sh\nexec {sys.executable} -m nncli "$@"\n')
+    shim.chmod(0o755)
+    work = tmp_path / "work"
+    work.mkdir()
+    env = os.environ | {"PATH": f"{shim.parent}:{os.environ['PATH']}"}
+    for language, tags, text, before in fences(page):
+        if language in ("python", "yaml", "toml"):
+            names = FILE.findall(before.rstrip().splitlines()[-1])
+            if names:  # the line above a fence names the file that it is
+                (work / names[0]).parent.mkdir(parents=True, exist_ok=True)
+                (work / names[0]).write_text(text)
+        if language != "sh" or {"gpu", "network", "slow"} & set(tags.split()):
+            continue
+        for line in text.strip().splitlines():
+            command = line.split("  #")[0].replace("pip install . && ", "")
+            if command.startswith(("pip install", "git ")):
+                continue
+            done = subprocess.run(command, shell=True, cwd=work, env=env, capture_output=True, text=True, check=False)
+            assert done.returncode == 0, f"{page.name}: {command}\n{done.stdout}{done.stderr}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+def test_links_between_pages_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\((?!http)([^)#]+)", page.read_text()):
+        assert (page.parent / target).exists(), f"{page.name} links to {target}"

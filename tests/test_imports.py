@@ -1,0 +1,80 @@
+"""The directions of import that keep the two wings apart, and the verbs that must not wait for torch."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import nncli
+
+PACKAGE = Path(nncli.__file__).parent
+LIBRARY = {"tasks", "models", "losses", "data", "transforms", "optim"}
+# what a room may import of ours, besides itself
+MAY: dict[str, set[str]] = {
+    "cli": {"sweep", "insight", "export", "serve", "run", "config", "paths", "errors", "cli"},
+    "run": {"config", "paths", "errors", ""},
+    "config": {"paths", "errors"},
+    "tasks": {"losses", "optim", "errors"},
+    "data": {"transforms", "errors"},
+    **{room: {"errors"} for room in LIBRARY - {"tasks", "data"}},
+}
+
+
+def files() -> list[Path]:
+    found = sorted(PACKAGE.rglob("*.py"))
+    assert len(found) > 30
+    return found
+
+
+def imports(path: Path) -> set[str]:
+    """The full names a file imports, anywhere in it."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+@pytest.mark.parametrize("path", files(), ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_a_room_imports_only_what_it_may(path: Path) -> None:
+    room = path.relative_to(PACKAGE).parts[0]
+    if room not in MAY:
+        return
+    for name in imports(path):
+        parts = name.split(".")
+        if parts[0] == "nncli":
+            target = parts[1] if len(parts) > 2 or (PACKAGE / parts[1]).exists() else ""
+            assert target in MAY[room] | {room}, f"{path} imports {name}"
+        if room in LIBRARY:
+            assert parts[0] not in {"hydra", "omegaconf", "typer", "rich"} or path.name == "progress.py", f"{path}: {name}"
+
+
+@pytest.mark.parametrize("path", files(), ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_files_and_functions_stay_short(path: Path) -> None:
+    text = path.read_text()
+    assert len(text.splitlines()) <= 300
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef):
+            assert (node.end_lineno or 0) - node.lineno < 60, f"{path}:{node.lineno} {node.name}"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["--help"], ["train", "--help"], ["recipes", "ls"], ["recipes", "show", "digits_mlp"], ["config", "show"], ["runs", "ls"]],
+    ids=" ".join,
+)
+def test_these_verbs_import_no_torch(words: list[str]) -> None:
+    program = (
+        "import sys; from nncli.cli.main import app\n"
+        f"try: app({words!r})\n"
+        "except SystemExit: pass\n"
+        "heavy = {'torch', 'lightning', 'numpy', 'sklearn'} & sys.modules.keys()\n"
+        "assert not heavy, heavy\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout
