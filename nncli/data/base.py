@@ -68,6 +68,12 @@ class Data(LightningDataModule):
     def test_dataloader(self) -> Batches:
         return self._batches("test")
 
+    def evaluation(self, part: str) -> Batches:
+        """Any part in its natural order, nothing dropped: for judging."""
+        self.setup()
+        x, y = self.parts[part]
+        return Batches(x, y, self.batch_size, shuffle=False, seed=self.seed, **self._share)
+
     def _batches(self, part: str) -> Batches:
         if part not in self._loaders:
             self.setup()

@@ -37,17 +37,20 @@ def download(url: str, path: Path, md5: str, allow_http_loopback: bool = False) 
         _fetch(url, part, allow_http_loopback)
     except (OSError, http.client.HTTPException) as problem:
         raise DataError(f"{url} could not be fetched: {_reason(problem)}") from problem
-    verify(part, md5)
+    try:
+        verify(part, md5)
+    except DataError:
+        part.unlink()  # what is wrong cannot be resumed
+        raise
     os.replace(part, path)
 
 
 def verify(path: Path, md5: str) -> None:
-    """Remove a file that has not the digest it should, and say so."""
+    """Refuse a file that has not the digest it should."""
     with path.open("rb") as file:
         found = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
     if found != md5:
-        path.unlink()
-        raise DataError(f"{path.name} has the md5 {found}, not {md5}; it was removed, so try again")
+        raise DataError(f"{path} has the md5 {found}, not {md5}: it is another file or a broken one; fetch it again")
 
 
 def _fetch(url: str, part: Path, allow_http_loopback: bool) -> None:

@@ -1,0 +1,77 @@
+"""Hostile archives write nothing."""
+
+import io
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from nncli.data.archive import extract
+from nncli.errors import DataError
+
+
+def file(name: str) -> tarfile.TarInfo:
+    member = tarfile.TarInfo(name)
+    member.size = 4
+    return member
+
+
+def link(name: str, target: str, kind: bytes) -> tarfile.TarInfo:
+    member = tarfile.TarInfo(name)
+    member.type, member.linkname = kind, target
+    return member
+
+
+def write(path: Path, members: list[tarfile.TarInfo]) -> Path:
+    with tarfile.open(path, "w:gz") as tar:
+        for member in members:
+            tar.addfile(member, io.BytesIO(b"data") if member.isfile() else None)
+    return path
+
+
+def everything(folder: Path) -> list[str]:
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*"))
+
+
+def test_named_files_come_out_and_others_do_not(tmp_path: Path) -> None:
+    archive = write(tmp_path / "a.tar.gz", [file("set/one.bin"), file("set/readme.html")])
+    extract(archive, ["set/one.bin"], tmp_path / "set")
+    assert everything(tmp_path) == ["a.tar.gz", "set", "set/one.bin"]
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        lambda outside: file("../canary"),
+        lambda outside: file("set/../../canary"),
+        lambda outside: file(str(outside / "canary")),
+        lambda outside: file("C:\\canary"),
+        lambda outside: link("set/one.bin", str(outside / "canary"), tarfile.SYMTYPE),
+        lambda outside: link("set/two.bin", "../../canary", tarfile.SYMTYPE),
+        lambda outside: link("set/two.bin", "../../canary", tarfile.LNKTYPE),
+        lambda outside: link("set/two.bin", "", tarfile.CHRTYPE),
+        lambda outside: link("set/two.bin", "", tarfile.FIFOTYPE),
+    ],
+)
+def test_hostile_member_writes_nothing_anywhere(tmp_path: Path, hostile: Callable[[Path], tarfile.TarInfo]) -> None:
+    inside = tmp_path / "root"
+    inside.mkdir()
+    archive = write(inside / "a.tar.gz", [file("set/one.bin"), hostile(tmp_path)])
+    with pytest.raises(DataError, match="was refused"):
+        extract(archive, ["set/one.bin"], inside / "set")
+    assert everything(tmp_path) == ["root", "root/a.tar.gz"]
+
+
+def test_cut_archive_leaves_no_half_folder(tmp_path: Path) -> None:
+    archive = write(tmp_path / "a.tar.gz", [file("set/one.bin")])
+    archive.write_bytes(archive.read_bytes()[:60])
+    with pytest.raises(DataError, match=r"a\.tar\.gz could not be unpacked"):
+        extract(archive, ["set/one.bin"], tmp_path / "set")
+    assert everything(tmp_path) == ["a.tar.gz"]
+
+
+def test_missing_file_is_named(tmp_path: Path) -> None:
+    archive = write(tmp_path / "a.tar.gz", [file("set/one.bin")])
+    with pytest.raises(DataError, match=r"no file set/two\.bin"):
+        extract(archive, ["set/two.bin"], tmp_path / "set")

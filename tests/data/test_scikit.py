@@ -1,0 +1,58 @@
+"""scikit-learn's sets are what their YAML says."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import yaml
+
+from nncli.data.points import Points
+from nncli.data.scikit import Scikit
+
+CONF = Path(__file__).parents[2] / "conf" / "data"
+
+
+def load(name: str, **changed: Any) -> Scikit | Points:
+    stated = yaml.safe_load((CONF / f"{name}.yaml").read_text()) | {"seed": 0} | changed
+    kind = {"Scikit": Scikit, "Points": Points}[stated.pop("_target_").rpartition(".")[2]]
+    data = kind(**stated)
+    data.setup()
+    return data
+
+
+@pytest.mark.parametrize(
+    ("name", "rows"), [("digits", 1797), ("iris", 150), ("wine", 178), ("breast_cancer", 569), ("diabetes", 442)]
+)
+def test_yaml_states_the_facts(name: str, rows: int) -> None:
+    data = load(name)
+    assert sum(len(y) for _, y in data.parts.values()) == rows
+
+
+def test_digits_are_pictures_in_bytes() -> None:
+    x, _ = load("digits").parts["train"]
+    assert x.dtype == torch.uint8
+    assert x.max() == 16
+
+
+def test_other_seed_keeps_the_split() -> None:
+    assert torch.equal(load("wine", seed=5).parts["test"][0], load("wine").parts["test"][0])
+
+
+@pytest.mark.parametrize(("name", "wanted"), [("and", [0, 0, 0, 1]), ("or", [0, 1, 1, 1])])
+def test_truth_tables_are_exact_and_alike_in_all_parts(name: str, wanted: list[int]) -> None:
+    for x, y in load(name).parts.values():
+        assert x.tolist() == [[0, 0], [0, 1], [1, 0], [1, 1]]
+        assert y.tolist() == wanted
+
+
+def test_noisy_xor_lies_around_its_corners() -> None:
+    x, y = load("xor", noise=0.05).parts["train"]
+    corner = x.round().long()
+    assert torch.equal(corner[:, 0] ^ corner[:, 1], y)
+    assert not torch.equal(x, x.round())
+
+
+def test_moons_are_two_classes_of_equal_size() -> None:
+    _, y = load("moons").parts["train"]
+    assert y.bincount().tolist() == [350, 350]

@@ -1,0 +1,63 @@
+"""Regression in the target's own units."""
+
+from functools import partial
+
+import pytest
+import torch
+from torch import nn
+from torch.optim import Adam
+
+from nncli.errors import NnError
+from nncli.models.linear import Linear
+from nncli.tasks.regression import Regression
+from nncli.transforms.standardize import Standardize
+from nncli.transforms.transform import Transform
+
+
+def task(outputs: int = 1) -> Regression:
+    transform = Transform(Standardize([3]), [])
+    return Regression(Linear([3], outputs), transform, nn.MSELoss(), partial(Adam, lr=0.05), None, "val/loss", "min")
+
+
+def table(rows: int, noise: float) -> tuple[torch.Tensor, torch.Tensor]:
+    x = torch.randn(rows, 3) * torch.tensor([1.0, 50.0, 0.1]) + 7
+    return x, 1000 + x @ torch.tensor([20.0, 1.0, 300.0]) + noise * torch.randn(rows)
+
+
+def test_predictions_and_metrics_are_in_the_targets_units() -> None:
+    torch.manual_seed(0)
+    learner, (x, y) = task(), table(500, noise=10)
+    learner.fit_statistics(x, y)
+    optimizer = learner.configure_optimizers()
+    for _ in range(200):
+        optimizer.zero_grad()
+        learner.training_step((x, y), 0).backward()
+        optimizer.step()
+    halves = [learner.sums((x[:123], y[:123])), learner.sums((x[123:], y[123:]))]
+    found = learner.finish(sum(halves, torch.zeros(6)).tolist())
+    error = learner.predict(x) - y
+    assert found["mae"] == pytest.approx(error.abs().mean().item(), rel=1e-3)
+    assert found["rmse"] == pytest.approx(error.square().mean().sqrt().item(), rel=1e-3)
+    assert found["r2"] == pytest.approx(1 - (error.square().sum() / (y - y.mean()).square().sum()).item(), abs=1e-3)
+    assert 8 < found["rmse"] < 12, "what remains is the noise of 10"
+    assert found["loss"] < 1, "the loss is in standard units"
+
+
+def test_the_scale_travels_with_the_weights() -> None:
+    one, two, (x, y) = task(), task(), table(50, noise=1)
+    one.fit_statistics(x, y)
+    two.load_state_dict(one.state_dict())
+    assert torch.equal(one.predict(x), two.predict(x))
+
+
+def test_constant_targets_have_no_r2_and_break_nothing() -> None:
+    learner, x, y = task(), torch.randn(8, 3), torch.full((8,), 5.0)
+    learner.fit_statistics(x, y)
+    found = learner.finish(learner.sums((x, y)).tolist())
+    assert found["r2"] != found["r2"]
+    assert found["mae"] > 0
+
+
+def test_more_outputs_than_one_are_refused_with_the_word_that_mends_it() -> None:
+    with pytest.raises(NnError, match=r"\[3\]; set model\.num_outputs=1"):
+        task(outputs=3).training_step(table(8, 0.0), 0)
