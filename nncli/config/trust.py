@@ -1,0 +1,68 @@
+"""Which classes a config may name. Decided on the name alone, before anything is imported."""
+
+import os
+import re
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+
+from nncli.errors import ConfigError, Problem
+
+_CLASS = r"[A-Z][A-Za-z0-9_]*"
+_SHIPPED = re.compile(
+    rf"nncli\.(?:tasks|models|losses|data|transforms|optim)\.[a-z][a-z0-9_]*\.{_CLASS}"
+    rf"|torch\.nn\.{_CLASS}|torch\.optim\.{_CLASS}|torch\.optim\.lr_scheduler\.{_CLASS}"
+    r"|lightning\.pytorch\.loggers\.(?:TensorBoardLogger|MLFlowLogger|WandbLogger)"
+)
+_OWN = re.compile(rf"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*\.{_CLASS}", re.ASCII)
+_PACKAGE = re.compile(r"[A-Za-z_]\w*", re.ASCII)
+NEVER = frozenset({"builtins", "ctypes", "importlib", "io", "nncli", "os", "pickle", "subprocess", "sys", "torch"})
+
+
+def refuse(target: Any, trust: Collection[str]) -> str | None:
+    """Why a target must not be imported; None when it may."""
+    if not isinstance(target, str):
+        return "must name a class, such as nncli.models.mlp.MLP"
+    if _SHIPPED.fullmatch(target):
+        return None
+    package = target.partition(".")[0]
+    if package in trust and package not in NEVER and _OWN.fullmatch(target):
+        return None
+    if _OWN.fullmatch(target) and package not in NEVER and not _standard(package):
+        return (
+            f"is not trusted, so it was not imported. If {package} is your own package, say so with --trust {package}, "
+            f'or in ./pyproject.toml: [tool.nncli] trust = ["{package}"]'
+        )
+    return "is not one of the classes that a config may name: nn's own, torch.nn, torch.optim, Lightning's loggers"
+
+
+def trusted(extra: Collection[str] = ()) -> frozenset[str]:
+    """The person's own packages: from --trust, $NN_TRUST and [tool.nncli] trust of ./pyproject.toml."""
+    found = {name.strip() for name in os.environ.get("NN_TRUST", "").split(",")} | set(extra) | set(_noted())
+    found.discard("")
+    wrong = [name for name in sorted(found) if not _PACKAGE.fullmatch(name) or name in NEVER or _standard(name)]
+    if wrong:
+        text = "can only be the name of a package of your own, without dots"
+        raise ConfigError([Problem("trust", name, "--trust, NN_TRUST or pyproject.toml", text) for name in wrong])
+    return frozenset(found)
+
+
+def _standard(package: str) -> bool:
+    import sys
+
+    return package in sys.stdlib_module_names
+
+
+def _noted() -> list[str]:
+    path = Path.cwd() / "pyproject.toml"
+    if not path.is_file():
+        return []
+    import tomllib
+
+    try:
+        names = tomllib.loads(path.read_text(encoding="utf-8")).get("tool", {}).get("nncli", {}).get("trust", [])
+    except (OSError, ValueError, AttributeError):
+        raise ConfigError([Problem("trust", "", "pyproject.toml", "this file cannot be read as TOML")]) from None
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise ConfigError([Problem("tool.nncli.trust", str(names), "pyproject.toml", "must be a list of names")])
+    return names
