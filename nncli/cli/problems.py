@@ -1,0 +1,39 @@
+"""The report of a config's problems."""
+
+from typing import TYPE_CHECKING
+
+from nncli.errors import ConfigError, Problem
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+_WIDTH = 38  # of `key = value`, so that who set it stands in a column
+
+
+def show_problems(error: ConfigError, console: "Console | None" = None) -> None:
+    """All problems at once: key = value, who set it, and below what would be right. To stderr."""
+    from rich.console import Console
+    from rich.text import Text
+
+    console = console or Console(stderr=True, highlight=False)
+    count = len(error.problems)
+    console.print(Text(f"{count} problem{'s' if count != 1 else ''}, nothing was started\n", style="bold red"))
+    for problem in error.problems:
+        head = Text("  ").append(_named(problem), style="bold").append("  ").append(problem.where, style="dim")
+        console.print(head, soft_wrap=True)
+        console.print(Text(f"      {problem.text}"), soft_wrap=True)
+    if see := error.see or _see(error.problems):
+        console.print(Text(f"\nsee: {see}", style="dim"), soft_wrap=True)
+
+
+def _named(problem: Problem) -> str:
+    """The key with its value, made printable, in a column of its own."""
+    text = f"{problem.key} = {problem.value}" if problem.value else problem.key
+    return "".join(c if c.isprintable() else "�" for c in text).ljust(_WIDTH)
+
+
+def _see(problems: list[Problem]) -> str:
+    """Where to look next: the first section that is named."""
+    sections = [p.key.partition(".")[0] for p in problems if "." in p.key and "/" not in p.key]
+    explain = f"nn config explain {sections[0]} · " if sections else ""
+    return f"{explain}nn config show"

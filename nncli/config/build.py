@@ -1,0 +1,81 @@
+"""A checked node as a live object: the only place where Hydra builds anything."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from hydra.errors import InstantiationException
+from hydra.utils import instantiate
+from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from nncli.config.compose import Config
+from nncli.config.origin import source, spelled
+from nncli.config.slots import load
+from nncli.errors import ConfigError, NnError, Problem
+
+_EXTRAS = {"tensorboard": "tensorboard", "tensorboardX": "tensorboard", "mlflow": "mlflow", "wandb": "wandb"}
+
+
+def build(node: Any, *, config: Config, **kwargs: Any) -> Any:
+    """What the node's `_target_` makes of its arguments, with these handed in besides. Trust is checked again here."""
+    plain = OmegaConf.to_container(node, resolve=True) if OmegaConf.is_config(node) else node
+    at = _key(node)
+    if found := [_problem(config, key, target, text) for key, target, text in _untrusted(plain, at, config)]:
+        raise ConfigError(found)
+    try:
+        return instantiate(node, _convert_="all", **kwargs)
+    except InstantiationException as error:
+        raise _told(error, config, at) from error
+    except OmegaConfBaseException as error:
+        raise _told(error, config, at) from error
+
+
+def _key(node: Any) -> str:
+    if not isinstance(node, DictConfig | ListConfig):
+        return ""
+    return str(node._get_full_key(None) or "").replace("[", ".").replace("]", "")
+
+
+def _untrusted(value: Any, key: str, config: Config) -> Iterator[tuple[str, Any, str]]:
+    """(key, target, reason) of every target in a plain value that must not be built."""
+    if isinstance(value, dict):
+        if "_target_" in value and isinstance(reason := load(value["_target_"], config.trust), str):
+            yield _join(key, "_target_"), value["_target_"], reason
+        for marker in ("_args_", "_recursive_", "_convert_"):
+            if marker in value:
+                yield _join(key, marker), value[marker], "is not read; of such keys there are _target_ and _partial_"
+        for name, inner in value.items():
+            yield from _untrusted(inner, _join(key, str(name)), config)
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            yield from _untrusted(inner, _join(key, str(index)), config)
+
+
+def _join(key: str, name: str) -> str:
+    return f"{key}.{name}" if key else name
+
+
+def _problem(config: Config, key: str, value: Any, text: str) -> Problem:
+    origin = source(config.origins, key)
+    return Problem(key, spelled(value)[:200], origin.where if origin else "", text)
+
+
+def _told(error: Exception, config: Config, at: str) -> NnError:
+    """A constructor's own complaint, with the place in the config instead of Hydra's words."""
+    cause: BaseException = error
+    while isinstance(cause, InstantiationException) and cause.__cause__ is not None:
+        cause = cause.__cause__
+    if isinstance(cause, NnError):
+        return cause
+    key = next((line.split(":", 1)[1].strip() for line in str(error).splitlines() if "full_key:" in line), "") or at
+    key = key.replace("[", ".").replace("]", "")
+    name = getattr(cause, "name", None) or str(cause)
+    extra = next((e for m, e in _EXTRAS.items() if isinstance(cause, ModuleNotFoundError) and m in name), None)
+    if extra:
+        return ConfigError([_problem(config, f"{key}._target_", "", f"needs an extra: pip install 'nncli[{extra}]'")])
+    section = OmegaConf.select(config.tree, key) if key else None
+    target = section.get("_target_", "") if isinstance(section, DictConfig) else ""
+    what = str(cause).strip() or type(cause).__name__
+    if isinstance(cause, InstantiationException):
+        what = "cannot be built"
+    return ConfigError([_problem(config, key, target, what)])

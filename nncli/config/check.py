@@ -1,0 +1,255 @@
+"""Every problem of a composed config at once, before anything is built."""
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Literal, cast, get_origin
+
+from omegaconf import OmegaConf
+
+from nncli.config.compose import Config
+from nncli.config.kinds import Built, accepts, of_default, phrase
+from nncli.config.nearest import guess, listed, nearest
+from nncli.config.origin import source, spelled
+from nncli.config.reach import read_keys, unread
+from nncli.config.reference import at, children, leaves, locate, targets, whole
+from nncli.config.slots import PARTIAL, SLOTS, base, injected, load, parameters
+from nncli.errors import ConfigError, Problem
+
+Sections = Mapping[str, Callable[..., object]]
+_PLAIN = ("regularization", "defaults", "name")  # knobs that others refer to, and what belongs to the file itself
+
+__all__ = ["check", "require", "unread"]
+
+
+def check(config: Config, sections: Sections) -> list[Problem]:
+    """All problems. `sections` maps each plain section to the function whose signature describes it, "" the root."""
+    return _Check(config, sections).run()
+
+
+def require(config: Config, sections: Sections) -> None:
+    """Raise ConfigError with all problems, if there are any."""
+    if found := check(config, sections):
+        raise ConfigError(found)
+
+
+class _Check:
+    """One walk over a tree; `problems` grows."""
+
+    def __init__(self, config: Config, sections: Sections) -> None:
+        self.config, self.sections = config, sections
+        self.tree = cast(dict[str, Any], OmegaConf.to_container(config.tree, resolve=False))
+        self.resolved = cast(dict[str, Any], OmegaConf.to_container(config.tree, resolve=True))
+        self.problems = list(config.problems)
+        self.broken = {p.key for p in config.problems}
+        self.classes: dict[str, type] = {}  # key of a section -> what its target is
+        self.settings = parameters(sections[""]) if "" in sections else {}  # the keys at the root that are no section
+
+    def run(self) -> list[Problem]:
+        self._root()
+        for key, node in self.tree.items():
+            if isinstance(node, dict) and "_target_" in node:
+                self._part(key, key)
+            elif key in SLOTS:
+                self._empty_slot(key, node)
+            elif key in self.sections and isinstance(node, dict):
+                self._arguments(key, node, parameters(self.sections[key]), (), whose=key)
+            else:
+                self._unclaimed(key, node)
+        self._monitor()
+        self._unread_words()
+        return _distinct(self.problems)
+
+    def _root(self) -> None:
+        """The keys that are no section, and the parts without which nothing can start."""
+        given = {key: node for key, node in self.tree.items() if key in self.settings}
+        if self.settings and self.tree:
+            self._arguments("", given, self.settings, (), whose="the config")
+        for key in (*SLOTS, *filter(None, self.sections)):
+            if key not in self.tree and self.tree and key in ("task", "data", *self.sections):
+                self._tell(key, "is missing; start the recipe's defaults with - /train", value="")
+
+    def _empty_slot(self, key: str, node: Any) -> None:
+        optional = key == "logger" or not any(target == key for k, v in leaves(self.tree) for target in targets(v, k))
+        if not whole(node) and not (not node and (optional or node is None)):
+            self._tell(key, "needs a _target_: the class to build", value="" if isinstance(node, dict) else None)
+
+    def _unclaimed(self, key: str, node: Any) -> None:
+        if key in self.settings or key in _PLAIN or key in read_keys(self.tree):
+            return
+        if key in self.sections:
+            self._tell(key, "is a section; set one of its keys")
+            return
+        names = [*SLOTS, *self.settings, *filter(None, self.sections), "regularization"]
+        text = f"no such key. {guess(key, names)}At the top there are: {listed(sorted(names), 20)}"
+        self._tell(key, text, value="" if isinstance(node, dict | list) else None)
+
+    def _part(self, key: str, slot: str, hint: Any = inspect.Parameter.empty) -> Built:
+        """A mapping with a target: its class, then its arguments."""
+        node = at(self.tree, key)
+        partial = node.get("_partial_", False) is True
+        if key in self.classes:
+            return Built(self.classes[key], partial)
+        cls = load(at(self.resolved, key).get("_target_"), self.config.trust)
+        if isinstance(cls, str):
+            self._tell(f"{key}._target_", cls)
+            self._nested_only(key, node)
+            return Built(None, partial)
+        wanted = base(slot) if slot else _module()
+        if not issubclass(cls, wanted) and (slot or hint is inspect.Parameter.empty or hint is Any):
+            self._tell(f"{key}._target_", f"must be a class that derives from {wanted.__module__}.{wanted.__name__}")
+            return Built(None, partial)
+        self.classes[key] = cls
+        if slot in PARTIAL and not partial:
+            self._tell(f"{key}._partial_", "must be true: it is built when training starts", value="false")
+        given = {k: v for k, v in node.items() if k != "_target_" and not self._marker(f"{key}.{k}", k, v)}
+        self._arguments(key, given, parameters(cls), injected(slot), whose=key)
+        return Built(cls, partial)
+
+    def _nested_only(self, key: str, node: Any) -> None:
+        """Where a class is unknown its arguments cannot be bound, but the targets inside are still judged."""
+        for name, inner in children(node):
+            if isinstance(inner, dict) and "_target_" in inner:
+                self._part(f"{key}.{name}", "", object)
+            else:
+                self._nested_only(f"{key}.{name}", inner)
+
+    def _marker(self, key: str, name: str, value: Any) -> bool:
+        """Whether a key is one of Hydra's own; only _target_ and _partial_ are read."""
+        if not (name.startswith("_") and name.endswith("_")):
+            return False
+        if name == "_partial_" and not isinstance(value, bool):
+            self._tell(key, "must be true or false")
+        elif name == "_args_":
+            self._tell(key, "arguments are given by name, not by position", value="")
+        elif name != "_partial_":
+            self._tell(key, "is not read; of such keys there are _target_ and _partial_", value="")
+        return True
+
+    def _arguments(
+        self,
+        key: str,
+        given: Mapping[str, Any],
+        known: Mapping[str, inspect.Parameter],
+        handed_in: tuple[str, ...],
+        *,
+        whose: str,
+    ) -> None:
+        """Each given argument against the signature, then those that are missing."""
+        open_ = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in known.values())
+        named = {n: p for n, p in known.items() if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)}
+        for name, value in given.items():
+            full = f"{key}.{name}" if key else name
+            if name in handed_in:
+                self._tell(full, "is handed in by the program; take it out")
+            elif name in named:
+                self._value(full, value, named[name])
+            elif open_:
+                self._value(full, value, inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY))
+            else:
+                near = nearest(name, named)
+                hint = f"Did you mean {f'{key}.{near}' if key else near}? " if near else ""
+                takes = listed(n for n in named if n not in handed_in)
+                self._tell(full, f"no such key. {hint}{whose} takes: {takes}", value=_short(value))
+        for name, parameter in named.items():
+            if parameter.default is parameter.empty and name not in given and name not in handed_in:
+                full = f"{key}.{name}" if key else name
+                self._tell(full, f"is missing; {whose} needs it: {phrase_of(parameter)}", value="")
+
+    def _value(self, key: str, value: Any, parameter: inspect.Parameter) -> None:
+        hint = parameter.annotation
+        if hint is parameter.empty:
+            hint = of_default(parameter.default)
+            if hint is not Any and not isinstance(value, str):
+                return  # an unannotated third-party parameter: only plain text for a number is surely wrong
+        stand_in = self._stand_in(key, value, hint)
+        if self._source(key) in self.broken or key in self.broken or accepts(stand_in, hint):
+            return
+        self._tell(self._source(key), self._allowed(self._source(key), hint), value=_short(stand_in))
+
+    def _allowed(self, key: str, hint: Any) -> str:
+        text = f"must be {phrase(hint)}"
+        origin = self.config.origins.get(key)
+        file = origin.from_file if origin and origin.kind == "word" and get_origin(hint) is not Literal else None
+        return f"{text}. {file.where} says {file.text}" if file else text
+
+    def _stand_in(self, key: str, value: Any, hint: Any) -> Any:
+        """The value with references followed, and a Built wherever something will be built."""
+        if whole(value):
+            place = locate(self.tree, key)
+            return self._stand_in(place, at(self.tree, place), hint)
+        if isinstance(value, dict):
+            if "_target_" in value:
+                return self._part(key, key if "." not in key else "", hint)
+            for name in value:
+                if name.startswith("_") and name.endswith("_"):
+                    self._tell(f"{key}.{name}", "stands without a _target_", value="")
+            return {name: self._stand_in(f"{key}.{name}", inner, Any) for name, inner in value.items()}
+        if isinstance(value, list):
+            return [self._stand_in(f"{key}.{i}", inner, Any) for i, inner in enumerate(value)]
+        return at(self.resolved, key)
+
+    def _source(self, key: str) -> str:
+        """The key where a referred value is really set."""
+        return locate(self.tree, key)
+
+    def _monitor(self) -> None:
+        """The metric that decides which weights are best must be one that the task measures."""
+        cls, task = self.classes.get("task"), self.resolved.get("task")
+        if cls is None or not isinstance(task, dict) or "monitor" not in task or "task.monitor" in self.broken:
+            return
+        names = [f"val/{metric}" for metric in getattr(cls, "metrics", ())]
+        if names and task["monitor"] not in names:
+            text = f"no such metric. {guess(str(task['monitor']), names)}{cls.__name__} measures: {listed(names)}"
+            self._tell(self._source("task.monitor"), text)
+
+    def _unread_words(self) -> None:
+        """What a person typed must have an effect."""
+        reached = read_keys(
+            self.tree, {*self.sections, *(parameters(self.sections[""]) if "" in self.sections else ())}
+        )
+        told = [p.key for p in self.problems]
+        for key, origin in self.config.origins.items():
+            inside = origin.kind == "word" and not any(child for child in self._typed_inside(key))
+            if inside and not _covers(reached, key) and not _related(told, key):
+                self._tell(key, "nothing in this config reads it")
+
+    def _typed_inside(self, key: str) -> Iterator[str]:
+        return (k for k, o in self.config.origins.items() if k.startswith(f"{key}.") and o.kind == "word")
+
+    def _tell(self, key: str, text: str, value: str | None = None) -> None:
+        if value is None:
+            try:
+                value = _short(at(self.resolved, key))
+            except KeyError:
+                value = ""
+        origin = source(self.config.origins, key)
+        self.problems.append(Problem(key, value, origin.where if origin else "", text))
+
+
+def phrase_of(parameter: inspect.Parameter) -> str:
+    return phrase(parameter.annotation) if parameter.annotation is not parameter.empty else "a value"
+
+
+def _module() -> type:
+    return base("model")
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, Built):
+        return value.cls.__name__ if value.cls else ""
+    text = "{…}" if isinstance(value, dict) else spelled(value)
+    return text if len(text) <= 80 else text[:79] + "…"
+
+
+def _covers(reached: set[str], key: str) -> bool:
+    """Whether a key, something around it or something inside it is read."""
+    return any(key == r or key.startswith(f"{r}.") or r.startswith(f"{key}.") for r in reached)
+
+
+def _related(told: list[str], key: str) -> bool:
+    return any(key == t or key.startswith(f"{t}.") or t.startswith(f"{key}.") for t in told)
+
+
+def _distinct(problems: list[Problem]) -> list[Problem]:
+    """Each key and reason once: a value that several parts refer to is wrong in one place."""
+    return list({(p.key, p.text): p for p in problems}.values())

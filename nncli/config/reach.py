@@ -1,0 +1,49 @@
+"""Which keys of a config have an effect: those that are built, and those they refer to."""
+
+from collections.abc import Collection, Mapping
+from typing import Any, cast
+
+from omegaconf import OmegaConf
+
+from nncli.config.compose import Config
+from nncli.config.origin import spelled
+from nncli.config.reference import at, leaves, locate_parent, targets
+from nncli.config.slots import ROOTS, SLOTS
+
+_NEUTRAL = (None, 0, False, "", [], {})
+
+
+def read_keys(tree: Mapping[str, Any], sections: Collection[str] = ()) -> set[str]:
+    """Keys that are read: from the parts that the program builds, along every reference.
+
+    Without sections, from every key of the tree: all that anything refers to.
+    """
+    waiting = [key for key in tree if not sections or key in ROOTS or key in sections]
+    found = set(waiting) if sections else set[str]()
+    seen = set(waiting)
+    while waiting:
+        key = waiting.pop()
+        for leaf, value in leaves(at(tree, key), key):
+            for target in targets(value, leaf):
+                place = locate_parent(tree, target)
+                found.add(place)
+                if place not in seen:
+                    seen.add(place)
+                    waiting.append(place)
+    return found
+
+
+def unread(config: Config) -> list[str]:
+    """Knobs that a recipe or a choice turns and nothing here reads, as notes for the person."""
+    tree = cast(dict[str, Any], OmegaConf.to_container(config.tree, resolve=False))
+    reached = read_keys(tree)
+    notes = []
+    for key, value in leaves(tree):
+        section, origin = key.partition(".")[0], config.origins.get(key)
+        if value in _NEUTRAL or not origin or origin.kind == "word" or key in reached or section in reached:
+            continue
+        knobs = isinstance(tree[section], dict) and section not in SLOTS and "_target_" not in tree[section]
+        # a frozen config refers to no knob any more: its values stand where they are used
+        if knobs and any(r.startswith(f"{section}.") for r in reached):
+            notes.append(f"{key} = {spelled(value)} ({origin.where}) has no effect: nothing here reads it")
+    return notes

@@ -1,0 +1,85 @@
+"""What each top-level key of a config is for: the type that must be built there, and what is handed in when it is."""
+
+import importlib
+import inspect
+import re
+import sys
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, get_type_hints
+
+from nncli.config.trust import refuse
+
+# key -> (the class that its target must derive from, arguments that the program itself hands in)
+SLOTS: Mapping[str, tuple[str, tuple[str, ...]]] = {
+    "task": ("lightning.pytorch.LightningModule", ()),
+    "model": ("torch.nn.Module", ()),
+    "data": ("lightning.pytorch.LightningDataModule", ()),
+    "transform": ("torch.nn.Module", ()),
+    "loss": ("torch.nn.Module", ()),
+    "optimizer": ("torch.optim.Optimizer", ("params",)),
+    "scheduler": ("torch.optim.lr_scheduler.LRScheduler", ("optimizer", "total_steps")),
+    "logger": ("lightning.pytorch.loggers.Logger", ("save_dir",)),
+}
+ROOTS = ("task", "data", "logger")  # built by the program; every other part is built because one of these refers to it
+PARTIAL = ("optimizer", "scheduler")  # they lack an argument until training starts
+
+
+def base(slot: str) -> type:
+    """The class that a slot's target must derive from; slots without a name of their own hold nets."""
+    module, _, name = SLOTS.get(slot, SLOTS["model"])[0].rpartition(".")
+    return getattr(importlib.import_module(module), name)
+
+
+def injected(slot: str) -> tuple[str, ...]:
+    return SLOTS[slot][1] if slot in SLOTS else ()
+
+
+def load(target: Any, trust: Collection[str]) -> type | str:
+    """The class that a target names, or why it must not or cannot be had. Refuses before it imports."""
+    if reason := refuse(target, trust):
+        return reason
+    module_name, _, name = target.rpartition(".")
+    if target.partition(".")[0] in trust and "" not in sys.path and _here() not in sys.path:
+        sys.path.append(_here())  # at the end: a file here never hides an installed package
+    try:
+        found = getattr(importlib.import_module(module_name), name, None)
+    except ImportError as error:
+        return f"cannot be imported: {_one_line(error)}"
+    except Exception as error:  # whatever a person's own module does when it is imported
+        return f"cannot be imported: {type(error).__name__}: {_one_line(error)}"
+    if found is None:
+        return f"there is no {name} in {module_name}"
+    if not inspect.isclass(found):
+        return "is not a class"
+    if target.startswith("nncli.") and found.__module__ != module_name:
+        return f"is not defined in {module_name}"
+    return found
+
+
+def _here() -> str:
+    import os
+
+    return os.getcwd()
+
+
+def _one_line(error: BaseException) -> str:
+    return re.sub(r"\s+", " ", str(error))[:300]
+
+
+def parameters(function: Callable[..., object]) -> dict[str, inspect.Parameter]:
+    """What may be given by name, each with its annotation evaluated; `self` is left out."""
+    called = function.__init__ if inspect.isclass(function) else function
+    try:
+        found = dict(inspect.signature(function).parameters)
+    except (TypeError, ValueError):
+        return {"kwargs": inspect.Parameter("kwargs", inspect.Parameter.VAR_KEYWORD)}
+    try:
+        hints = get_type_hints(called, include_extras=True)
+    except Exception:  # third-party annotations may name what cannot be found; then their types are not checked
+        hints = {}
+    found.pop("self", None)
+    return {
+        name: parameter.replace(annotation=hints.get(name, inspect.Parameter.empty))
+        for name, parameter in found.items()
+        if parameter.kind is not inspect.Parameter.POSITIONAL_ONLY
+    }
