@@ -1,5 +1,6 @@
 """The report of a config's problems."""
 
+import sys
 from typing import TYPE_CHECKING
 
 from nncli.errors import ConfigError, Problem
@@ -33,7 +34,8 @@ def _named(problem: Problem) -> str:
 
 
 def _see(problems: list[Problem]) -> str:
-    """Where to look next: the first section that is named."""
+    """Where to look next: the first section that is named, and the recipe on the command line."""
     sections = [p.key.partition(".")[0] for p in problems if "." in p.key and "/" not in p.key]
     explain = f"nn config explain {sections[0]} · " if sections else ""
-    return f"{explain}nn config show"
+    recipe = next((f" {word}" for word in sys.argv if word.startswith("recipe=") and word.isprintable()), "")
+    return f"{explain}nn config show{recipe}"

@@ -10,10 +10,11 @@ from omegaconf.errors import OmegaConfBaseException
 
 from nncli.config.compose import Config
 from nncli.config.origin import source, spelled
+from nncli.config.reference import Missing, locate
 from nncli.config.slots import load
 from nncli.errors import ConfigError, NnError, Problem
 
-_EXTRAS = {"tensorboard": "tensorboard", "tensorboardX": "tensorboard", "mlflow": "mlflow", "wandb": "wandb"}
+_EXTRAS = ("tensorboard", "mlflow", "wandb")
 
 
 def build(node: Any, *, config: Config, **kwargs: Any) -> Any:
@@ -68,14 +69,29 @@ def _told(error: Exception, config: Config, at: str) -> NnError:
     if isinstance(cause, NnError):
         return cause
     key = next((line.split(":", 1)[1].strip() for line in str(error).splitlines() if "full_key:" in line), "") or at
-    key = key.replace("[", ".").replace("]", "")
-    name = getattr(cause, "name", None) or str(cause)
-    extra = next((e for m, e in _EXTRAS.items() if isinstance(cause, ModuleNotFoundError) and m in name), None)
-    if extra:
-        return ConfigError([_problem(config, f"{key}._target_", "", f"needs an extra: pip install 'nncli[{extra}]'")])
+    key = _set_at(config, key.replace("[", ".").replace("]", ""))
     section = OmegaConf.select(config.tree, key) if key else None
     target = section.get("_target_", "") if isinstance(section, DictConfig) else ""
-    what = str(cause).strip() or type(cause).__name__
+    return ConfigError([_problem(config, key, target, _complaint(cause))])
+
+
+def _set_at(config: Config, key: str) -> str:
+    """The key where a part that is only referred to is really set."""
+    try:
+        return locate(OmegaConf.to_container(config.tree, resolve=False), key)
+    except Missing:
+        return key
+
+
+def _complaint(cause: BaseException) -> str:
+    """What the constructor said, in one message."""
     if isinstance(cause, InstantiationException):
-        what = "cannot be built"
-    return ConfigError([_problem(config, key, target, what)])
+        return "cannot be built"
+    if isinstance(cause, ModuleNotFoundError):
+        # a logger says in its own words that its package is not installed
+        said = f"{cause.name} {cause}".lower()
+        extra = next((name for name in _EXTRAS if name in said), "")
+        return f"needs a package that is not installed: pip install 'nncli[{extra}]'" if extra else str(cause)
+    said = str(cause).strip()
+    plain = isinstance(cause, ValueError | TypeError | RuntimeError | AssertionError)
+    return said if said and plain else f"{type(cause).__name__}: {said}"

@@ -13,6 +13,7 @@ from nncli.config.origin import source, spelled
 from nncli.config.reach import read_keys, unread
 from nncli.config.reference import at, children, leaves, locate, targets, whole
 from nncli.config.slots import PARTIAL, SLOTS, base, injected, load, parameters
+from nncli.config.try_out import refusals
 from nncli.errors import ConfigError, Problem
 
 Sections = Mapping[str, Callable[..., object]]
@@ -56,6 +57,7 @@ class _Check:
             else:
                 self._unclaimed(key, node)
         self._monitor()
+        self._try_out()
         self._unread_words()
         return _distinct(self.problems)
 
@@ -201,6 +203,16 @@ class _Check:
         if names and task["monitor"] not in names:
             text = f"no such metric. {guess(str(task['monitor']), names)}{cls.__name__} measures: {listed(names)}"
             self._tell(self._source("task.monitor"), text)
+
+    def _try_out(self) -> None:
+        """What optimizer and scheduler say for themselves, where nothing is known to be wrong with them."""
+        wrong = {p.key.partition(".")[0] for p in self.problems}
+        known = {k: c for k, c in self.classes.items() if k in PARTIAL and k not in wrong and not self._nested(k)}
+        for key, text in refusals(known, self.resolved).items() if known else ():
+            self._tell(key, text, value=known[key].__name__)
+
+    def _nested(self, key: str) -> bool:
+        return any(inner.startswith(f"{key}.") for inner in self.classes)
 
     def _unread_words(self) -> None:
         """What a person typed must have an effect."""

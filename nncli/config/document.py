@@ -86,7 +86,11 @@ class Document:
 
 def read(path: Path) -> Document:
     """The file at `path`; ConfigError with every reason why it cannot be read safely."""
-    text = _text(path)
+    return parse(_text(path), path)
+
+
+def parse(text: str, path: Path) -> Document:
+    """A YAML text that stands, or would stand, at `path`."""
     try:
         _guard(text, path)
         root = yaml.compose(text, Loader=Loader)

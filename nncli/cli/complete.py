@@ -1,0 +1,135 @@
+"""What the shell offers after Tab. Needs neither torch nor Hydra: defaults lists are read directly."""
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from nncli.errors import NnError
+
+Offers = list[tuple[str, str]]  # what would stand there, and what it is
+
+
+def complete_words(incomplete: str, ctx: typer.Context | None = None) -> Offers:
+    """Recipes after `recipe=`, choices after `group=`, else recipes' word, groups and keys with their value."""
+    before, incomplete = _joined(incomplete)
+    name, is_given, _ = incomplete.partition("=")
+    typed: Sequence[str] = (ctx.params.get("words") if ctx else None) or []
+    try:
+        offers = _choices(name) if is_given else _names(typed)
+    except (NnError, OSError):
+        return []  # a broken file is told by the verb, not while typing
+    return [(text.removeprefix(before), about) for text, about in offers if text.startswith(incomplete)]
+
+
+def complete_keys(incomplete: str, ctx: typer.Context | None = None) -> Offers:
+    """Keys, sections and groups."""
+    try:
+        names = [*((g, "a group") for g in _groups()), *_keys((ctx.params.get("words") if ctx else None) or [])]
+    except (NnError, OSError):
+        return []
+    return [offer for offer in names if offer[0].startswith(incomplete)]
+
+
+def complete_recipes(incomplete: str) -> Offers:
+    """Names of recipes, with what they train."""
+    from nncli.config import shelf
+
+    return [(name, _headline(path)) for name, path in shelf.recipes().items() if name.startswith(incomplete)]
+
+
+def complete_runs(incomplete: str) -> Offers:
+    """`last`, and the runs there are, the newest first."""
+    from nncli.paths import runs_dir
+
+    root = runs_dir()
+    found = sorted(root.glob("*/*/config.yaml"), key=lambda path: path.stat().st_mtime, reverse=True)
+    names = ["last", *(path.parent.relative_to(root).as_posix() for path in found)]
+    return [(name, "") for name in names if name.startswith(incomplete)]
+
+
+def _joined(incomplete: str) -> tuple[str, str]:
+    """(what bash has typed already, the whole word): bash takes `=` for the end of a word."""
+    words = os.environ.get("COMP_WORDS", "").split("\n")
+    if len(words) >= 3 and words[-1] == incomplete and words[-2] == "=":
+        return f"{words[-3]}=", f"{words[-3]}={incomplete}"
+    if len(words) >= 2 and words[-1] == "=" == incomplete:
+        return f"{words[-2]}=", f"{words[-2]}="
+    return "", incomplete
+
+
+def _choices(group: str) -> Iterator[tuple[str, str]]:
+    from nncli.config import shelf
+
+    if group == "recipe":
+        yield from ((f"recipe={name}", _headline(path)) for name, path in shelf.recipes().items())
+        return
+    among = shelf.folders()
+    for name in shelf.options(group, among):
+        path = shelf.find(f"{group}/{name}", among)
+        yield f"{group}={name}", _headline(path) if path else ""
+
+
+def _names(words: Sequence[str]) -> Iterator[tuple[str, str]]:
+    yield "recipe=", "a ready recipe"
+    yield from ((f"{group}=", "a choice") for group in _groups())
+    yield from ((f"{key}=", about) for key, about in _keys(words) if "_target_" not in key and "_partial_" not in key)
+
+
+def _groups() -> list[str]:
+    from nncli.config import shelf
+
+    return shelf.groups(shelf.folders())
+
+
+def _headline(path: Path) -> str:
+    """The first comment line, without reading the rest."""
+    with path.open(encoding="utf-8", errors="replace") as file:
+        return file.readline(200).lstrip("# ").rstrip()
+
+
+def _keys(words: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Dotted keys with their value, for the recipe and the choices typed so far."""
+    from nncli.config import shelf
+    from nncli.config.document import read
+    from nncli.config.origin import Layers, spelled
+    from nncli.config.reference import leaves
+
+    given = dict(word.split("=", 1) for word in words if "=" in word)
+    recipe = shelf.recipes().get(given.get("recipe", "")) or Path(given.get("recipe", ""))
+    among, layers = shelf.folders(recipe if recipe.is_file() else None), Layers()
+    root = shelf.find("train", among)
+    starts = [path for path in (root, recipe) if path and path.is_file()]
+    chosen: dict[str, str] = {}
+    for path in starts:
+        chosen |= _defaults(read(path).data)
+    chosen |= {group: given[group] for group in chosen if group in given}
+    for group, choice in chosen.items():
+        for path in _files(group, choice, among):
+            layers.add(read(path), group)
+    for path in starts:
+        layers.add(read(path))
+    for key, value in leaves(layers.tree):
+        yield key, f"{spelled(value)}  {layers.origins[key].comment}".strip()
+
+
+def _defaults(data: Mapping[str, Any]) -> dict[str, str]:
+    """Group and choice of each entry; those from other groups' files are Hydra's business."""
+    entries = [item for item in data.get("defaults", []) if isinstance(item, dict)]
+    return {key.split(" ")[-1].lstrip("/"): str(value) for item in entries for key, value in item.items()}
+
+
+def _files(group: str, choice: str, among: Sequence[Path], depth: int = 0) -> Iterator[Path]:
+    """The file of a choice, after those of the same group that it starts from."""
+    from nncli.config import shelf
+    from nncli.config.document import read
+
+    path = shelf.find(f"{group}/{choice}", among)
+    if path is None or depth > 5:
+        return
+    for item in read(path).data.get("defaults", []):
+        if isinstance(item, str) and item != "_self_":
+            yield from _files(group, item, among, depth + 1)
+    yield path

@@ -1,0 +1,135 @@
+"""`nn config`: show, check, explain."""
+
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from nncli.cli.complete import complete_keys
+from nncli.cli.options import Json, Trust, Words
+
+if TYPE_CHECKING:
+    from nncli.config.compose import Config
+    from nncli.config.explain import Explanation
+
+app = typer.Typer(help="Look at a config, check it, or ask what a key means.", no_args_is_help=True)
+Key = Annotated[
+    str, typer.Argument(help="A key, a section or a group.", autocompletion=complete_keys, show_default=False)
+]
+
+
+@app.command()
+def show(words: Words = None, json: Json = False, trust: Trust = None) -> None:
+    """Print the whole config as it would run; on a terminal with who set each key.
+
+    \b
+    nn config show recipe=digits_mlp
+    nn config show recipe=digits_mlp model.width=64
+    """
+    from nncli.config.compose import compose, freeze
+    from nncli.errors import ConfigError
+
+    config = compose(words or [], trust=trust or ())
+    if config.problems:
+        raise ConfigError(config.problems)
+    if json:
+        _print_json(config)
+    elif sys.stdout.isatty():
+        _print_origins(config)
+    else:
+        print(freeze(config), end="")
+
+
+@app.command()
+def check(words: Words = None, trust: Trust = None) -> None:
+    """Say everything that is wrong with a config; start nothing.
+
+    \b
+    nn config check recipe=digits_mlp optimizer=sgd
+    """
+    from nncli.config.trust import trusted
+    from nncli.run.fit import check_words
+
+    check_words(words or [], trusted(trust or ()))
+    print("no problems")
+
+
+@app.command()
+def explain(key: Key, words: Words = None, trust: Trust = None) -> None:
+    """Say what a key means, what it takes, what it is and who set it; for a group, what there is to choose from.
+
+    \b
+    nn config explain optimizer
+    nn config explain model.width recipe=digits_mlp
+    """
+    from nncli.config.compose import compose
+    from nncli.config.explain import explain as explained
+    from nncli.errors import ConfigError
+    from nncli.run.assemble import SECTIONS
+
+    config = compose(words or [], trust=trust or ())
+    if config.problems:
+        raise ConfigError(config.problems)
+    _print_explanation(explained(config, key, SECTIONS))
+
+
+def _print_json(config: "Config") -> None:
+    import json
+
+    import yaml
+
+    from nncli.config.compose import freeze
+    from nncli.config.document import Loader
+
+    values = yaml.load(freeze(config), Loader=Loader)
+    origins = {key: origin.where for key, origin in config.origins.items()}
+    print(json.dumps({"config": values, "origins": origins}, indent=1))
+
+
+def _print_origins(config: "Config") -> None:
+    """The frozen text, and in a dim column on the right who set what stands on the line."""
+    from pathlib import Path
+
+    from rich.console import Console
+    from rich.text import Text
+
+    from nncli.config.compose import freeze
+    from nncli.config.document import parse
+
+    text = freeze(config)
+    keys = {mark.line: key for key, mark in reversed(list(parse(text, Path("config.yaml")).marks.items()))}
+    lines = text.splitlines()
+    width = min(max(map(len, lines)), 60) + 3
+    console = Console(highlight=False)
+    for number, line in enumerate(lines, 1):
+        key = keys.get(number, "")
+        origin = config.origins.get(key)
+        # a section's own line says nothing; its keys do
+        note = origin.where if origin and not line.endswith(":") else ""
+        typed = "bold" if origin and origin.kind == "word" else ""
+        console.print(Text(line.ljust(width), style=typed).append(note, style="dim"), soft_wrap=True)
+
+
+def _print_explanation(told: "Explanation") -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
+    console.print(Text(told.title, style="bold"))
+    table = Table.grid(padding=(0, 2))
+    for name, text in told.facts.items():
+        table.add_row(Text(f"  {name}", style="dim"), Text(text))
+    console.print(table)
+    if told.choices:
+        console.print(Text("  choices", style="dim"))
+        rows = Table.grid(padding=(0, 2))
+        for name, text in told.choices.items():
+            rows.add_row(Text(f"    {told.title}={name}"), Text(text))
+        console.print(rows)
+    if told.keys:
+        console.print(Text("  keys", style="dim"))
+        rows = Table.grid(padding=(0, 2))
+        for name, (value, text) in told.keys.items():
+            rows.add_row(Text(f"    {name}"), Text(value), Text(text, style="dim"))
+        console.print(rows)

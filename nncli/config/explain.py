@@ -1,0 +1,125 @@
+"""What a key is for, what it takes, what it is now and who said so."""
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from omegaconf import OmegaConf
+
+from nncli.config import shelf
+from nncli.config.compose import Config
+from nncli.config.document import read
+from nncli.config.kinds import phrase
+from nncli.config.nearest import guess, listed
+from nncli.config.origin import spelled
+from nncli.config.reference import Missing, at, leaves, whole
+from nncli.config.slots import load, parameters
+from nncli.errors import ConfigError, Problem
+
+
+@dataclass
+class Explanation:
+    """Facts in the order in which a person wants them."""
+
+    title: str
+    facts: dict[str, str] = field(default_factory=dict)
+    choices: dict[str, str] = field(default_factory=dict)  # of a group: name and headline
+    keys: dict[str, tuple[str, str]] = field(default_factory=dict)  # of a section: key, value and meaning
+
+
+def explain(config: Config, key: str, sections: Mapping[str, Callable[..., object]]) -> Explanation:
+    """Everything known about a key, a section or a group of choices."""
+    tree = cast(dict[str, Any], OmegaConf.to_container(config.tree, resolve=True))
+    choices = _choices(key)
+    try:
+        value = at(tree, key)
+    except Missing:
+        if choices:
+            return Explanation(key, choices=choices)
+        raise ConfigError([Problem(key, "", TYPED, _unknown(tree, key))]) from None
+    if isinstance(value, dict):
+        return _section(config, key, value, choices)
+    return _value(config, key, value, sections)
+
+
+TYPED = "you typed it"
+
+
+def _choices(key: str) -> dict[str, str]:
+    among = shelf.folders()
+    found = {}
+    for name in shelf.options(key, among) if "." not in key else []:
+        path = shelf.find(f"{key}/{name}", among)
+        try:
+            found[name] = read(path).headline if path else ""
+        except ConfigError as error:
+            found[name] = error.problems[0].text
+    return found
+
+
+def _section(config: Config, key: str, value: dict[str, Any], choices: dict[str, str]) -> Explanation:
+    told = Explanation(key, choices=choices)
+    if "_target_" in value:
+        told.facts["builds"] = str(value["_target_"])
+    for full, inner in _entries(value, key):
+        if not full.endswith(("_target_", "_partial_")):
+            origin = config.origins.get(full)
+            told.keys[full] = (spelled(inner), origin.comment if origin else "")
+    return told
+
+
+def _entries(value: dict[str, Any], key: str) -> Iterator[tuple[str, Any]]:
+    """The leaves of a section; a list without sections of its own is one of them."""
+    for name, inner in value.items():
+        full = f"{key}.{name}"
+        if isinstance(inner, dict) and inner:
+            yield from _entries(inner, full)
+        elif isinstance(inner, list) and any(isinstance(item, dict) for item in inner):
+            yield from leaves(inner, full)
+        else:
+            yield full, inner
+
+
+def _value(config: Config, key: str, value: Any, sections: Mapping[str, Callable[..., object]]) -> Explanation:
+    told = Explanation(key)
+    section, _, name = key.rpartition(".")
+    parameter, owner = _parameter(config, section, name, sections)
+    origin = config.origins.get(key)
+    told.facts["does"] = (origin.comment if origin else "") or _first_line(owner)
+    if parameter is not None and parameter.annotation is not parameter.empty:
+        told.facts["takes"] = phrase(parameter.annotation)
+    if parameter is not None and parameter.default is not parameter.empty:
+        told.facts["default"] = spelled(parameter.default)
+    told.facts["value"] = spelled(value)
+    plain = at(cast(dict[str, Any], OmegaConf.to_container(config.tree, resolve=False)), key)
+    if whole(plain):
+        told.facts["from"] = plain[2:-1]
+    if origin:
+        told.facts["set by"] = origin.where
+        if origin.kind == "word" and (file := origin.from_file):
+            told.facts["before"] = f"{file.text} ({file.where})"
+    told.facts = {name: text for name, text in told.facts.items() if text}
+    return told
+
+
+def _parameter(
+    config: Config, section: str, name: str, sections: Mapping[str, Callable[..., object]]
+) -> tuple[inspect.Parameter | None, object]:
+    """The parameter that a key is given to, and the class or function it belongs to."""
+    owner: Any = sections.get(section)
+    node = OmegaConf.select(config.tree, section) if section else None
+    if owner is None and node is not None and "_target_" in node:
+        found = load(node.get("_target_"), config.trust)
+        owner = found if isinstance(found, type) else None
+    return (parameters(owner).get(name) if owner else None), owner
+
+
+def _first_line(owner: object) -> str:
+    return (inspect.getdoc(owner) or "").partition("\n")[0] if inspect.isclass(owner) else ""
+
+
+def _unknown(tree: Mapping[str, Any], key: str) -> str:
+    groups = shelf.groups(shelf.folders())
+    names = {*(k for k, _ in leaves(tree)), *tree, *groups}
+    return f"no such key. {guess(key, names)}At the top there are: {listed(sorted({*tree, *groups}), 30)}"

@@ -1,0 +1,30 @@
+"""Optimizer and schedule made once, on one made-up weight: what their constructors refuse is told before training."""
+
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+from nncli.config.slots import parameters
+
+_MARKERS = ("_target_", "_partial_")
+
+
+def refusals(classes: Mapping[str, type], resolved: Mapping[str, Any]) -> dict[str, str]:
+    """Each of `optimizer` and `scheduler` that cannot be made, and what its constructor says."""
+    import torch
+
+    found: dict[str, str] = {}
+    weight = torch.nn.Parameter(torch.zeros(2, 2))
+    optimizer: Any = torch.optim.SGD([weight], lr=0.1)
+    for slot, given in (("optimizer", [[weight]]), ("scheduler", [optimizer])):
+        if slot not in classes:
+            continue
+        told = {"total_steps": 100} if "total_steps" in parameters(classes[slot]) else {}
+        told |= {k: v for k, v in resolved[slot].items() if k not in _MARKERS}
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                classes[slot](*given, **told)
+        except Exception as error:  # a constructor may raise anything
+            found[slot] = str(error).strip() or type(error).__name__
+    return found
