@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 _WIDTH = 38  # of `key = value`, so that who set it stands in a column
+_MOST = 50  # problems that are printed
 
 
 def show_problems(error: ConfigError, console: "Console | None" = None) -> None:
@@ -19,10 +20,12 @@ def show_problems(error: ConfigError, console: "Console | None" = None) -> None:
     console = console or Console(stderr=True, highlight=False)
     count = len(error.problems)
     console.print(Text(f"{count} problem{'s' if count != 1 else ''}, nothing was started\n", style="bold red"))
-    for problem in error.problems:
+    for problem in error.problems[:_MOST]:
         head = Text("  ").append(_named(problem), style="bold").append("  ").append(problem.where, style="dim")
         console.print(head, soft_wrap=True)
         console.print(Text(f"      {problem.text}"), soft_wrap=True)
+    if count > _MOST:
+        console.print(f"\n  and {count - _MOST} more")
     if see := error.see or _see(error.problems):
         console.print(Text(f"\nsee: {see}", style="dim"), soft_wrap=True)
 

@@ -14,8 +14,6 @@ from nncli.config.reference import Missing, locate
 from nncli.config.slots import load
 from nncli.errors import ConfigError, NnError, Problem
 
-_EXTRAS = ("tensorboard", "mlflow", "wandb")
-
 
 def build(node: Any, *, config: Config, **kwargs: Any) -> Any:
     """What the node's `_target_` makes of its arguments, with these handed in besides. Trust is checked again here."""
@@ -87,11 +85,6 @@ def _complaint(cause: BaseException) -> str:
     """What the constructor said, in one message."""
     if isinstance(cause, InstantiationException):
         return "cannot be built"
-    if isinstance(cause, ModuleNotFoundError):
-        # a logger says in its own words that its package is not installed
-        said = f"{cause.name} {cause}".lower()
-        extra = next((name for name in _EXTRAS if name in said), "")
-        return f"needs a package that is not installed: pip install 'nncli[{extra}]'" if extra else str(cause)
     said = str(cause).strip()
     plain = isinstance(cause, ValueError | TypeError | RuntimeError | AssertionError)
     return said if said and plain else f"{type(cause).__name__}: {said}"

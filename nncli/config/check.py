@@ -11,9 +11,9 @@ from nncli.config.kinds import Built, accepts, of_default, phrase
 from nncli.config.nearest import guess, listed, nearest
 from nncli.config.origin import source, spelled
 from nncli.config.reach import read_keys, unread
-from nncli.config.reference import at, children, leaves, locate, targets, whole
+from nncli.config.reference import at, children, locate, whole
 from nncli.config.slots import PARTIAL, SLOTS, base, injected, load, parameters
-from nncli.config.try_out import refusals
+from nncli.config.try_out import extra_needed, refusals
 from nncli.errors import ConfigError, Problem
 
 Sections = Mapping[str, Callable[..., object]]
@@ -40,6 +40,7 @@ class _Check:
         self.config, self.sections = config, sections
         self.tree = cast(dict[str, Any], OmegaConf.to_container(config.tree, resolve=False))
         self.resolved = cast(dict[str, Any], OmegaConf.to_container(config.tree, resolve=True))
+        self.referred = read_keys(self.tree)
         self.problems = list(config.problems)
         self.broken = {p.key for p in config.problems}
         self.classes: dict[str, type] = {}  # key of a section -> what its target is
@@ -71,12 +72,14 @@ class _Check:
                 self._tell(key, "is missing; start the recipe's defaults with - /train", value="")
 
     def _empty_slot(self, key: str, node: Any) -> None:
-        optional = key == "logger" or not any(target == key for k, v in leaves(self.tree) for target in targets(v, k))
+        if any(problem.key == key for problem in self.problems):
+            return
+        optional = key == "logger" or key not in self.referred
         if not whole(node) and not (not node and (optional or node is None)):
             self._tell(key, "needs a _target_: the class to build", value="" if isinstance(node, dict) else None)
 
     def _unclaimed(self, key: str, node: Any) -> None:
-        if key in self.settings or key in _PLAIN or key in read_keys(self.tree):
+        if key in self.settings or key in _PLAIN or key in self.referred:
             return
         if key in self.sections:
             self._tell(key, "is a section; set one of its keys")
@@ -210,6 +213,8 @@ class _Check:
         known = {k: c for k, c in self.classes.items() if k in PARTIAL and k not in wrong and not self._nested(k)}
         for key, text in refusals(known, self.resolved).items() if known else ():
             self._tell(key, text, value=known[key].__name__)
+        if text := extra_needed(self.classes.get("logger")):
+            self._tell("logger._target_", text)
 
     def _nested(self, key: str) -> bool:
         return any(inner.startswith(f"{key}.") for inner in self.classes)

@@ -92,23 +92,23 @@ def thaw(
 def freeze(config: Config) -> str:
     """YAML that repeats this run: every value resolved; only references to whole sections stay references."""
     plain = cast(dict[str, Any], OmegaConf.to_container(config.tree, resolve=False))
-    resolved = {"name": config.name, **_resolved(plain, plain, "")}
+    resolved = {"name": config.name, **_resolved(plain, plain, "", config.tree)}
     return yaml.dump(resolved, Dumper=Dumper, sort_keys=False, allow_unicode=True, width=10_000)
 
 
-def _resolved(value: Any, tree: dict[str, Any], key: str) -> Any:
+def _resolved(value: Any, tree: dict[str, Any], key: str, live: DictConfig) -> Any:
     """The value with references followed, those to sections excepted."""
     if isinstance(value, dict):
-        return {k: _resolved(v, tree, f"{key}.{k}" if key else k) for k, v in value.items()}
+        return {k: _resolved(v, tree, f"{key}.{k}" if key else k, live) for k, v in value.items()}
     if isinstance(value, list):
-        return [_resolved(v, tree, f"{key}.{i}") for i, v in enumerate(value)]
+        return [_resolved(v, tree, f"{key}.{i}", live) for i, v in enumerate(value)]
     if not isinstance(value, str) or "${" not in value:
         return value
     if whole(value):
         place = locate(tree, key)
         target = at(tree, place)
-        return f"${{{place}}}" if _is_section(target) else _resolved(target, tree, place)
-    return OmegaConf.select(OmegaConf.create(tree), key)
+        return f"${{{place}}}" if _is_section(target) else _resolved(target, tree, place, live)
+    return OmegaConf.select(live, key)
 
 
 def _is_section(value: Any) -> bool:

@@ -4,6 +4,7 @@ Below Hydra's public API on purpose: its own groups (hydra/*), plugins and globa
 time; and every file passes through our safe reading before Hydra sees its defaults list, never its values.
 """
 
+import re
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -191,7 +192,8 @@ def _bad_entry(item: str | dict[str, Any]) -> str:
     names = [item] if isinstance(item, str) else [str(key).split(" ")[-1] for key in item]
     if any(name.lstrip("/").split("/")[0].split("@")[0] == "hydra" or "@hydra" in name for name in names):
         return "Hydra's own settings cannot be changed from a config"
-    if isinstance(item, dict) and len(item) != 1:
+    choices = [c for v in item.values() for c in (v if isinstance(v, list) else [v])] if isinstance(item, dict) else []
+    if isinstance(item, dict) and (len(item) != 1 or not all(c is None or isinstance(c, str) for c in choices)):
         return "must be one entry such as: - model: mlp"
     return ""
 
@@ -214,8 +216,24 @@ def _missing(source: Source, name: str, choices: Sequence[str]) -> ConfigError:
     return ConfigError([Problem("defaults", name, shown(source.primary), "no such file")])
 
 
+_TOLD = {
+    r"Could not override '([^']*)'": "{} is overridden before it is chosen: put - /train first, or drop `override`",
+    r"Multiple values for (\S+)\.": "{0} is chosen twice; to change an earlier choice write - override /{0}: …",
+    r"(\S+) appears more than once": "{} is chosen twice",
+    r"Overrides must be at the end": "entries with `override` come after those without",
+    r"Duplicate _self_": "_self_ stands there twice",
+    r"You must specify '([^']*)'": "a choice must be made: {}=…",
+}
+
+
 def _unfollowed(source: Source, error: BaseException) -> Problem:
-    """What Hydra could not follow, in one line, with the file it names when it names one."""
-    lines = [line.strip() for line in str(error).strip().splitlines() if line.strip()]
-    text = lines[0] if lines and not isinstance(error, AssertionError | RecursionError) else "leads in a circle"
-    return Problem("defaults", "", shown(source.primary), f"the defaults list cannot be followed: {text}")
+    """Why Hydra could not follow the defaults lists, in our words."""
+    text = "files lead in a circle" if isinstance(error, RecursionError | AssertionError) else "it cannot be followed"
+    for pattern, said in _TOLD.items():
+        if match := re.search(pattern, str(error)):
+            text = said.format(*match.groups())
+    file = re.search(r"In '?([\w/.-]+)'?:", str(error))
+    path = (source.file(file[1]) if file else None) or source.primary
+    marks = source.documents[path].marks if path in source.documents else {}
+    where = f"{shown(path)}:{marks['defaults'].line}" if "defaults" in marks else shown(path)
+    return Problem("defaults", "", where, text)

@@ -23,6 +23,8 @@ class Built:
 
 def accepts(value: Any, hint: Any) -> bool:
     """Whether a value fits an annotation. What the annotation does not say is let through."""
+    if hint is Any:
+        return True
     origin, inner = get_origin(hint), get_args(hint)
     if origin is Annotated:
         return accepts(value, inner[0]) and all(_within(value, bound) for bound in inner[1:])

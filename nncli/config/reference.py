@@ -8,8 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 PLAIN = re.compile(r"\$\{(\.*[A-Za-z_]\w*(?:\.\w+|\[\w+\])*)\}")
-MOST = 1_000_000  # characters and keys that all references of a tree together may unfold to
-DEEPEST = 60
+MOST = 1_000_000  # characters that all references of a tree together may unfold to
+COST = 200  # characters that following one reference counts as, so that there are at most 5,000
+DEEPEST = 30  # references and keys on the way from one to another
 
 
 def impure(text: str) -> bool:
@@ -116,6 +117,9 @@ def faults(tree: Mapping[str, Any]) -> dict[str, str]:
         return size
 
     def follow(key: str, value: str, depth: int) -> int:
+        if value == "???":
+            found[key] = f"has no value yet; give it one: {key}=…"
+            return 0
         if impure(value):
             found[key] = "only references to other keys, such as ${model.width}, are read; nothing else is looked up"
             return 0
@@ -130,7 +134,7 @@ def faults(tree: Mapping[str, Any]) -> dict[str, str]:
             if place in open_ or depth > DEEPEST:
                 found[key] = f"refers to {target}, which leads back here" if place in open_ else "refers on and on"
                 return 0
-            size += visit(place, inner, depth + 1)
+            size += COST + visit(place, inner, depth + 1)
         nonlocal spent
         spent += size
         if spent > MOST:
