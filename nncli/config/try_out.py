@@ -2,10 +2,12 @@
 
 import warnings
 from collections.abc import Mapping
+from importlib.util import find_spec
 from typing import Any
 
 from nncli.config.slots import parameters
 
+_EXTRAS = {"TensorBoardLogger": "tensorboard", "MLFlowLogger": "mlflow", "WandbLogger": "wandb"}
 _MARKERS = ("_target_", "_partial_")
 
 
@@ -28,3 +30,11 @@ def refusals(classes: Mapping[str, type], resolved: Mapping[str, Any]) -> dict[s
         except Exception as error:  # a constructor may raise anything
             found[slot] = str(error).strip() or type(error).__name__
     return found
+
+
+def extra_needed(logger: type | None) -> str:
+    """The line that installs what a logger needs and is not here."""
+    package = _EXTRAS.get(logger.__name__, "") if logger else ""
+    if not package or find_spec(package):
+        return ""
+    return f"needs a package that is not installed: pip install 'nncli[{package}]'"
