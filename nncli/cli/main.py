@@ -48,6 +48,12 @@ def main() -> None:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         _leave(1)
+    except Exception as error:
+        if os.environ.get("NN_DEBUG"):
+            raise
+        text = str(error).partition("\n")[0]
+        print(f"nn itself failed: {type(error).__name__}: {text}\nNN_DEBUG=1 shows where", file=sys.stderr)
+        _leave(1)
 
 
 def _leave(code: int) -> None:

@@ -1,5 +1,6 @@
 """`nn recipes`: ls, show, cp."""
 
+import sys
 from typing import Annotated
 
 import typer
@@ -34,7 +35,7 @@ def ls(json: Json = False) -> None:
         metric, value = recipe.claim.get("metric", ""), recipe.claim.get("measured", "no claim")
         mine = " (yours)" if recipe.is_own else ""
         table.add_row(f"[bold]{recipe.name}[/]{mine}", recipe.title, f"{metric} {value}")
-    Console(highlight=False).print(table)
+    Console(highlight=False, width=None if sys.stdout.isatty() else 200).print(table)
 
 
 @app.command()

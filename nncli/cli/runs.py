@@ -1,5 +1,6 @@
 """`nn runs`: ls, show, diff, rm."""
 
+import sys
 from typing import Annotated, Any
 
 import typer
@@ -31,10 +32,12 @@ def ls(json: Json = False) -> None:
 
     table = Table.grid(padding=(0, 3))
     for run, status, facts in runs:
-        judged = [f"{k} {v:.4f}" for k, v in facts.get("metrics", {}).items() if _is_judgement(k, facts["metrics"])]
+        metrics = facts.get("metrics", {})
+        judged = [f"{k} {v:.4f}" for k, v in metrics.items() if _is_judgement(k, metrics)]
         wall = facts.get("wall_s", math.nan)
         table.add_row(run.name, status.split(":")[0], f"{facts.get('steps', 0)} steps", f"{wall:.0f} s", *judged)
-    Console(highlight=False, soft_wrap=True).print(table if runs else "no runs yet; start one with nn train")
+    wide = None if sys.stdout.isatty() else 200  # a pipe is no screen: nothing is cut off
+    Console(highlight=False, width=wide).print(table if runs else "no runs yet; start one with nn train")
 
 
 def _is_judgement(key: str, metrics: dict[str, float]) -> bool:
@@ -98,7 +101,7 @@ def diff(one: Run, other: Run) -> None:
         left, right = (str(facts.get(key, "-")) for facts in values)
         if left != right:
             table.add_row(key, left, right)
-    Console(highlight=False).print(table)
+    Console(highlight=False, width=None if sys.stdout.isatty() else 200).print(table)
 
 
 @app.command()

@@ -2,16 +2,17 @@
 
 import os
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from nncli.config.check import unread
 from nncli.config.compose import Config, compose, freeze, thaw
+from nncli.config.reach import unread
 from nncli.errors import NnError
 from nncli.run import folder as folders
 from nncli.run import launch
 from nncli.run.assemble import Parts, assemble, require, settle, try_one_batch
-from nncli.run.checkpoint import clean, newest
+from nncli.run.checkpoint import clean, load, newest
 from nncli.run.folder import RunFolder
 from nncli.run.keeper import Signals
 from nncli.run.record import environment
@@ -71,7 +72,7 @@ def fit(
         folders.write_atomic(run.words, "".join(f"{w}\n" for w in config.words).encode())
         placement = {k: str(v) for k, v in vars(parts.where).items()}
         run.write(run.environment, environment(int(config.tree.seed), placement))
-        folders.write_atomic(run.config, freeze(config).encode())  # last: a folder with a config is a run
+        _freeze(run, config)  # last: a folder with a config is a run
         screen.line(f"  checked · run {run.name}")
         announce(str(run.path))
         _go(run, config, parts, screen, signals, resume=None)
@@ -89,14 +90,31 @@ def resume(run: RunFolder, words: Sequence[str], screen: Screen, trust: Collecti
         clean(run.checkpoints)
         checkpoint = newest(run.checkpoints, screen.warn)
         parts = assemble(config)
+        if checkpoint and words:
+            _not_backwards(parts, checkpoint)
         if words:
-            folders.write_atomic(run.config, freeze(config).encode())
+            _freeze(run, config)
             typed = "".join(f"{w}\n" for w in ("# resumed with", *words))
             folders.write_atomic(run.words, (run.words.read_text() + typed).encode())
         screen.line(headline(config, parts))
         screen.line(f"  resume {run.name} from {checkpoint.name if checkpoint else 'the start'}")
         _go(run, config, parts, screen, signals, checkpoint)
     return run
+
+
+def _freeze(run: RunFolder, config: Config) -> None:
+    """config.yaml; without the folder's own name, so that training from it again makes a new one."""
+    tree = config.tree.copy()
+    tree["run_dir"] = None
+    folders.write_atomic(run.config, freeze(replace(config, tree=tree)).encode())
+
+
+def _not_backwards(parts: Parts, checkpoint: Path) -> None:
+    """Refuse an end that the run has passed already."""
+    saved = load(checkpoint)["nncli"]
+    for key, reached in (("max_epochs", saved["position"][0]), ("max_steps", saved["step"])):
+        if parts.trainer[key] is not None and parts.trainer[key] < reached:
+            raise NnError(f"trainer.{key} = {parts.trainer[key]}: the run is at {reached} already; give a larger number")
 
 
 def _go(run: RunFolder, config: Config, parts: Parts, screen: Screen, signals: Signals, resume: Path | None) -> None:
@@ -111,7 +129,7 @@ def _go(run: RunFolder, config: Config, parts: Parts, screen: Screen, signals: S
             summary = train(config, run, parts, screen, signals, resume)
     finally:
         os.close(lock)
-    screen.end(run, {k: v for k, v in summary.items() if k != "best_step"}, summary.get("best_step"))
+    screen.end(run, summary)
 
 
 def headline(config: Config, parts: Parts) -> str:

@@ -137,7 +137,7 @@ class Keeper(Callback):
         self.saved_at = time.monotonic()
         saved = self.resumer.saved
         if saved:
-            self._restretch(trainer)
+            self._tell_rate(trainer, saved["rates"])
         if saved and saved["validation_due"]:
             self.resumer.restore(trainer)
             self._judge(trainer)
@@ -161,16 +161,12 @@ class Keeper(Callback):
         if self.signals.asked:
             raise Stopped(self.signals.asked)
 
-    def _restretch(self, trainer: Trainer) -> None:
-        """A schedule that counts to the end of training takes its place in the new length, and says so."""
-        for config in trainer.lr_scheduler_configs:
-            schedule: Any = config.scheduler
-            if not hasattr(schedule, "total_steps"):
-                continue
-            for group, rate in zip(schedule.optimizer.param_groups, schedule.get_lr(), strict=True):
-                if group["lr"] != rate:
-                    self.say(f"  the schedule now ends at step {schedule.total_steps}: lr {group['lr']:.3g} → {rate:.3g}")
-                    group["lr"] = rate
+    def _tell_rate(self, trainer: Trainer, before: list[float]) -> None:
+        """A schedule that counts to the end of training has taken its place in a new length: say so."""
+        now = _rates(trainer)
+        if now != before:
+            steps = trainer.estimated_stepping_batches
+            self.say(f"  the schedule now ends at step {steps}: lr {before[0]:.3g} before, {now[0]:.3g} from here on")
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self.judged = False
@@ -317,6 +313,7 @@ class Keeper(Callback):
             "best": self.best,
             "best_step": self.best_step,
             "best_results": self.best_results,
+            "rates": _rates(trainer),
             "worse": self.worse,
         }
         if self._before_validation is not None:
@@ -338,6 +335,10 @@ class Keeper(Callback):
         self.judged = False
         self.recorder.step = self.step = saved["step"]
         self.recorder.loss_sum = torch.tensor(saved["ranks"][trainer.global_rank]["loss_sum"], dtype=torch.float32)
+
+
+def _rates(trainer: Trainer) -> list[float]:
+    return [float(group["lr"]) for optimizer in trainer.optimizers for group in optimizer.param_groups]
 
 
 def _as_if_epoch_over(loops: dict[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from nncli.paths import shown
+from nncli.paths import runs_dir, shown
 from nncli.run.folder import RunFolder
 from nncli.run.record import Recorder
 
@@ -39,14 +39,14 @@ class Screen:
         """Something a person should know even when nothing else is shown."""
         print(text, file=sys.stderr, flush=True)
 
-    def end(self, run: RunFolder, summary: dict[str, Any], best_step: int | None) -> None:
+    def end(self, run: RunFolder, summary: dict[str, Any]) -> None:
         """The table at the end of a run: the best judgement, the test part, the time, what to type next."""
         if self.mode == "json":
             print(json.dumps({"run": str(run.path), **summary}), flush=True)
         if self.mode in ("json", "quiet"):
             return
         table = Table.grid(padding=(0, 3))
-        for part, when in (("val", f"best, step {best_step}"), ("test", "")):
+        for part, when in (("val", f"best, step {summary['best_step']}"), ("test", "")):
             judged = {k.split("/")[1]: v for k, v in summary["metrics"].items() if k.startswith(f"{part}/")}
             if judged:
                 table.add_row(f"  {part}", *(f"{k} [bold]{v:.4f}[/]" for k, v in reversed(judged.items())), when)
@@ -55,7 +55,9 @@ class Screen:
         speed = f" · {rate:,.0f} samples/s" if rate else ""
         state = "" if summary["status"] == "finished" else f"{summary['status']} · "
         self.line(f"  {state}{summary['steps']} steps in {summary['wall_s']:.1f} s{speed} · {shown(run.path)}")
-        self.line("next: nn eval last · nn resume last trainer.max_epochs=60 · nn runs ls")
+        name = "last" if run.path.is_relative_to(runs_dir()) else run.name
+        more = max(2 * summary["epochs"], 1)
+        self.line(f"next: nn eval {name} · nn resume {name} trainer.max_epochs={more} · nn runs ls")
 
 
 class Bar(Callback):

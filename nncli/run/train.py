@@ -52,6 +52,7 @@ class Session:
     def summary(self, status: str, seed: int) -> dict[str, Any]:
         facts = self.recorder.summary(status, self.trainer.current_epoch, self.trainer.global_step, seed)
         facts["metrics"] |= self.keeper.best_results
+        facts["best_step"] = self.keeper.best_step if self.keeper.best_results else None
         return facts
 
 
@@ -84,7 +85,7 @@ def train(
             session.bar.close()
             if first:
                 _write_summary(run, session.summary(status, seed), screen)
-    return session.summary(status, seed) | {"best_step": session.keeper.best_step}
+    return session.summary(status, seed)
 
 
 def _write_summary(run: RunFolder, facts: dict[str, Any], screen: Screen) -> None:

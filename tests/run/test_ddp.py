@@ -1,0 +1,114 @@
+"""Two gloo ranks on a CPU train as one does, and end together."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from nncli.run.checkpoint import load
+from tests.conftest import Nn
+from tests.run.test_resume import assert_equal_runs, rows
+
+TWO = ["trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2"]
+
+
+def test_two_ranks_learn_what_one_learns(nn: Nn, tmp_path: Path) -> None:
+    words = ["recipe=digits_mlp", "regularization=none", "trainer.precision=32", "trainer.max_steps=50"]
+    assert nn("train", *words, "trainer.accelerator=cpu", "run_dir=one", "-q").returncode == 0
+    done = nn("train", *words, *TWO, "run_dir=two", "-q")
+    assert done.returncode == 0, done.stderr
+    a, b = (load(tmp_path / run / "checkpoints" / "last.ckpt")["state_dict"] for run in ("one", "two"))
+    assert max((a[k].double() - b[k].double()).abs().max().item() for k in a) < 1e-5
+    assert [p.name for p in tmp_path.iterdir() if p.is_dir()] == ["one", "two"] or not (tmp_path / "runs").exists()
+    assert [r["step"] for r in rows(tmp_path / "one")] == [r["step"] for r in rows(tmp_path / "two")]
+    one, two = (json.loads((tmp_path / run / "summary.json").read_text())["metrics"] for run in ("one", "two"))
+    assert one["val/accuracy"] == pytest.approx(two["val/accuracy"])
+
+
+def start(folder: Path, *words: str) -> "subprocess.Popen[str]":
+    command = [sys.executable, "-m", "nncli", "train", *TWO, *words, "run_dir=r"]
+    process = subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    metrics = folder / "r" / "metrics.csv"
+    while not metrics.exists() or len(metrics.read_text().splitlines()) < 5:
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.01)
+    return process
+
+
+def ranks_of(folder: Path) -> list[int]:
+    """The processes that train in this folder."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                line = (entry / "cmdline").read_bytes().split(b"\0")
+            except OSError:
+                continue
+            if b"nncli.run.rank" in line and str(folder / "r").encode() in line:
+                found.append(int(entry.name))
+    return sorted(found)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_killing_one_rank_ends_both_and_resume_is_exact(nn: Nn, tmp_path: Path) -> None:
+    words = ["trainer.max_epochs=200", "trainer.log_every=5", "checkpoint.every_n_steps=20"]
+    process = start(tmp_path, *words)
+    time.sleep(1)
+    ranks = ranks_of(tmp_path)
+    assert len(ranks) == 2
+    os.kill(ranks[1], signal.SIGKILL)
+    began = time.monotonic()
+    _, said = process.communicate(timeout=30)
+    assert time.monotonic() - began < 30
+    assert process.returncode == 3
+    assert "signal 9" in said
+    assert "Traceback" not in said
+    assert ranks_of(tmp_path) == []
+    assert json.loads((tmp_path / "r" / "summary.json").read_text())["status"].startswith("failed: rank")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_killing_the_parent_leaves_no_orphan(tmp_path: Path) -> None:
+    process = start(tmp_path, "trainer.max_epochs=500", "trainer.log_every=5")
+    process.kill()
+    process.communicate()
+    until = time.monotonic() + 15
+    while ranks_of(tmp_path) and time.monotonic() < until:
+        time.sleep(0.05)
+    assert ranks_of(tmp_path) == []
+
+
+def test_two_ranks_stopped_by_a_signal_resume_exactly(nn: Nn, tmp_path: Path) -> None:
+    words = ["trainer.max_epochs=8", "trainer.log_every=5", "regularization.dropout=0.2"]
+    process = start(tmp_path, *words)
+    process.send_signal(signal.SIGTERM)
+    _, said = process.communicate(timeout=30)
+    assert process.returncode == 143, said
+    assert nn("resume", "r", "-q").returncode == 0
+    assert nn("train", *TWO, *words, "run_dir=whole", "-q").returncode == 0
+    assert_equal_runs(tmp_path / "whole", tmp_path / "r")
+
+
+def test_a_batch_that_does_not_divide_is_told_before_anything_starts(nn: Nn, tmp_path: Path) -> None:
+    done = nn("train", *TWO, "data.batch_size=33")
+    assert done.returncode == 1
+    assert "data.batch_size" in done.stderr + done.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_under_torchrun_there_is_one_folder(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", "0"]
+    words = ["-m", "nncli", "train", "trainer.accelerator=cpu", "trainer=ddp", "trainer.max_steps=20"]
+    env = os.environ | {"NN_RUNS": str(tmp_path / "runs")}
+    done = subprocess.run([*command, *words], cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    summaries = list((tmp_path / "runs").rglob("summary.json"))
+    assert len(summaries) == 1
+    assert json.loads(summaries[0].read_text())["steps"] == 20
+    assert torch.isfinite(torch.tensor(json.loads(summaries[0].read_text())["metrics"]["val/loss"]))
