@@ -40,7 +40,10 @@ def _fit_as_rank(around: ClusterEnvironment, config: Config, screen: Screen) -> 
     rank, world = around.global_rank(), around.world_size()
     os.environ |= {"RANK": str(rank), "WORLD_SIZE": str(world), "LOCAL_RANK": str(around.local_rank())}
     os.environ |= {"MASTER_ADDR": around.main_address, "MASTER_PORT": str(around.main_port)}
-    torch.distributed.init_process_group(rank=rank, world_size=world, timeout=PATIENCE)
+    on_gpu = torch.cuda.is_available() and config.tree.trainer.accelerator != "cpu"
+    if on_gpu:
+        torch.cuda.set_device(around.local_rank())
+    torch.distributed.init_process_group("nccl" if on_gpu else "gloo", rank=rank, world_size=world, timeout=PATIENCE)
     if rank == 0:
         try:
             return fit(_spread(config, world), screen, announce=_tell)
@@ -60,7 +63,7 @@ def _fit_as_rank(around: ClusterEnvironment, config: Config, screen: Screen) -> 
 def _tell(path: str | None) -> str | None:
     """The run's folder, from the first rank to all."""
     box = [path]
-    torch.distributed.broadcast_object_list(box, src=0, device=torch.device("cpu"))
+    torch.distributed.broadcast_object_list(box, src=0)
     return box[0]
 
 

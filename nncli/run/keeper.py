@@ -251,15 +251,17 @@ class Keeper(Callback):
             raise Stopped(stop)
 
     def _is_better(self, judged: dict[str, float]) -> bool:
-        """NaN is never better: every comparison with it is false."""
-        value = judged[self.metric]
-        first = self.best is None and not math.isnan(value)
-        sign = 1 if self.mode == "max" else -1
-        if first or (self.best is not None and sign * value > sign * self.best):
-            self.best, self.best_step, self.worse, self.best_results = value, self.step, 0, judged
-            return True
-        self.worse += 1
-        return False
+        """As good counts as better, since later weights generalize more often; but not as a reason to go on.
+
+        NaN is never better: every comparison with it is false.
+        """
+        value, sign = judged[self.metric], 1 if self.mode == "max" else -1
+        if math.isnan(value) or (self.best is not None and sign * value < sign * self.best):
+            self.worse += 1
+            return False
+        self.worse = self.worse + 1 if value == self.best else 0
+        self.best, self.best_step, self.best_results = value, self.step, judged
+        return True
 
     def _is_end(self, trainer: Trainer) -> bool:
         epochs = trainer.fit_loop.epoch_progress.current.processed

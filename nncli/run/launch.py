@@ -91,7 +91,8 @@ def _outcome(run: RunFolder, codes: list[int], signals: Signals) -> dict[str, An
     if signals.asked and all(code == 128 + signals.asked for code in codes):
         raise Stopped(signals.asked)
     said = str(summary.get("status", ""))
-    why = said.removeprefix("failed: ") if said.startswith("failed") else _lost(codes)
+    told = said.startswith("failed") and min(codes) >= 0  # a killed rank is the reason of what the others then met
+    why = said.removeprefix("failed: ") if told else _lost(codes)
     run.write(run.summary, summary | {"status": f"failed: {why}"})
     raise TrainingFailed(f"{why}. The run can be resumed: nn resume {run.name}")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from nncli.config.compose import thaw
-from nncli.errors import NnError, Stopped
+from nncli.errors import NnError, Stopped, TrainingFailed
 from nncli.run.assemble import assemble
 from nncli.run.folder import RunFolder
 from nncli.run.keeper import Signals
@@ -33,6 +33,8 @@ def main() -> int:
             train(config, run, assemble(config), screen, signals, Path(checkpoint) if checkpoint else None)
     except Stopped as stopped:
         return stopped.exit_code
+    except TrainingFailed as error:
+        return error.exit_code  # it stands in summary.json, from where the parent tells it
     except NnError as error:
         screen.warn(str(error))
         return error.exit_code

@@ -103,7 +103,7 @@ def test_a_batch_that_does_not_divide_is_told_before_anything_starts(nn: Nn, tmp
 
 
 def test_under_torchrun_there_is_one_folder(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", "0"]
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     words = ["-m", "nncli", "train", "trainer.accelerator=cpu", "trainer=ddp", "trainer.max_steps=20"]
     env = os.environ | {"NN_RUNS": str(tmp_path / "runs")}
     done = subprocess.run([*command, *words], cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
