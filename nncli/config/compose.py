@@ -40,7 +40,7 @@ def compose(words: Sequence[str], *, trust: Collection[str] = ()) -> Config:
     """One tree from the recipe, the choices and the values that a person typed."""
     typed = parse(words)
     primary = _primary(typed)
-    among = shelf.folders(primary)
+    among = shelf.folders(primary if typed.recipe is not None else None)
     choices, values, problems = split(typed.overrides, among)
     document = _start(primary, typed)
     if document.data and "defaults" not in document.data:
@@ -55,11 +55,10 @@ def compose(words: Sequence[str], *, trust: Collection[str] = ()) -> Config:
     problems = [*typed.problems, *layout.problems, *problems]
     if not layers.tree:  # nothing could be read: every word would only be told to have no key
         return _config({}, {}, words, problems, primary, trust)
+    layers.tree.setdefault("name", primary.stem if typed.recipe is not None else _own_name(document, choices))
     applied = Values(layers.tree, layers.origins, among)
     for value in values:
         applied.apply(value)
-    if typed.recipe is None and "name" not in layers.tree:
-        layers.tree["name"] = _own_name(document, choices)
     return _config(layers.tree, layers.origins, words, [*problems, *applied.problems], primary, trust)
 
 

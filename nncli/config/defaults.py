@@ -162,6 +162,8 @@ def _order(source: Source, choices: Sequence[Override]) -> list[tuple[Path, str]
     order = []
     for default in found.defaults:
         path = source.file(default.config_path or "")
+        if (default.package or "").count(".") > 20:
+            raise ConfigError([Problem("defaults", default.package or "", shown(source.primary), "too many dots")])
         if path is not None:
             order.append((path, default.package or ""))
     return order

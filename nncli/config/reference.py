@@ -10,7 +10,9 @@ from typing import Any
 PLAIN = re.compile(r"\$\{(\.*[A-Za-z_]\w*(?:\.\w+|\[\w+\])*)\}")
 MOST = 1_000_000  # characters that all references of a tree together may unfold to
 COST = 200  # characters that following one reference counts as, so that there are at most 5,000
-DEEPEST = 30  # references and keys on the way from one to another
+DEEPEST = 20  # references behind one another
+IMPURE = "only references to other keys, such as ${model.width}, are read; nothing else is looked up"
+TOO_FAR = f"refers to a key that refers to another, more than {DEEPEST} times"
 
 
 def impure(text: str) -> bool:
@@ -86,7 +88,7 @@ def at(tree: Any, key: str) -> Any:
 
 def locate(tree: Any, key: str, hops: int = 0) -> str:
     """The key where a referred value really stands: references on the way, and at the end, are followed."""
-    if hops > DEEPEST:
+    if hops > 2 * DEEPEST:
         raise Missing(key)
     names = key.split(".")
     for end in range(1, len(names) + 1):
@@ -99,52 +101,66 @@ def locate(tree: Any, key: str, hops: int = 0) -> str:
 
 def faults(tree: Mapping[str, Any]) -> dict[str, str]:
     """Each key whose references cannot be followed, and why. Bounded in time and depth for any tree."""
-    found: dict[str, str] = {}
-    sizes: dict[str, int] = {}
-    open_: set[str] = set()
-    spent = 0
+    walk = _Walk(tree)
+    for name, value in tree.items():
+        walk.visit(name, value, 0)
+    return walk.found
 
-    def visit(key: str, value: Any, depth: int) -> int:
-        """How much the value unfolds to; 0 where a fault cuts it off."""
-        if key in sizes:
-            return sizes[key]
-        open_.add(key)
-        size = 1 + sum(visit(f"{key}.{name}", inner, depth + 1) for name, inner in children(value))
+
+class _Walk:
+    """Follows every reference once, noting how much it unfolds to and how many lie behind one another."""
+
+    def __init__(self, tree: Mapping[str, Any]) -> None:
+        self.tree = tree
+        self.found: dict[str, str] = {}
+        self.known: dict[str, tuple[int, int]] = {}  # key -> (size, height) of what is there, unfolded
+        self.open: set[str] = set()
+        self.spent = 0
+
+    def visit(self, key: str, value: Any, depth: int) -> tuple[int, int]:
+        """(size, height) of a value; a fault cuts it off."""
+        if key in self.known:
+            return self.known[key]
+        self.open.add(key)
+        inner = [self.visit(f"{key}.{name}", one, depth + 1) for name, one in children(value)]
+        size, height = 1 + sum(s for s, _ in inner), max((h for _, h in inner), default=0)
         if isinstance(value, str):
-            size += len(value) + follow(key, value, depth)
-        open_.discard(key)
-        sizes[key] = size
-        return size
+            size, height = len(value), 0
+            if value == "???":
+                self.found[key] = f"has no value yet; give it one: {key}=…"
+            elif impure(value):
+                self.found[key] = IMPURE
+            else:
+                more, height = self._follow(key, value, depth)
+                size += more
+        self.open.discard(key)
+        self.known[key] = size, height
+        return size, height
 
-    def follow(key: str, value: str, depth: int) -> int:
-        if value == "???":
-            found[key] = f"has no value yet; give it one: {key}=…"
-            return 0
-        if impure(value):
-            found[key] = "only references to other keys, such as ${model.width}, are read; nothing else is looked up"
-            return 0
-        size = 0
+    def _follow(self, key: str, value: str, depth: int) -> tuple[int, int]:
+        size = height = 0
         for target in targets(value, key):
             try:
-                place = locate_parent(tree, target)
-                inner = at(tree, place)
+                place = locate_parent(self.tree, target)
+                inner = at(self.tree, place)
             except Missing:
-                found[key] = f"refers to {target}, which does not exist"
-                return 0
-            if place in open_ or depth > DEEPEST:
-                found[key] = f"refers to {target}, which leads back here" if place in open_ else "refers on and on"
-                return 0
-            size += COST + visit(place, inner, depth + 1)
-        nonlocal spent
-        spent += size
-        if spent > MOST:
-            found[key] = f"unfolds to more than {MOST:,} characters"
-            return 0
-        return size
+                return self._cut(key, f"refers to {target}, which does not exist")
+            if place in self.open:
+                return self._cut(key, f"refers to {target}, which leads back here")
+            if depth > 2 * DEEPEST:
+                return self._cut(key, TOO_FAR)
+            more, below = self.visit(place, inner, depth + 1)
+            size, height = size + COST + more, max(height, below + 1)
+        self.spent += size
+        if height > DEEPEST:
+            return self._cut(key, TOO_FAR)
+        if self.spent > MOST:
+            return self._cut(key, f"unfolds to more than {MOST:,} characters")
+        return size, height
 
-    for name, value in tree.items():
-        visit(name, value, 0)
-    return found
+    def _cut(self, key: str, text: str) -> tuple[int, int]:
+        self.found[key] = text
+        return 0, 0
 
 
 def locate_parent(tree: Any, key: str) -> str:

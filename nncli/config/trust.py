@@ -2,6 +2,7 @@
 
 import os
 import re
+import sys
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ _SHIPPED = re.compile(
 )
 _OWN = re.compile(rf"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*\.{_CLASS}", re.ASCII)
 _PACKAGE = re.compile(r"[A-Za-z_]\w*", re.ASCII)
-NEVER = frozenset({"builtins", "ctypes", "importlib", "io", "nncli", "os", "pickle", "subprocess", "sys", "torch"})
+NEVER = frozenset({"hydra", "lightning", "nncli", "omegaconf", "torch"})  # nor any module of Python's own
 
 
 def refuse(target: Any, trust: Collection[str]) -> str | None:
@@ -26,9 +27,10 @@ def refuse(target: Any, trust: Collection[str]) -> str | None:
     if _SHIPPED.fullmatch(target):
         return None
     package = target.partition(".")[0]
-    if package in trust and package not in NEVER and _OWN.fullmatch(target):
+    could_be_own = _OWN.fullmatch(target) and package not in NEVER and package not in sys.stdlib_module_names
+    if could_be_own and package in trust:
         return None
-    if _OWN.fullmatch(target) and package not in NEVER and not _standard(package):
+    if could_be_own:
         return (
             f"is not trusted, so it was not imported. If {package} is your own package, say so with --trust {package}, "
             f'or in ./pyproject.toml: [tool.nncli] trust = ["{package}"]'
@@ -40,17 +42,15 @@ def trusted(extra: Collection[str] = ()) -> frozenset[str]:
     """The person's own packages: from --trust, $NN_TRUST and [tool.nncli] trust of ./pyproject.toml."""
     found = {name.strip() for name in os.environ.get("NN_TRUST", "").split(",")} | set(extra) | set(_noted())
     found.discard("")
-    wrong = [name for name in sorted(found) if not _PACKAGE.fullmatch(name) or name in NEVER or _standard(name)]
+    wrong = [
+        name
+        for name in sorted(found)
+        if not _PACKAGE.fullmatch(name) or name in NEVER or name in sys.stdlib_module_names
+    ]
     if wrong:
         text = "can only be the name of a package of your own, without dots"
         raise ConfigError([Problem("trust", name, "--trust, NN_TRUST or pyproject.toml", text) for name in wrong])
     return frozenset(found)
-
-
-def _standard(package: str) -> bool:
-    import sys
-
-    return package in sys.stdlib_module_names
 
 
 def _noted() -> list[str]:

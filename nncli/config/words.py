@@ -13,11 +13,11 @@ from hydra.errors import HydraException
 from nncli.config import shelf
 from nncli.config.nearest import guess, listed, nearest
 from nncli.config.origin import Origin, forget, source, spelled
-from nncli.config.reference import Missing, at, children, impure, texts, whole
+from nncli.config.reference import IMPURE, Missing, at, children, impure, texts, whole
 from nncli.errors import Problem
 
 LONGEST = 10_000  # characters of a word
-DEEPEST = 20  # brackets inside each other
+DEEPEST = 20  # brackets, or keys, inside each other
 TYPED = "you typed it"
 
 
@@ -67,6 +67,8 @@ def _form(word: str) -> str:
         return "holds characters that are no text"
     if word.count("[") + word.count("{") + word.count("(") > DEEPEST and _depth(word) > DEEPEST:
         return f"brackets more than {DEEPEST} deep"
+    if key.count(".") > DEEPEST:
+        return f"a key has at most {DEEPEST} dots"
     if "=" not in word and not word.startswith("~"):
         if word in shelf.recipes():
             return f"a word is key=value. Did you mean recipe={word}?"
@@ -97,7 +99,7 @@ def _meaning(override: Override) -> str:
     if override.is_sweep_override():
         return "one value; several are for nn sweep"
     if any(impure(text) for text in texts([override.key_or_group, override.package or "", override.value()])):
-        return "only references to other keys, such as ${model.width}, are read; nothing else is looked up"
+        return IMPURE
     if any(_unfit(text) for text in texts(override.value())):
         return "holds characters that are no text"
     return ""
