@@ -25,16 +25,14 @@ class Data(LightningDataModule):
         split_seed: Annotated[int, Ge(0)],
         input_shape: list[int],
         num_classes: Annotated[int, Ge(2)] | None,
-        seed: Annotated[int, Ge(0)],
     ) -> None:
         super().__init__()
         self.batch_size = batch_size
         self.split_seed = split_seed
         self.input_shape = list(input_shape)
         self.num_classes = num_classes
-        self.seed = seed
         self.parts: Parts = {}
-        self.place(rank=0, world=1, accumulate=1, limit=None, overfit=0)
+        self.place(seed=0, rank=0, world=1, accumulate=1, limit=None, overfit=0)
 
     def load(self) -> Parts:
         """The parts "train", "val" and "test", each as inputs and targets."""
@@ -53,9 +51,12 @@ class Data(LightningDataModule):
             )
         self.parts = parts
 
-    def place(self, *, rank: int, world: int, accumulate: int, limit: int | None, overfit: int) -> None:
-        """Say which share of each batch this process takes; `overfit` > 0 trains and judges on the same few batches."""
-        self._share = {"rank": rank, "world": world, "accumulate": accumulate, "limit": limit}
+    def place(self, *, seed: int, rank: int, world: int, accumulate: int, limit: int | None, overfit: int) -> None:
+        """Say in what order, and which share of each batch this process takes.
+
+        `overfit` > 0 trains and judges on the same few batches.
+        """
+        self._share = {"seed": seed, "rank": rank, "world": world, "accumulate": accumulate, "limit": limit}
         self._overfit = overfit
         self._loaders: dict[str, Batches] = {}
 
@@ -72,7 +73,7 @@ class Data(LightningDataModule):
         """Any part in its natural order, nothing dropped: for judging."""
         self.setup()
         x, y = self.parts[part]
-        return Batches(x, y, self.batch_size, shuffle=False, seed=self.seed, **self._share)
+        return Batches(x, y, self.batch_size, shuffle=False, **self._share)
 
     def _batches(self, part: str) -> Batches:
         if part not in self._loaders:
@@ -83,7 +84,7 @@ class Data(LightningDataModule):
                 kept = min(self._overfit, len(x) // self.batch_size) * self.batch_size
                 x, y = x[:kept], y[:kept]
             shuffle = part == "train" and not few
-            self._loaders[part] = Batches(x, y, self.batch_size, shuffle=shuffle, seed=self.seed, **self._share)
+            self._loaders[part] = Batches(x, y, self.batch_size, shuffle=shuffle, **self._share)
         return self._loaders[part]
 
 

@@ -42,9 +42,8 @@ class Cifar10(Data):
         split_seed: Annotated[int, Ge(0)],
         input_shape: list[int],
         num_classes: Annotated[int, Ge(2)],
-        seed: Annotated[int, Ge(0)],
     ) -> None:
-        super().__init__(batch_size, split_seed, input_shape, num_classes, seed)
+        super().__init__(batch_size, split_seed, input_shape, num_classes)
         self.root = cache_dir("cifar10") if root is None else Path(root).expanduser()
         self.fetch = root is None
         self.val_size = val_size

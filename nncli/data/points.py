@@ -31,9 +31,8 @@ class Points(Data):
         split_seed: Annotated[int, Ge(0)],
         input_shape: list[int],
         num_classes: Annotated[int, Ge(2)],
-        seed: Annotated[int, Ge(0)],
     ) -> None:
-        super().__init__(batch_size, split_seed, input_shape, num_classes, seed)
+        super().__init__(batch_size, split_seed, input_shape, num_classes)
         self.shape = shape
         self.size = size
         self.noise = noise

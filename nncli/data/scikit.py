@@ -22,9 +22,8 @@ class Scikit(Data):
         split_seed: Annotated[int, Ge(0)],
         input_shape: list[int],
         num_classes: Annotated[int, Ge(2)] | None,
-        seed: Annotated[int, Ge(0)],
     ) -> None:
-        super().__init__(batch_size, split_seed, input_shape, num_classes, seed)
+        super().__init__(batch_size, split_seed, input_shape, num_classes)
         self.name = name
         self.val_fraction = val_fraction
         self.test_fraction = test_fraction

@@ -88,6 +88,18 @@ def assemble(config: Config, *, judge_only: bool = False) -> Parts:
     return Parts(data, task, place(settings), settings)
 
 
+def cut(config: Config, parts: Parts, *, rank: int = 0, world: int = 1) -> None:
+    """Say to the data which samples this process gets, and in what order."""
+    parts.data.place(
+        seed=int(config.tree.seed),
+        rank=rank,
+        world=world,
+        accumulate=parts.trainer["accumulate"],
+        limit=parts.trainer["limit_batches"],
+        overfit=parts.trainer["overfit_batches"],
+    )
+
+
 def try_one_batch(parts: Parts) -> None:
     """A few samples through the net and the loss, without leaving a trace; what does not fit is told now."""
     x, y = (t[:TRIED_ROWS] for t in parts.data.parts["train"])

@@ -43,13 +43,6 @@ def prepared(config: Config, screen: Screen) -> tuple[Config, Parts]:
         screen.line(f"  note: {note}")
     config = settle(config)
     parts = assemble(config)
-    parts.data.place(
-        rank=0,
-        world=parts.where.world,
-        accumulate=parts.trainer["accumulate"],
-        limit=parts.trainer["limit_batches"],
-        overfit=parts.trainer["overfit_batches"],
-    )
     try_one_batch(parts)
     return config, parts
 

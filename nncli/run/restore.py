@@ -7,7 +7,7 @@ from lightning.pytorch import Trainer
 
 from nncli.config.compose import Config, thaw
 from nncli.errors import CheckpointError
-from nncli.run.assemble import Parts, assemble, require
+from nncli.run.assemble import Parts, assemble, cut, require
 from nncli.run.checkpoint import load
 from nncli.run.folder import RunFolder
 from nncli.run.train import hushed, weights
@@ -46,7 +46,7 @@ def judged(
     trust: Collection[str] = (),
 ) -> dict[str, float]:
     """A run's metrics on a part of its data."""
-    _, parts = restore(run, words, which=which, trust=trust)
+    config, parts = restore(run, words, which=which, trust=trust)
     with hushed():
         trainer = Trainer(
             **lightning_arguments(parts.trainer, parts.where),
@@ -56,7 +56,7 @@ def judged(
             enable_model_summary=False,
             use_distributed_sampler=False,
         )
-        parts.data.place(rank=0, world=1, accumulate=1, limit=parts.trainer["limit_batches"], overfit=0)
+        cut(config, parts)
         trainer.test(parts.task, dataloaders=parts.data.evaluation(part), verbose=False)
     results: dict[str, Any] = parts.task.results
     return {k.replace("test/", f"{part}/"): v for k, v in results.items() if k.startswith("test/")}

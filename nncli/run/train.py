@@ -17,7 +17,7 @@ from nncli.config.build import build
 from nncli.config.compose import Config
 from nncli.errors import Stopped, TrainingFailed
 from nncli.run import random
-from nncli.run.assemble import Parts, assemble, section
+from nncli.run.assemble import Parts, assemble, cut, section
 from nncli.run.checkpoint import AtomicIO, load, newest
 from nncli.run.crew import Crew, NoProfiler
 from nncli.run.ema import AverageWeights
@@ -150,13 +150,7 @@ def _set_torch(settings: dict[str, Any], parts: Parts) -> None:
 
 def _fit_and_test(session: Session, config: Config, run: RunFolder, parts: Parts, resume: Path | None) -> None:
     trainer, task, data = session.trainer, parts.task, parts.data
-    data.place(
-        rank=trainer.global_rank,
-        world=trainer.world_size,
-        accumulate=parts.trainer["accumulate"],
-        limit=parts.trainer["limit_batches"],
-        overfit=parts.trainer["overfit_batches"],
-    )
+    cut(config, parts, rank=trainer.global_rank, world=trainer.world_size)
     random.seed_all(int(config.tree.seed) + trainer.global_rank)
     trainer.fit(task, datamodule=data, ckpt_path=resume, weights_only=True)
     if session.keeper.validation_due:
@@ -192,7 +186,7 @@ def _replay(config: Config, run: RunFolder, parts: Parts, error: NonFinite) -> s
         limit_val_batches=0,
         use_distributed_sampler=False,
     )
-    again.data.place(rank=0, world=1, accumulate=parts.trainer["accumulate"], limit=None, overfit=0)
+    cut(config, again)
     random.seed_all(int(config.tree.seed))
     try:
         trainer.fit(again.task, datamodule=again.data, ckpt_path=newest(run.checkpoints, print), weights_only=True)

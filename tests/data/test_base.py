@@ -14,7 +14,7 @@ class Fixed(Data):
 
     def __init__(self, replaced: Parts | None = None, **facts: Any) -> None:
         known: dict[str, Any] = {"batch_size": 10, "input_shape": [2], "num_classes": 4}
-        super().__init__(split_seed=0, seed=0, **(known | facts))
+        super().__init__(split_seed=0, **(known | facts))
         self.replaced = replaced or {}
         self.loaded = 0
 
@@ -57,14 +57,14 @@ def test_loaders_stay_the_same_until_placed_anew() -> None:
     data = Fixed()
     first = data.train_dataloader()
     assert data.train_dataloader() is first
-    data.place(rank=1, world=2, accumulate=1, limit=None, overfit=0)
+    data.place(seed=0, rank=1, world=2, accumulate=1, limit=None, overfit=0)
     assert data.train_dataloader() is not first
     assert [len(y) for _, y in data.train_dataloader()] == [5, 5, 5, 5]
 
 
 def test_overfit_trains_and_judges_on_the_same_rows() -> None:
     data = Fixed()
-    data.place(rank=0, world=1, accumulate=2, limit=None, overfit=2)
+    data.place(seed=0, rank=0, world=1, accumulate=2, limit=None, overfit=2)
     train, again, val = (
         torch.cat([x for x, _ in loader])
         for loader in (data.train_dataloader(), data.train_dataloader(), data.val_dataloader())

@@ -40,7 +40,7 @@ def zipped(root: Path, train: dict[str, bytes], test: dict[str, bytes]) -> Path:
 
 
 def read(root: Path, val_size: int = 3, num_classes: int = 3) -> Cifar10:
-    data = Cifar10(str(root), 6, val_size, 0, [3, 32, 32], num_classes, 0)
+    data = Cifar10(str(root), 6, val_size, 0, [3, 32, 32], num_classes)
     data.prepare_data()
     data.setup()
     return data
@@ -125,7 +125,7 @@ def test_offline_says_what_could_not_be_reached_and_what_to_do(tmp_path: Path, m
     monkeypatch.setenv("NN_CACHE", str(tmp_path))
     monkeypatch.setattr(cifar10, "URL", "https://127.0.0.1:9/cifar-10-binary.tar.gz")
     with pytest.raises(DataError, match=r"(?s)127\.0\.0\.1:9.*data\.root=FOLDER"):
-        Cifar10(None, 6, 3, 0, [3, 32, 32], 3, 0).prepare_data()
+        Cifar10(None, 6, 3, 0, [3, 32, 32], 3).prepare_data()
 
 
 @pytest.mark.slow

@@ -36,7 +36,7 @@ def trainer(epochs: int, **options: Any) -> Trainer:
 
 
 def digits() -> Scikit:
-    data = Scikit("digits", 64, 0.15, 0.15, 0, [1, 8, 8], 10, 0)
+    data = Scikit("digits", 64, 0.15, 0.15, 0, [1, 8, 8], 10)
     data.setup()
     return data
 
@@ -73,9 +73,9 @@ def test_an_empty_share_adds_nothing() -> None:
 
 
 def test_the_schedule_ends_with_the_run() -> None:
-    data = Points("moons", 200, 0.1, 32, 0.15, 0.15, 0, [2], 2, 0)
+    data = Points("moons", 200, 0.1, 32, 0.15, 0.15, 0, [2], 2)
     learner, fit = task([2], 2), trainer(3, accumulate_grad_batches=2)
-    data.place(rank=0, world=1, accumulate=2, limit=None, overfit=0)
+    data.place(seed=0, rank=0, world=1, accumulate=2, limit=None, overfit=0)
     fit.fit(learner, data)
     assert fit.global_step == 3 * 4, "140 samples give 4 steps of 32"
     assert fit.optimizers[0].param_groups[0]["lr"] == 0.0
@@ -85,8 +85,8 @@ def test_accumulated_batches_move_the_weights_as_whole_ones_do() -> None:
     finals = []
     for accumulate in (1, 4):
         torch.manual_seed(0)
-        data = Points("moons", 200, 0.1, 32, 0.15, 0.15, 0, [2], 2, 0)
-        data.place(rank=0, world=1, accumulate=accumulate, limit=None, overfit=0)
+        data = Points("moons", 200, 0.1, 32, 0.15, 0.15, 0, [2], 2)
+        data.place(seed=0, rank=0, world=1, accumulate=accumulate, limit=None, overfit=0)
         learner = task([2], 2, optimizer=partial(SGD, lr=0.5))
         trainer(2, accumulate_grad_batches=accumulate).fit(learner, data)
         finals.append(torch.cat([weight.detach().flatten() for weight in learner.net.parameters()]))
