@@ -18,7 +18,7 @@ def complete_words(incomplete: str, ctx: typer.Context | None = None) -> Offers:
     name, is_given, _ = incomplete.partition("=")
     typed: Sequence[str] = (ctx.params.get("words") if ctx else None) or []
     try:
-        offers = _choices(name) if is_given else _names(typed)
+        offers = list(_choices(name) if is_given else _names(typed))
     except (NnError, OSError):
         return []  # a broken file is told by the verb, not while typing
     return [(text.removeprefix(before), about) for text, about in offers if text.startswith(incomplete)]

@@ -1,0 +1,79 @@
+"""`nn config` as a person sees it: the tree, who set what, the report, the explanation."""
+
+import io
+import json
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from nncli.cli.config import _print_origins
+from nncli.cli.problems import show_problems
+from nncli.config.compose import compose
+from nncli.errors import ConfigError, Problem
+from tests.conftest import Nn
+
+FOUR = ("model.widht=3", "optimiser=sgd", "data.batch_size=lots", "trainer.precision=fp99")
+
+
+def test_show_prints_a_recipe_that_can_be_used(nn: Nn, tmp_path: Path) -> None:
+    done = nn("config", "show", "recipe=digits_mlp", "model.width=7")
+    assert (done.returncode, done.stderr) == (0, "")
+    (tmp_path / "again.yaml").write_text(done.stdout)
+    assert compose(["recipe=./again.yaml"]).tree.model.width == 7
+
+
+def test_show_gives_a_program_values_and_origins(nn: Nn) -> None:
+    told = json.loads(nn("config", "show", "model.width=7", "--json").stdout)
+    assert told["config"]["model"]["width"] == 7
+    assert told["origins"]["model.width"] == "you typed it"
+    assert told["origins"]["model.depth"].startswith("conf/model/mlp.yaml:")
+
+
+def test_on_a_terminal_each_key_shows_who_set_it(capsys: pytest.CaptureFixture[str]) -> None:
+    _print_origins(compose(["model.width=7"]))
+    lines = capsys.readouterr().out.splitlines()
+    assert any(line.split() == ["width:", "7", "you", "typed", "it"] for line in lines)
+    assert any("depth: 2" in line and "conf/model/mlp.yaml:" in line for line in lines)
+
+
+def test_check_prints_every_problem_and_starts_nothing(nn: Nn, tmp_path: Path) -> None:
+    done = nn("config", "check", "recipe=digits_mlp", *FOUR)
+    assert done.returncode == 1
+    lines = done.stderr.splitlines()
+    assert lines[0] == "4 problems, nothing was started"
+    assert [line.split()[0] for line in lines if line.endswith("you typed it")] == [w.split("=")[0] for w in FOUR]
+    assert lines[-1] == "see: nn config explain model · nn config show recipe=digits_mlp"
+    assert "Traceback" not in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_explain_a_key(nn: Nn) -> None:
+    done = nn("config", "explain", "model.width", "model.width=7")
+    text = " ".join(done.stdout.split())
+    assert "does units in each hidden layer" in text
+    assert "takes a whole number, 1 or more" in text
+    assert "set by you typed it before 128 (conf/model/mlp.yaml:" in text
+
+
+def test_explain_a_group(nn: Nn) -> None:
+    done = nn("config", "explain", "optimizer")
+    assert "optimizer=adamw" in done.stdout
+    assert "Adam with decoupled weight decay" in done.stdout
+    assert "optimizer.lr" in done.stdout
+
+
+def test_explain_a_wrong_key_names_the_nearest(nn: Nn) -> None:
+    done = nn("config", "explain", "optimizer.rl")
+    assert done.returncode == 1
+    assert "Did you mean optimizer.lr?" in done.stderr
+
+
+def test_a_long_report_is_cut_and_hostile_text_is_made_printable() -> None:
+    console = Console(record=True, width=200, file=io.StringIO())
+    problems = [Problem(f"k{i}", "\x1b[31m[bold]x", "you typed it", "is wrong [/]") for i in range(80)]
+    show_problems(ConfigError(problems), console)
+    text = console.export_text()
+    assert "and 30 more" in text
+    assert "\x1b" not in text
+    assert "[bold]x" in text
