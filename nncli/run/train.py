@@ -15,7 +15,7 @@ from lightning.pytorch import Trainer
 
 from nncli.config.build import build
 from nncli.config.compose import Config
-from nncli.errors import Stopped, TrainingFailed
+from nncli.errors import NnError, Stopped, TrainingFailed
 from nncli.run import random
 from nncli.run.assemble import Parts, assemble, cut, section
 from nncli.run.checkpoint import AtomicIO, load, newest
@@ -27,6 +27,8 @@ from nncli.run.record import Recorder
 from nncli.run.screen import Bar, Screen
 from nncli.run.trainer import lightning_arguments
 from nncli.run.watch import NonFinite, Watch
+
+LOOKS_AT_ONCE = ("cpu",)  # devices on which reading the loss at every step costs nothing
 
 
 @contextmanager
@@ -72,10 +74,10 @@ def train(
             status = "stopped"
             raise
         except NonFinite as error:
-            where = str(error) if parts.where.accelerator == "cpu" else _replay(config, run, parts, error)
+            where = str(error) if parts.where.accelerator in LOOKS_AT_ONCE else _replay(config, run, parts, error)
             status = f"failed: {where}"
             raise TrainingFailed(where) from error
-        except TrainingFailed as error:
+        except NnError as error:
             status = f"failed: {error}"
             raise
         except Exception as error:
@@ -111,7 +113,7 @@ def _session(config: Config, run: RunFolder, parts: Parts, screen: Screen, signa
         average,
         **section(config, "checkpoint"),
     )
-    watch = Watch(settings["log_every"], eager=parts.where.accelerator == "cpu")
+    watch = Watch(settings["log_every"], eager=parts.where.accelerator in LOOKS_AT_ONCE)
     arguments = lightning_arguments(settings, parts.where)
     _set_torch(settings, parts)
     logger = build(config.tree.logger, config=config, save_dir=str(run.path)) if "_target_" in config.tree.logger else None
