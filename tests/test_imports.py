@@ -50,7 +50,9 @@ def test_a_room_imports_only_what_it_may(path: Path) -> None:
             target = parts[1] if len(parts) > 2 or (PACKAGE / parts[1]).exists() else ""
             assert target in MAY[room] | {room}, f"{path} imports {name}"
         if room in LIBRARY:
-            assert parts[0] not in {"hydra", "omegaconf", "typer", "rich"} or path.name == "progress.py", f"{path}: {name}"
+            assert parts[0] not in {"hydra", "omegaconf", "typer", "rich"} or path.name == "progress.py", (
+                f"{path}: {name}"
+            )
 
 
 @pytest.mark.parametrize("path", files(), ids=lambda p: str(p.relative_to(PACKAGE)))
@@ -64,7 +66,14 @@ def test_files_and_functions_stay_short(path: Path) -> None:
 
 @pytest.mark.parametrize(
     "words",
-    [["--help"], ["train", "--help"], ["recipes", "ls"], ["recipes", "show", "digits_mlp"], ["config", "show"], ["runs", "ls"]],
+    [
+        ["--help"],
+        ["train", "--help"],
+        ["recipes", "ls"],
+        ["recipes", "show", "digits_mlp"],
+        ["config", "show"],
+        ["runs", "ls"],
+    ],
     ids=" ".join,
 )
 def test_these_verbs_import_no_torch(words: list[str]) -> None:

@@ -35,5 +35,7 @@ def test_the_wheel_trains_in_an_empty_folder(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert (work / "here" / "summary.json").is_file()
     where = [sys.executable, "-c", "import nncli; print(nncli.__file__)"]
-    used = subprocess.run(where, cwd=work, env=os.environ | {"PYTHONPATH": str(site)}, capture_output=True, text=True, check=True)
+    used = subprocess.run(
+        where, cwd=work, env=os.environ | {"PYTHONPATH": str(site)}, capture_output=True, text=True, check=True
+    )
     assert str(site) in used.stdout

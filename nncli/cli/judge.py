@@ -21,12 +21,11 @@ def judge(
     """
     import json as jsons
 
-    from nncli.config.trust import trusted
     from nncli.run import folder
     from nncli.run.restore import judged
 
     found = folder.find(run)
-    results = judged(found, words or [], part=part, which=which, trust=trusted(trust or ()))
+    results = judged(found, words or [], part=part, which=which, trust=trust or ())
     if json:
         print(jsons.dumps({"run": str(found.path), "part": part, "weights": which, "metrics": results}))
         return

@@ -26,9 +26,8 @@ def train(
     nn train recipe=wine_mlp optimizer.lr=0.01 trainer.max_epochs=20
     """
     from nncli.config.compose import compose
-    from nncli.config.trust import trusted
 
-    config = compose(words or [], trust=trusted(trust or ()))
+    config = compose(words or [], trust=trust or ())
     from nncli.run.cluster import fit_anywhere
     from nncli.run.screen import Screen
 
@@ -42,9 +41,8 @@ def resume(run: Run, words: Words = None, json: Json = False, quiet: Quiet = Fal
     nn resume last
     nn resume last trainer.max_epochs=60
     """
-    from nncli.config.trust import trusted
     from nncli.run import folder
     from nncli.run.fit import resume as go_on
     from nncli.run.screen import Screen
 
-    go_on(folder.find(run), words or [], Screen(mode(json, quiet)), trusted(trust or ()))
+    go_on(folder.find(run), words or [], Screen(mode(json, quiet)), trust or ())

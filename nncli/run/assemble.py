@@ -6,7 +6,6 @@ from typing import Annotated, Any, cast
 
 import torch
 from annotated_types import Ge
-from lightning.pytorch import LightningDataModule, LightningModule
 from omegaconf import DictConfig, OmegaConf
 
 from nncli.config.build import build
@@ -76,12 +75,9 @@ def assemble(config: Config, *, judge_only: bool = False) -> Parts:
     tree = config.tree
     random.seed_all(int(tree.seed))
     data = cast(Any, build(tree.data, config=config))
-    if not isinstance(data, LightningDataModule):
-        raise NnError("data does not build a LightningDataModule")
     data.prepare_data()
     data.setup("fit")
     task = cast(Any, build(tree.task, config=config))
-    assert isinstance(task, LightningModule)
     if not judge_only:
         task.fit_statistics(*data.parts["train"])
     settings = section(config, "trainer")

@@ -6,7 +6,9 @@ from datetime import timedelta
 from pathlib import Path
 
 import torch
-from lightning.fabric.plugins.environments import ClusterEnvironment, SLURMEnvironment, TorchElasticEnvironment
+from lightning.fabric.plugins.environments.cluster_environment import ClusterEnvironment
+from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
+from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvironment
 from omegaconf import OmegaConf
 
 from nncli.config.compose import Config, thaw
@@ -14,8 +16,8 @@ from nncli.errors import ConfigError, NnError
 from nncli.run.assemble import assemble
 from nncli.run.fit import fit
 from nncli.run.folder import RunFolder
-from nncli.run.keeper import Signals
 from nncli.run.screen import Screen
+from nncli.run.signals import Signals
 from nncli.run.train import train
 
 PATIENCE = timedelta(hours=2)  # how long the other ranks wait for the first one to check and fetch data

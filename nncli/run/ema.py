@@ -35,7 +35,9 @@ class AverageWeights(Callback):
         self.step = trainer.global_step
         # the first steps weigh more, so that the average does not remember the random start
         decay = min(self.decay, (1 + self.step) / (10 + self.step))
-        torch._foreach_lerp_(list(self.shadow.values()), list(self.live.values()), 1 - decay)
+        torch._foreach_lerp_(  # pyright: ignore[reportPrivateImportUsage]  # one call for all tensors
+            list(self.shadow.values()), list(self.live.values()), 1 - decay
+        )
 
     def _swap(self) -> None:
         with torch.no_grad():

@@ -14,9 +14,9 @@ from nncli.run import launch
 from nncli.run.assemble import Parts, assemble, require, settle, try_one_batch
 from nncli.run.checkpoint import clean, load, newest
 from nncli.run.folder import RunFolder
-from nncli.run.keeper import Signals
 from nncli.run.record import environment
 from nncli.run.screen import Screen
+from nncli.run.signals import Signals
 from nncli.run.train import train
 
 # words that nn resume accepts: they change how long and where a run is trained, never what it learns
@@ -107,7 +107,9 @@ def _not_backwards(parts: Parts, checkpoint: Path) -> None:
     saved = load(checkpoint)["nncli"]
     for key, reached in (("max_epochs", saved["position"][0]), ("max_steps", saved["step"])):
         if parts.trainer[key] is not None and parts.trainer[key] < reached:
-            raise NnError(f"trainer.{key} = {parts.trainer[key]}: the run is at {reached} already; give a larger number")
+            raise NnError(
+                f"trainer.{key} = {parts.trainer[key]}: the run is at {reached} already; give a larger number"
+            )
 
 
 def _go(run: RunFolder, config: Config, parts: Parts, screen: Screen, signals: Signals, resume: Path | None) -> None:

@@ -8,12 +8,9 @@ last, otherwise at the epoch's end. One written while validating says that the v
 import copy
 import math
 import os
-import signal
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
-from types import FrameType
 from typing import Annotated, Any
 
 import torch
@@ -22,40 +19,14 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 
 from nncli.errors import Stopped
 from nncli.run import random
+from nncli.run.best import Best
 from nncli.run.checkpoint import point, save
 from nncli.run.ema import AverageWeights
 from nncli.run.record import Recorder
+from nncli.run.resumer import Resumer
+from nncli.run.signals import Signals
 
 SHORTEST = 10.0  # seconds between two checkpoints of the same best
-
-
-class Signals:
-    """SIGINT and SIGTERM: the first asks for a stop at the next batch, the second quits at once."""
-
-    def __init__(self) -> None:
-        self.asked: int | None = None
-        self.at_once = True  # before training there is nothing to save
-
-    def __call__(self, signum: int, frame: FrameType | None) -> None:
-        if self.asked is not None:
-            os._exit(128 + signum)
-        self.asked = signum
-        if self.at_once:
-            raise Stopped(signum)
-
-    @contextmanager
-    def caught(self) -> Iterator["Signals"]:
-        """Handle both signals inside; a thread that is not the main one cannot, and leaves them as they are."""
-        try:
-            old = {s: signal.signal(s, self) for s in (signal.SIGINT, signal.SIGTERM)}
-        except ValueError:
-            yield self
-            return
-        try:
-            yield self
-        finally:
-            for signum, handler in old.items():
-                signal.signal(signum, handler)
 
 
 def checkpoint_settings(
@@ -68,30 +39,6 @@ def checkpoint_settings(
     return {"minutes": minutes, "every_n_steps": every_n_steps, "keep": keep}
 
 
-class Resumer(Callback):
-    """Puts the order of samples and every random state back to where the checkpoint left them."""
-
-    def __init__(self) -> None:
-        self.saved: dict[str, Any] | None = None
-
-    def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
-        self.saved = checkpoint["nncli"]
-        _data(trainer).train_dataloader().start = tuple(self.saved["position"])
-
-    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
-        if self.saved:
-            self.restore(trainer)
-            self.saved = None
-
-    def restore(self, trainer: Trainer) -> None:
-        assert self.saved is not None
-        random.restore(self.saved["ranks"][trainer.global_rank]["random"])
-
-
-def _data(trainer: Trainer) -> Any:
-    return trainer.datamodule  # type: ignore[attr-defined]  # Lightning sets it in fit
-
-
 class Keeper(Callback):
     """Writes last.ckpt and best.ckpt, keeps k earlier ones, stops early and on signals."""
 
@@ -100,8 +47,7 @@ class Keeper(Callback):
         folder: Path,
         recorder: Recorder,
         signals: Signals,
-        monitor: tuple[str, str],
-        patience: int | None,
+        best: Best,
         say: Callable[[str], None],
         average: AverageWeights | None,
         *,
@@ -110,19 +56,14 @@ class Keeper(Callback):
         keep: int,
     ) -> None:
         self.folder, self.recorder, self.signals = folder, recorder, signals
-        self.metric, self.mode = monitor
-        self.patience = patience
+        self.best = best
         self.say = say
         self.average = average
         self.resumer = Resumer()
         self.seconds = minutes * 60 if minutes else math.inf
         self.every_n_steps = every_n_steps
         self.keep = keep
-        self.best: float | None = None
-        self.best_step = 0
-        self.best_results: dict[str, float] = {}
         self.held: dict[str, Any] | None = None  # the best state since the last write
-        self.worse = 0  # judgements since the best one
         self.judged = True  # whether this epoch's validation has run
         self.saved_step = -1
         self.saved_at = time.monotonic()
@@ -153,7 +94,7 @@ class Keeper(Callback):
         """Take in the judgement of an epoch that was stopped in its validation, after training has ended."""
         judged = {k: v for k, v in results.items() if k.startswith("val/")}
         self.recorder.row(trainer, trainer.current_epoch - 1, judged)
-        if self._is_better(judged) and trainer.is_global_zero:
+        if self.best.take(judged, self.step) and trainer.is_global_zero:
             point(self.folder / "last.ckpt", self.folder / "best.ckpt")
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -203,7 +144,15 @@ class Keeper(Callback):
         self._before_validation = random.states()
         random.seed_all(0)
 
-    def on_validation_batch_end(self, trainer: Trainer, pl_module: LightningModule, *args: Any) -> None:
+    def on_validation_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
         """A stop need not wait for a long validation, unless ranks would have to agree on it."""
         if self.signals.asked and trainer.world_size == 1 and trainer.state.fn == "fit":
             if self.average:
@@ -236,12 +185,10 @@ class Keeper(Callback):
         results: dict[str, float] = getattr(trainer.lightning_module, "results", {})
         judged = {k: v for k, v in results.items() if k.startswith("val/")} if self.judged else {}
         self.recorder.row(trainer, epoch, judged)
-        better = bool(judged) and self._is_better(judged)
-        if self.patience is not None and self.worse >= self.patience:
+        better = bool(judged) and self.best.take(judged, self.step)
+        if self.best.given_up:
             trainer.should_stop = True
-        stop, stale = self._agree(
-            trainer, self.signals.asked or 0, int(time.monotonic() - self.saved_at >= SHORTEST)
-        )
+        stop, stale = self._agree(trainer, self.signals.asked or 0, int(time.monotonic() - self.saved_at >= SHORTEST))
         cut_short = not trainer.fit_loop.epoch_loop.batch_progress.is_last_batch  # by max_steps: last.ckpt is written
         if better:
             self.held = copy.deepcopy(trainer._checkpoint_connector.dump_checkpoint())
@@ -250,21 +197,8 @@ class Keeper(Callback):
         if stop:
             raise Stopped(stop)
 
-    def _is_better(self, judged: dict[str, float]) -> bool:
-        """As good counts as better, since later weights generalize more often; but not as a reason to go on.
-
-        NaN is never better: every comparison with it is false.
-        """
-        value, sign = judged[self.metric], 1 if self.mode == "max" else -1
-        if math.isnan(value) or (self.best is not None and sign * value < sign * self.best):
-            self.worse += 1
-            return False
-        self.worse = self.worse + 1 if value == self.best else 0
-        self.best, self.best_step, self.best_results = value, self.step, judged
-        return True
-
     def _is_end(self, trainer: Trainer) -> bool:
-        epochs = trainer.fit_loop.epoch_progress.current.processed
+        epochs = _epochs_trained(trainer)
         return trainer.should_stop or self.step == trainer.max_steps or epochs == trainer.max_epochs
 
     # -- writing
@@ -312,11 +246,8 @@ class Keeper(Callback):
             "validation_due": self._before_validation is not None,
             "ranks": ranks,
             "step": self.step,
-            "best": self.best,
-            "best_step": self.best_step,
-            "best_results": self.best_results,
+            "best": self.best.state(),
             "rates": _rates(trainer),
-            "worse": self.worse,
         }
         if self._before_validation is not None:
             checkpoint["loops"] = _as_if_epoch_over(checkpoint["loops"])
@@ -324,19 +255,24 @@ class Keeper(Callback):
     def _position(self, trainer: Trainer) -> list[int]:
         """(epoch, micro-batches of it already trained on); an epoch that is over is the next one's start."""
         batches = trainer.fit_loop.epoch_loop.batch_progress
-        done = batches.current.processed
+        progress: Any = batches.current
         if batches.is_last_batch:
             return [trainer.current_epoch + 1, 0]
-        return [trainer.current_epoch, done]
+        return [trainer.current_epoch, progress.processed]
 
     def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
         self.resumer.on_load_checkpoint(trainer, pl_module, checkpoint)
         saved = checkpoint["nncli"]
-        self.best, self.best_step, self.worse = saved["best"], saved["best_step"], saved["worse"]
-        self.best_results, self.saved_step = saved["best_results"], saved["step"]
+        self.best.load(saved["best"])
+        self.saved_step = saved["step"]
         self.judged = False
         self.recorder.step = self.step = saved["step"]
         self.recorder.loss_sum = torch.tensor(saved["ranks"][trainer.global_rank]["loss_sum"], dtype=torch.float32)
+
+
+def _epochs_trained(trainer: Trainer) -> int:
+    progress: Any = trainer.fit_loop.epoch_progress.current
+    return progress.processed
 
 
 def _rates(trainer: Trainer) -> list[float]:

@@ -16,8 +16,8 @@ from typing import Any
 
 from nncli.errors import Stopped, TrainingFailed
 from nncli.run.folder import RunFolder
-from nncli.run.keeper import Signals
 from nncli.run.screen import Screen
+from nncli.run.signals import Signals
 from nncli.run.trainer import Placement
 
 GRACE = 10.0  # seconds that the other ranks get to end by themselves when one is lost
@@ -98,5 +98,7 @@ def _outcome(run: RunFolder, codes: list[int], signals: Signals) -> dict[str, An
 
 
 def _lost(codes: list[int]) -> str:
-    worst = [f"rank {i} ended by signal {-c}" if c < 0 else f"rank {i} ended with code {c}" for i, c in enumerate(codes)]
+    worst = [
+        f"rank {i} ended by signal {-c}" if c < 0 else f"rank {i} ended with code {c}" for i, c in enumerate(codes)
+    ]
     return "; ".join(text for text, code in zip(worst, codes, strict=True) if code)

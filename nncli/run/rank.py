@@ -10,8 +10,8 @@ from nncli.config.compose import thaw
 from nncli.errors import NnError, Stopped, TrainingFailed
 from nncli.run.assemble import assemble
 from nncli.run.folder import RunFolder
-from nncli.run.keeper import Signals
 from nncli.run.screen import Screen
+from nncli.run.signals import Signals
 from nncli.run.train import train
 
 

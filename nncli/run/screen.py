@@ -86,7 +86,9 @@ class Bar(Callback):
         self.task = self.progress.add_task("", total=total, completed=trainer.global_step, place="", facts="")
         self.progress.start()
 
-    def on_train_batch_end(self, trainer: Trainer, *args: Any) -> None:
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
         now = time.perf_counter()
         if now < self.due:
             return

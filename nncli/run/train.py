@@ -15,16 +15,19 @@ from lightning.pytorch import Trainer
 
 from nncli.config.build import build
 from nncli.config.compose import Config
-from nncli.errors import NnError, Stopped, TrainingFailed
+from nncli.errors import NnError, TrainingFailed
 from nncli.run import random
 from nncli.run.assemble import Parts, assemble, cut, section
+from nncli.run.best import Best
 from nncli.run.checkpoint import AtomicIO, load, newest
 from nncli.run.crew import Crew, NoProfiler
 from nncli.run.ema import AverageWeights
 from nncli.run.folder import RunFolder
-from nncli.run.keeper import Keeper, Resumer, Signals
+from nncli.run.keeper import Keeper
 from nncli.run.record import Recorder
+from nncli.run.resumer import Resumer
 from nncli.run.screen import Bar, Screen
+from nncli.run.signals import Signals
 from nncli.run.trainer import lightning_arguments
 from nncli.run.watch import NonFinite, Watch
 
@@ -53,8 +56,8 @@ class Session:
 
     def summary(self, status: str, seed: int) -> dict[str, Any]:
         facts = self.recorder.summary(status, self.trainer.current_epoch, self.trainer.global_step, seed)
-        facts["metrics"] |= self.keeper.best_results
-        facts["best_step"] = self.keeper.best_step if self.keeper.best_results else None
+        facts["metrics"] |= self.keeper.best.results
+        facts["best_step"] = self.keeper.best.step
         return facts
 
 
@@ -67,12 +70,10 @@ def train(
         seed, first = int(config.tree.seed), session.trainer.global_rank == 0
         if first:
             run.write(run.summary, session.summary("running", seed))
+        status = "stopped"
         try:
             _fit_and_test(session, config, run, parts, resume)
             status = "finished"
-        except Stopped:
-            status = "stopped"
-            raise
         except NonFinite as error:
             where = str(error) if parts.where.accelerator in LOOKS_AT_ONCE else _replay(config, run, parts, error)
             status = f"failed: {where}"
@@ -107,8 +108,7 @@ def _session(config: Config, run: RunFolder, parts: Parts, screen: Screen, signa
         run.checkpoints,
         recorder,
         signals,
-        (task.monitor, task.mode),
-        settings["early_stopping"],
+        Best(task.monitor, task.mode, settings["early_stopping"]),
         screen.line,
         average,
         **section(config, "checkpoint"),
@@ -116,13 +116,14 @@ def _session(config: Config, run: RunFolder, parts: Parts, screen: Screen, signa
     watch = Watch(settings["log_every"], eager=parts.where.accelerator in LOOKS_AT_ONCE)
     arguments = lightning_arguments(settings, parts.where)
     _set_torch(settings, parts)
-    logger = build(config.tree.logger, config=config, save_dir=str(run.path)) if "_target_" in config.tree.logger else None
+    logged = first and "_target_" in config.tree.logger
+    logger = cast(Any, build(config.tree.logger, config=config, save_dir=str(run.path))) if logged else False
     arguments["plugins"] = [*arguments["plugins"], AtomicIO()]
     trainer = Trainer(
         **arguments,
         callbacks=Crew([c for c in (average, watch, recorder, bar, keeper) if c]),
         profiler=NoProfiler(),
-        logger=cast(Any, logger)() if logger and first else False,
+        logger=logger,
         default_root_dir=run.path,
         enable_checkpointing=False,
         enable_progress_bar=False,
@@ -132,7 +133,7 @@ def _session(config: Config, run: RunFolder, parts: Parts, screen: Screen, signa
         log_every_n_steps=settings["log_every"],
     )
     # our own handlers stay: Lightning's would swallow SIGINT and requeue SLURM jobs
-    trainer._signal_connector.register_signal_handlers = lambda: None  # type: ignore[method-assign]
+    trainer._signal_connector.register_signal_handlers = lambda: None
     return Session(trainer, recorder, keeper, bar)
 
 
@@ -143,7 +144,7 @@ def _set_torch(settings: dict[str, Any], parts: Parts) -> None:
         torch.set_num_threads(settings["threads"])
     elif parts.where.accelerator == "cpu" and parts.where.devices > 1:
         torch.set_num_threads(share)
-    torch.utils.deterministic.fill_uninitialized_memory = False  # costs time and changes no result of ours
+    cast(Any, torch.utils.deterministic).fill_uninitialized_memory = False  # costs time and changes no result of ours
     if settings["channels_last"]:
         parts.task.net.to(memory_format=torch.channels_last)
     if settings["compile"]:

@@ -7,10 +7,8 @@ from typing import Annotated, Any, Literal
 
 import torch
 from annotated_types import Ge, Gt, Interval
-from lightning.pytorch.plugins.environments import LightningEnvironment
+from lightning.fabric.plugins.environments.lightning import LightningEnvironment
 from lightning.pytorch.strategies import DDPStrategy, FSDPStrategy, Strategy
-
-from nncli.errors import Problem
 
 PRECISIONS: dict[str, Literal["32-true", "bf16-mixed", "16-mixed"]] = {
     "32": "32-true",

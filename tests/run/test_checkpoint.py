@@ -31,7 +31,7 @@ def test_every_flipped_bit_is_detected(tmp_path: Path) -> None:
         broken = bytearray(whole)
         broken[dice.randrange(len(broken))] ^= 1 << dice.randrange(8)
         path.write_bytes(broken)
-        with pytest.raises(CheckpointError, match="a.ckpt is broken"):
+        with pytest.raises(CheckpointError, match=r"a\.ckpt is broken"):
             load(path)
 
 

@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 import torch
 
-from nncli.errors import CheckpointError
 from nncli.run import checkpoint
 from nncli.run.checkpoint import load, newest, save
 from tests.conftest import Nn
@@ -40,8 +39,12 @@ def die_at(call: str, count: int, folder: Path) -> None:
 @pytest.mark.parametrize("count", [1, 2])
 def test_a_kill_while_saving_leaves_the_old_or_the_new_one(tmp_path: Path, call: str, count: int) -> None:
     save({"state_dict": {"w": torch.full((1000,), 1.0)}}, tmp_path / "last.ckpt")
-    program = f"from tests.run.test_faults import die_at; from pathlib import Path; die_at({call!r}, {count}, Path({str(tmp_path)!r}))"
-    env = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2]), "TMPDIR": "/dev/shm" if Path("/dev/shm").is_dir() else "/tmp"}
+    call_it = f"die_at({call!r}, {count}, Path({str(tmp_path)!r}))"
+    program = f"from pathlib import Path; from tests.run.test_faults import die_at; {call_it}"
+    env = os.environ | {
+        "PYTHONPATH": str(Path(__file__).parents[2]),
+        "TMPDIR": "/dev/shm" if Path("/dev/shm").is_dir() else "/tmp",
+    }
     subprocess.run([sys.executable, "-c", program], env=env, check=False)
     found = newest(tmp_path, print)
     assert found is not None
@@ -132,7 +135,9 @@ def test_the_layer_where_it_began_is_named(tmp_path: Path, eager: bool, monkeypa
     )
     program = "import nncli.run.watch as w, nncli.run.train as t, sys\n"
     if not eager:  # what a GPU does, on a CPU
-        program += "real = t.Watch\nt.Watch = lambda every, eager: real(every, eager=every == 1)\nt.LOOKS_AT_ONCE = ()\n"
+        program += (
+            "real = t.Watch\nt.Watch = lambda every, eager: real(every, eager=every == 1)\nt.LOOKS_AT_ONCE = ()\n"
+        )
     program += (
         "from nncli.cli.main import main\n"
         "sys.argv = ['nn', 'train', 'model=overflow', 'trainer.precision=32', 'run_dir=r', '--trust', 'overflow']\n"

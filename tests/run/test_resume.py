@@ -93,7 +93,9 @@ def test_killed_ten_times_equals_uninterrupted(nn: Nn, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM], ids=lambda s: s.name)
-def test_a_signal_saves_and_exits_with_its_code_and_resume_is_exact(nn: Nn, tmp_path: Path, signum: signal.Signals) -> None:
+def test_a_signal_saves_and_exits_with_its_code_and_resume_is_exact(
+    nn: Nn, tmp_path: Path, signum: signal.Signals
+) -> None:
     assert nn("train", *WORDS, "run_dir=whole", "-q").returncode == 0
     command = [sys.executable, "-m", "nncli", "train", *WORDS, "run_dir=cut"]
     process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
