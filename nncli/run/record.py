@@ -121,7 +121,7 @@ class Recorder(Callback):
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         assert self.loss_sum is not None
-        self.loss_sum += outputs["loss"]
+        self.loss_sum += outputs["loss"]  # Lightning has divided it by the micro-batches of a step
         self.count += 1
         step = trainer.global_step
         if step == self.step:
@@ -150,7 +150,8 @@ class Recorder(Callback):
         if self.count:
             assert self.loss_sum is not None
             total = trainer.strategy.reduce(self.loss_sum.clone(), reduce_op="mean")  # over the ranks
-            facts |= {"train/loss": float(total) / self.count, "samples_per_s": rate}
+            loss = float(total) / self.count * trainer.accumulate_grad_batches
+            facts |= {"train/loss": loss, "samples_per_s": rate}
             self.loss_sum.zero_()
         self.count = 0
         self.samples += (step - self.row_step) * self.batch_size

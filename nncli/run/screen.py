@@ -98,7 +98,9 @@ class Bar(Callback):
 
     def _show(self, trainer: Trainer) -> None:
         r = self.recorder
-        loss = float(r.loss_sum) / r.count if r.count and r.loss_sum is not None else r.latest.get("train/loss", 0.0)
+        loss = r.latest.get("train/loss", 0.0)
+        if r.count and r.loss_sum is not None:
+            loss = float(r.loss_sum) / r.count * trainer.accumulate_grad_batches
         rate = (r.step - r.row_step) * r.batch_size / max(time.perf_counter() - r.row_clock, 1e-9)
         if not r.step - r.row_step:
             rate = r.latest.get("samples_per_s", 0.0)
