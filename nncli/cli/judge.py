@@ -4,14 +4,19 @@ from typing import Annotated, Literal
 
 import typer
 
-from nncli.cli.options import Json, Run, Trust, Words
+from nncli.cli.options import Json, Run, Trust, Words, named
 
 Part = Annotated[Literal["train", "val", "test"], typer.Option(help="Which part of the data.")]
 Which = Annotated[Literal["best", "last"], typer.Option(help="Which weights.")]
 
 
 def judge(
-    run: Run, words: Words = None, part: Part = "test", which: Which = "best", json: Json = False, trust: Trust = None
+    run: Run = "last",
+    words: Words = None,
+    part: Part = "test",
+    which: Which = "best",
+    json: Json = False,
+    trust: Trust = None,
 ) -> None:
     """Judge a run's weights on a part of its data.
 
@@ -24,8 +29,9 @@ def judge(
     from nncli.run import folder
     from nncli.run.restore import judged
 
-    found = folder.find(run)
-    results = judged(found, words or [], part=part, which=which, trust=trust or ())
+    name, words = named(run, words)
+    found = folder.find(name)
+    results = judged(found, words, part=part, which=which, trust=trust or ())
     if json:
         print(jsons.dumps({"run": str(found.path), "part": part, "weights": which, "metrics": results}))
         return

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from typing import Annotated
 
 import typer
 
@@ -13,12 +14,28 @@ from nncli.errors import ConfigError, NnError, Stopped
 
 app = typer.Typer(
     name="nn",
-    help="Train neural networks from YAML: checked, reproducible runs that can be resumed, judged and explained.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        print(f"nn {version('nncli')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[bool, typer.Option("--version", help="Print the version.", callback=_version)] = False,
+) -> None:
+    """Train neural networks from YAML: checked, reproducible runs that can be resumed, judged and explained."""
+
+
 app.command()(train)
 app.command()(resume)
 app.command(name="eval")(judge)

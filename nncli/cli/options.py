@@ -9,7 +9,7 @@ from nncli.cli.complete import complete_runs, complete_words
 Words = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="[WORD]...",
+        metavar="WORD",
         help="recipe=NAME, a choice such as model=resnet, or a value such as optimizer.lr=0.1.",
         autocompletion=complete_words,
         show_default=False,
@@ -17,8 +17,15 @@ Words = Annotated[
 ]
 Run = Annotated[
     str,
-    typer.Argument(help="A run's folder, its name, or `last`.", autocompletion=complete_runs, show_default=False),
+    typer.Argument(help="A run's folder, its name, or `last`.", autocompletion=complete_runs),
 ]
+
+
+def named(run: str, words: list[str] | None) -> tuple[str, list[str]]:
+    """`nn resume trainer.max_epochs=60` means the last run."""
+    return ("last", [run, *(words or [])]) if "=" in run else (run, words or [])
+
+
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for a program to read.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
 Trust = Annotated[

@@ -67,6 +67,9 @@ def cp(name: Name, new: Annotated[str, typer.Argument(help="The copy's name.", s
         raise NnError(f"{new} is no name for a recipe: letters, digits and _ only")
     if target.exists():
         raise NnError(f"{shown(target)} exists already; name the copy: nn recipes cp {name} NEW")
-    target.parent.mkdir(exist_ok=True)
-    target.write_text(source.path.read_text())
+    try:
+        target.parent.mkdir(exist_ok=True)
+        target.write_text(source.path.read_text())
+    except OSError as error:
+        raise NnError(f"{shown(target)} cannot be written: {error.strerror}") from error
     print(f"{shown(target)}; train it with: nn train recipe={target.stem}")

@@ -21,6 +21,7 @@ def ls(json: Json = False) -> None:
     import json as jsons
     import math
 
+    from nncli.paths import runs_dir, shown
     from nncli.run.folder import all_runs
 
     runs = [(run, run.status(), run.read(run.summary)) for run in all_runs()]
@@ -37,7 +38,9 @@ def ls(json: Json = False) -> None:
         wall = facts.get("wall_s", math.nan)
         table.add_row(run.name, status.split(":")[0], f"{facts.get('steps', 0)} steps", f"{wall:.0f} s", *judged)
     wide = None if sys.stdout.isatty() else 200  # a pipe is no screen: nothing is cut off
-    Console(highlight=False, width=wide).print(table if runs else "no runs yet; start one with nn train")
+    Console(highlight=False, width=wide).print(
+        table if runs else f"no runs under {shown(runs_dir())} yet; start one with nn train"
+    )
 
 
 def _is_judgement(key: str, metrics: dict[str, float]) -> bool:
@@ -116,7 +119,7 @@ def rm(
     """
     from nncli.run.folder import find, remove
 
-    for run in [find(text) for text in runs]:
+    for run in dict.fromkeys(find(text) for text in runs):
         if yes or typer.confirm(f"delete {run.name} and its checkpoints?"):
             remove(run)
             print(f"deleted {run.name}")

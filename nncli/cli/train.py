@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nncli.cli.options import Json, Quiet, Run, Trust, Words
+from nncli.cli.options import Json, Quiet, Run, Trust, Words, named
 
 if TYPE_CHECKING:
     from nncli.run.screen import Mode
@@ -34,7 +34,9 @@ def train(
     fit_anywhere(config, Screen(mode(json, quiet)), dry_run=dry_run)
 
 
-def resume(run: Run, words: Words = None, json: Json = False, quiet: Quiet = False, trust: Trust = None) -> None:
+def resume(
+    run: Run = "last", words: Words = None, json: Json = False, quiet: Quiet = False, trust: Trust = None
+) -> None:
     """Go on with a run in its own folder, exactly where it was, or longer.
 
     \b
@@ -45,4 +47,5 @@ def resume(run: Run, words: Words = None, json: Json = False, quiet: Quiet = Fal
     from nncli.run.fit import resume as go_on
     from nncli.run.screen import Screen
 
-    go_on(folder.find(run), words or [], Screen(mode(json, quiet)), trust or ())
+    name, words = named(run, words)
+    go_on(folder.find(name), words, Screen(mode(json, quiet)), trust or ())

@@ -260,6 +260,8 @@ class Values:
     def _unknown_root(self, key: str, value: Any) -> str:
         groups = shelf.groups(self.among)
         near = nearest(key, [*groups, *self.tree])
+        if not near and (deep := [name for name in self.origins if name.endswith(f".{key}")]):
+            return f"no such key. Did you mean {deep[0]}={_shown(value)}?"
         if not near:
             return f"no such key or choice. Choices: {listed(groups, 20)}"
         kind = "choice" if near in groups else "key"

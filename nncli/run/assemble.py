@@ -47,8 +47,12 @@ def section(config: Config, key: str) -> dict[str, Any]:
 
 def problems(config: Config) -> list[Problem]:
     """Everything wrong with a config that can be told without touching data."""
+    if not {"task", "trainer"} & config.tree.keys() and not config.problems:
+        text = "there is neither a task nor a trainer; begin with a list of defaults whose first entry is /train"
+        where = next((origin.where for origin in config.origins.values()), "")
+        return [Problem("defaults", "", where, text)]
     found = check(config, SECTIONS)
-    if any(p.key.startswith(("trainer", "data.batch_size")) for p in found):
+    if any(p.key.startswith(("trainer", "data")) for p in found) or not {"trainer", "data"} <= config.tree.keys():
         return found
     for key, value, text in misfits(section(config, "trainer"), int(config.tree.data.get("batch_size", 1))):
         origin = config.origins.get(key)
@@ -98,14 +102,16 @@ def cut(config: Config, parts: Parts, *, rank: int = 0, world: int = 1) -> None:
 
 def try_one_batch(parts: Parts) -> None:
     """A few samples through the net and the loss, without leaving a trace; what does not fit is told now."""
+    if not any(p.requires_grad for p in parts.task.net.parameters()):
+        raise NnError(f"the net {type(parts.task.net).__name__} has no parameter to train: look at model")
     x, y = (t[:TRIED_ROWS] for t in parts.data.parts["train"])
     before = random.states()
     parts.task.eval()
     try:
         with torch.no_grad():
             loss = parts.task.training_step((x, y), 0)
-    except (RuntimeError, ValueError, IndexError, TypeError) as error:
-        why = str(error).splitlines()[0]
+    except Exception as error:  # a net of the person's own may raise anything
+        why = f"{type(error).__name__}: {error}".splitlines()[0]
         raise NnError(
             f"the net, the data and the loss do not fit together: {why}\n"
             f"  a batch of data is {list(x.shape)} {x.dtype} with targets {list(y.shape)} {y.dtype}; "

@@ -17,7 +17,7 @@ from nncli.run.folder import RunFolder
 from nncli.run.record import environment
 from nncli.run.screen import Screen
 from nncli.run.signals import Signals
-from nncli.run.train import train
+from nncli.run.train import hushed, train
 
 # words that nn resume accepts: they change how long and where a run is trained, never what it learns
 RESUMABLE = (
@@ -42,8 +42,9 @@ def prepared(config: Config, screen: Screen) -> tuple[Config, Parts]:
     for note in unread(config):
         screen.line(f"  note: {note}")
     config = settle(config)
-    parts = assemble(config)
-    try_one_batch(parts)
+    with hushed():
+        parts = assemble(config)
+        try_one_batch(parts)
     return config, parts
 
 
@@ -57,6 +58,7 @@ def fit(
     """Train from the start in a new folder, whose path is announced; with dry_run, stop after the checks."""
     with Signals().caught() as signals:
         config, parts = prepared(config, screen)
+        screen.trust = config.trust
         screen.line(headline(config, parts))
         if dry_run:
             screen.line("  checked, nothing was started")
@@ -80,6 +82,7 @@ def resume(run: RunFolder, words: Sequence[str], screen: Screen, trust: Collecti
         if run.read(run.summary).get("status") == "finished" and not words:
             screen.line(f"{run.name} is finished. To train longer: nn resume {run.name} trainer.max_epochs=60")
             return run
+        run.checkpoints.mkdir(exist_ok=True)
         clean(run.checkpoints)
         checkpoint = newest(run.checkpoints, screen.warn)
         parts = assemble(config)
@@ -89,6 +92,7 @@ def resume(run: RunFolder, words: Sequence[str], screen: Screen, trust: Collecti
             _freeze(run, config)
             typed = "".join(f"{w}\n" for w in ("# resumed with", *words))
             folders.write_atomic(run.words, (run.words.read_text() + typed).encode())
+        screen.trust = config.trust
         screen.line(headline(config, parts))
         screen.line(f"  resume {run.name} from {checkpoint.name if checkpoint else 'the start'}")
         _go(run, config, parts, screen, signals, checkpoint)

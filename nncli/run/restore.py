@@ -28,7 +28,11 @@ def restore(
     file = run.checkpoints / f"{which}.ckpt"
     if not file.is_file():
         raise CheckpointError(f"{run.name} has no {which} weights yet. Train it further: nn resume {run.name}")
-    state = load(file)
+    try:
+        state = load(file)
+    except CheckpointError as error:
+        other = "last" if which == "best" else "best"
+        raise CheckpointError(f"{error} The other weights may be whole: nn eval {run.name} --which {other}") from error
     parts = assemble(config, judge_only=True)
     try:
         parts.task.load_state_dict(weights(state))

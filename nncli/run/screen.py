@@ -1,8 +1,10 @@
 """What a person sees while a run is made: a bar in a terminal, plain lines in a pipe, JSON lines, or nothing."""
 
 import json
+import os
 import sys
 import time
+from collections.abc import Collection
 from typing import Any, Literal
 
 from lightning.pytorch import Callback, LightningModule, Trainer
@@ -19,11 +21,20 @@ REFRESH = 0.2  # seconds between two looks at the bar; each costs about 2 ms
 PLAIN = 10.0  # seconds between two plain lines
 
 
+class Pipe(Console):
+    """rich ends the program when nobody reads on; a run goes on, and keeps quiet."""
+
+    def on_broken_pipe(self) -> None:
+        self.quiet = True
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 class Screen:
     """Says things once, in the form that the reader can use. Ranks other than the first stay silent."""
 
     def __init__(self, mode: Mode = "auto") -> None:
-        self.console = Console(highlight=False)
+        self.console: Console = Pipe(highlight=False)
+        self.trust: Collection[str] = ()  # what the person had to say --trust for
         if mode == "auto":
             mode = "bar" if self.console.is_terminal else "plain"
         self.mode: Mode = mode
@@ -33,7 +44,10 @@ class Screen:
         if self.mode in ("bar", "plain"):
             self.console.print(text, soft_wrap=True)
         elif self.mode == "json":
-            print(json.dumps(facts or {"note": text}), flush=True)
+            self._object(facts or {"note": text.strip()})
+
+    def _object(self, facts: dict[str, Any]) -> None:
+        self.console.print(json.dumps(facts, ensure_ascii=False), soft_wrap=True, markup=False)
 
     def warn(self, text: str) -> None:
         """Something a person should know even when nothing else is shown."""
@@ -42,7 +56,7 @@ class Screen:
     def end(self, run: RunFolder, summary: dict[str, Any]) -> None:
         """The table at the end of a run: the best judgement, the test part, the time, what to type next."""
         if self.mode == "json":
-            print(json.dumps({"run": str(run.path), **summary}), flush=True)
+            self._object({"run": str(run.path), **summary})
         if self.mode in ("json", "quiet"):
             return
         table = Table.grid(padding=(0, 3))
@@ -57,7 +71,8 @@ class Screen:
         self.line(f"  {state}{summary['steps']} steps in {summary['wall_s']:.1f} s{speed} · {shown(run.path)}")
         name = "last" if run.path.is_relative_to(runs_dir()) else run.name
         more = max(2 * summary["epochs"], 1)
-        self.line(f"next: nn eval {name} · nn resume {name} trainer.max_epochs={more} · nn runs ls")
+        trust = "".join(f" --trust {package}" for package in sorted(self.trust))
+        self.line(f"next: nn eval {name}{trust} · nn resume {name} trainer.max_epochs={more}{trust} · nn runs ls")
 
 
 class Bar(Callback):

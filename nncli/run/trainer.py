@@ -103,9 +103,11 @@ def misfits(section: dict[str, Any], batch_size: int) -> list[tuple[str, Any, st
         found.append(("trainer.accelerator", "mps", "this machine has no Apple GPU: choose cpu or auto"))
         return found
     where = place(section)
-    have = torch.cuda.device_count() if where.accelerator == "gpu" else 1 if where.accelerator == "mps" else None
-    if have is not None and where.devices > have:
-        found.append(("trainer.devices", where.devices, f"this machine has {have} of them"))
+    have = {"gpu": torch.cuda.device_count(), "mps": 1, "cpu": os.cpu_count() or 1}[where.accelerator]
+    if where.devices > have:
+        what = "cores" if where.accelerator == "cpu" else "of them"
+        found.append(("trainer.devices", where.devices, f"this machine has {have} {what}"))
+        return found
     if where.accelerator == "cpu" and where.precision == "16":
         found.append(("trainer.precision", "16", "fp16 needs a GPU: choose bf16 or 32 on a CPU"))
     if where.strategy == "fsdp" and where.accelerator != "gpu":

@@ -69,7 +69,9 @@ def began_in(module: LightningModule, batch: Any) -> str:
             return f"the batch's {part} already held it, in {int(rows.sum())} of its {len(tensor)} samples"
     for name, weight in module.named_parameters():
         if not _finite(weight):
-            return f"the weight {name} was no number any more, so the update before was too large; try a lower rate"
+            return (
+                f"the weight {name} is no number since the step before: a gradient overflowed; try a lower rate or fp32"
+            )
     found: list[str] = []
 
     def look(name: str) -> Any:

@@ -26,7 +26,7 @@ FITS: list[tuple[Any, Any]] = [
     ([Built(nn.ReLU)], list[nn.Module]),
     (Built(nn.ReLU, partial=True), Callable[..., nn.Module]),
     (Built(nn.ReLU), Any),
-    (object(), Any),
+    (print, Any),
 ]
 MISFITS: list[tuple[Any, Any]] = [
     (True, int),
