@@ -3,7 +3,7 @@
     python tests/bench.py [threads]
 
 Prints the median ratio of five interleaved pairs for a tiny net (digits, 30 epochs) and for a convolutional net on
-MNIST-sized pictures (one epoch of 19,200), fp32 on the CPU, with metrics.csv, checkpoints and the progress bar on.
+MNIST-sized pictures (one epoch of 60,000), fp32 on the CPU, with metrics.csv, checkpoints and the progress bar on.
 """
 
 import statistics
@@ -44,8 +44,8 @@ def convolutional() -> tuple[Config, Parts]:
         *(nn.Conv2d(1, 32, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(32, 64, 3), nn.ReLU(), nn.MaxPool2d(2)),
         *(nn.Flatten(), nn.Linear(1600, 128), nn.ReLU(), nn.Linear(128, 10)),
     )
-    x, y = torch.randint(0, 256, (21_200, 1, 28, 28), dtype=torch.uint8), torch.randint(0, 10, (21_200,))
-    parts.data.parts = {"train": (x[:19_200], y[:19_200]), "val": (x[19_200:], y[19_200:])}
+    x, y = torch.randint(0, 256, (62_000, 1, 28, 28), dtype=torch.uint8), torch.randint(0, 10, (62_000,))
+    parts.data.parts = {"train": (x[:60_000], y[:60_000]), "val": (x[60_000:], y[60_000:])}
     parts.task.transform.standardize.__init__([1, 28, 28], "zscore")
     parts.task.fit_statistics(*parts.data.parts["train"])
     return config, parts

@@ -44,8 +44,8 @@ def resume(
     nn resume last trainer.max_epochs=60
     """
     from nncli.run import folder
-    from nncli.run.fit import resume as go_on
+    from nncli.run.cluster import resume_anywhere
     from nncli.run.screen import Screen
 
     name, words = named(run, words)
-    go_on(folder.find(name), words, Screen(mode(json, quiet)), trust or ())
+    resume_anywhere(folder.find(name), words, Screen(mode(json, quiet)), trust or ())

@@ -1,6 +1,7 @@
 """Runs that torchrun or SLURM started: the first rank decides and makes the folder, the others read it."""
 
 import os
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -12,9 +13,8 @@ from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvir
 from omegaconf import OmegaConf
 
 from nncli.config.compose import Config, thaw
-from nncli.errors import ConfigError, NnError
 from nncli.run.assemble import assemble
-from nncli.run.fit import fit
+from nncli.run.fit import Announce, fit, resume
 from nncli.run.folder import RunFolder
 from nncli.run.screen import Screen
 from nncli.run.signals import Signals
@@ -32,13 +32,33 @@ def launcher() -> ClusterEnvironment | None:
     return None
 
 
-def fit_anywhere(config: Config, screen: Screen, *, dry_run: bool = False) -> RunFolder | None:
+def fit_anywhere(config: Config, screen: Screen, *, dry_run: bool = False) -> None:
     """fit here, or as one of the ranks that a launcher started."""
     around = launcher()
-    return fit(config, screen, dry_run=dry_run) if around is None else _fit_as_rank(around, config, screen)
+    if around is None:
+        fit(config, screen, dry_run=dry_run)
+    else:
+        world = _join(around, config)
+        _take_part(world, config, lambda tell: fit(_spread(config, world), screen, announce=tell))
 
 
-def _fit_as_rank(around: ClusterEnvironment, config: Config, screen: Screen) -> RunFolder | None:
+def resume_anywhere(run: RunFolder, words: Sequence[str], screen: Screen, trust: Collection[str]) -> None:
+    """resume here, or as one of the ranks that a launcher started."""
+    around = launcher()
+    if around is None:
+        resume(run, words, screen, trust)
+    else:
+        config = thaw(run.config, trust=trust)
+        world = _join(around, config)
+
+        def first(tell: Announce) -> object:
+            return resume(run, words, screen, trust, spread=lambda c: _spread(c, world), announce=tell)
+
+        _take_part(world, config, first)
+
+
+def _join(around: ClusterEnvironment, config: Config) -> int:
+    """Meet the other ranks; how many there are."""
     rank, world = around.global_rank(), around.world_size()
     os.environ |= {"RANK": str(rank), "WORLD_SIZE": str(world), "LOCAL_RANK": str(around.local_rank())}
     os.environ |= {"MASTER_ADDR": around.main_address, "MASTER_PORT": str(around.main_port)}
@@ -46,27 +66,33 @@ def _fit_as_rank(around: ClusterEnvironment, config: Config, screen: Screen) -> 
     if on_gpu:
         torch.cuda.set_device(around.local_rank())
     torch.distributed.init_process_group("nccl" if on_gpu else "gloo", rank=rank, world_size=world, timeout=PATIENCE)
+    return world
+
+
+def _take_part(world: int, config: Config, first: Callable[[Announce], object]) -> None:
+    """The first rank decides and tells its folder, once, also when it fails before; the others train in that folder."""
+    rank, told = int(os.environ["RANK"]), False
+
+    def tell(folder: str, checkpoint: str) -> list[str]:
+        nonlocal told
+        told, box = True, [folder, checkpoint]
+        torch.distributed.broadcast_object_list(box, src=0)
+        return box
+
     if rank == 0:
         try:
-            return fit(_spread(config, world), screen, announce=_tell)
-        except ConfigError:
-            _tell(None)
-            raise
-    path = _tell(None)
-    if path is None:
-        raise NnError(f"rank {rank}: the first rank did not start; see its message")
-    run = RunFolder(Path(path))
+            first(tell)
+        finally:
+            if not told:
+                tell("", "")
+        return
+    folder, checkpoint = tell("", "")
+    if not folder:
+        return  # the first rank says why
+    run = RunFolder(Path(folder))
     frozen = thaw(run.config, trust=config.trust)
     with Signals().caught() as signals:
-        train(frozen, run, assemble(frozen), Screen("quiet"), signals, resume=None)
-    return run
-
-
-def _tell(path: str | None) -> str | None:
-    """The run's folder, from the first rank to all."""
-    box = [path]
-    torch.distributed.broadcast_object_list(box, src=0)
-    return box[0]
+        train(frozen, run, assemble(frozen), Screen("quiet"), signals, Path(checkpoint) if checkpoint else None)
 
 
 def _spread(config: Config, world: int) -> Config:

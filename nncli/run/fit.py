@@ -1,6 +1,5 @@
 """fit(config): check everything, make the folder, freeze the config in it, train. resume(run): go on in it."""
 
-import os
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -36,6 +35,13 @@ RESUMABLE = (
 )
 
 
+Announce = Callable[[str, str], object]  # told the run's folder and the checkpoint to go on from
+
+
+def _alone(folder: str, checkpoint: str) -> None:
+    """There is no other rank to tell."""
+
+
 def prepared(config: Config, screen: Screen) -> tuple[Config, Parts]:
     """Every check there is, up to one batch through the net; nothing on disk is touched."""
     require(config)
@@ -53,7 +59,7 @@ def fit(
     screen: Screen,
     *,
     dry_run: bool = False,
-    announce: Callable[[str], object] = lambda path: None,
+    announce: Announce = _alone,
 ) -> RunFolder | None:
     """Train from the start in a new folder, whose path is announced; with dry_run, stop after the checks."""
     with Signals().caught() as signals:
@@ -69,23 +75,34 @@ def fit(
         run.write(run.environment, environment(int(config.tree.seed), placement))
         _freeze(run, config)  # last: a folder with a config is a run
         screen.line(f"  checked · run {run.name}")
-        announce(str(run.path))
-        _go(run, config, parts, screen, signals, resume=None)
+        announce(str(run.path), "")
+        with folders.held(run):
+            _go(run, config, parts, screen, signals, resume=None)
     return run
 
 
-def resume(run: RunFolder, words: Sequence[str], screen: Screen, trust: Collection[str] = ()) -> RunFolder:
+def resume(
+    run: RunFolder,
+    words: Sequence[str],
+    screen: Screen,
+    trust: Collection[str] = (),
+    *,
+    spread: Callable[[Config], Config] = lambda config: config,
+    announce: Announce = _alone,
+) -> RunFolder:
     """Go on in the same folder from its newest whole checkpoint, or from step 0 when there is none yet."""
-    with Signals().caught() as signals:
-        config = thaw(run.config, words, allowed=RESUMABLE, trust=trust)
+    with Signals().caught() as signals, folders.held(run):
+        config = spread(thaw(run.config, words, allowed=RESUMABLE, trust=trust))
         require(config)
         if run.read(run.summary).get("status") == "finished" and not words:
             screen.line(f"{run.name} is finished. To train longer: nn resume {run.name} trainer.max_epochs=60")
+            announce("", "")
             return run
         run.checkpoints.mkdir(exist_ok=True)
         clean(run.checkpoints)
         checkpoint = newest(run.checkpoints, screen.warn)
-        parts = assemble(config)
+        with hushed():
+            parts = assemble(config)
         if checkpoint and words:
             _not_backwards(parts, checkpoint)
         if words:
@@ -95,6 +112,7 @@ def resume(run: RunFolder, words: Sequence[str], screen: Screen, trust: Collecti
         screen.trust = config.trust
         screen.line(headline(config, parts))
         screen.line(f"  resume {run.name} from {checkpoint.name if checkpoint else 'the start'}")
+        announce(str(run.path), str(checkpoint or ""))
         _go(run, config, parts, screen, signals, checkpoint)
     return run
 
@@ -118,16 +136,10 @@ def _not_backwards(parts: Parts, checkpoint: Path) -> None:
 
 def _go(run: RunFolder, config: Config, parts: Parts, screen: Screen, signals: Signals, resume: Path | None) -> None:
     """Train here, or start a process for each device and wait for them."""
-    lock = folders.lock_file(run)
-    if lock is None:
-        raise NnError(f"{run.name} is being trained by another process now.")
-    try:
-        if parts.where.world > 1 and not launch.is_rank():
-            summary = launch.start(run, parts.where, screen, signals, resume, config.trust)
-        else:
-            summary = train(config, run, parts, screen, signals, resume)
-    finally:
-        os.close(lock)
+    if parts.where.world > 1 and not launch.is_rank():
+        summary = launch.start(run, parts.where, screen, signals, resume, config.trust)
+    else:
+        summary = train(config, run, parts, screen, signals, resume)
     screen.end(run, summary)
 
 

@@ -4,7 +4,9 @@ import json
 import os
 import secrets
 import shutil
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from difflib import get_close_matches
@@ -115,6 +117,21 @@ def lock_file(folder: RunFolder) -> int | None:
         os.close(handle)
         return None
     return handle
+
+
+@contextmanager
+def held(run: RunFolder) -> Iterator[None]:
+    """Hold the run for as long as this lasts, so that no two processes train or mend it at once."""
+    lock = lock_file(run)
+    if lock is None:
+        time.sleep(0.3)  # a listing looks at every lock for a moment
+        lock = lock_file(run)
+    if lock is None:
+        raise NnError(f"{run.name} is being trained by another process now.")
+    try:
+        yield
+    finally:
+        os.close(lock)
 
 
 def make(name: str, run_dir: str | None = None) -> RunFolder:

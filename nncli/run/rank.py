@@ -13,6 +13,7 @@ from nncli.run.folder import RunFolder
 from nncli.run.screen import Screen
 from nncli.run.signals import Signals
 from nncli.run.train import train
+from nncli.run.watch import NonFinite
 
 
 def _end_with_parent() -> None:
@@ -34,7 +35,9 @@ def main() -> int:
     except Stopped as stopped:
         return stopped.exit_code
     except TrainingFailed as error:
-        return error.exit_code  # it stands in summary.json, from where the parent tells it
+        if not first and isinstance(error.__cause__, NonFinite):
+            screen.warn(f"rank {os.environ['RANK']}: {error}")
+        return error.exit_code  # the first rank's stands in summary.json, from where the parent tells it
     except NnError as error:
         screen.warn(str(error))
         return error.exit_code

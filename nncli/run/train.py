@@ -69,7 +69,7 @@ def train(
         session = _session(config, run, parts, screen, signals)
         seed, first = int(config.tree.seed), session.trainer.global_rank == 0
         if first:
-            run.write(run.summary, session.summary("running", seed))
+            _write_summary(run, session.summary("running", seed), screen)
         status = "stopped"
         try:
             _fit_and_test(session, config, run, parts, resume)

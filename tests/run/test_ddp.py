@@ -57,9 +57,9 @@ def ranks_of(folder: Path) -> list[int]:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_killing_one_rank_ends_both_and_resume_is_exact(nn: Nn, tmp_path: Path) -> None:
-    words = ["trainer.max_epochs=200", "trainer.log_every=5", "checkpoint.every_n_steps=20"]
+    words = ["trainer.max_epochs=30", "trainer.log_every=5", "checkpoint.every_n_steps=20"]
     process = start(tmp_path, *words)
-    time.sleep(1)
+    time.sleep(0.3)
     ranks = ranks_of(tmp_path)
     assert len(ranks) == 2
     os.kill(ranks[1], signal.SIGKILL)
@@ -71,6 +71,9 @@ def test_killing_one_rank_ends_both_and_resume_is_exact(nn: Nn, tmp_path: Path) 
     assert "Traceback" not in said
     assert ranks_of(tmp_path) == []
     assert json.loads((tmp_path / "r" / "summary.json").read_text())["status"].startswith("failed: rank")
+    assert nn("resume", "r", "-q").returncode == 0
+    assert nn("train", *TWO, *words, "run_dir=whole", "-q").returncode == 0
+    assert_equal_runs(tmp_path / "whole", tmp_path / "r")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
@@ -111,4 +114,9 @@ def test_under_torchrun_there_is_one_folder(tmp_path: Path) -> None:
     summaries = list((tmp_path / "runs").rglob("summary.json"))
     assert len(summaries) == 1
     assert json.loads(summaries[0].read_text())["steps"] == 20
+    longer = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    longer += ["-m", "nncli", "resume", "last", "trainer.max_steps=30"]
+    done = subprocess.run(longer, cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(summaries[0].read_text())["steps"] == 30
     assert torch.isfinite(torch.tensor(json.loads(summaries[0].read_text())["metrics"]["val/loss"]))
