@@ -1,7 +1,8 @@
-# One image for both kinds of machine:
-#   docker build -t nn .                              for a CPU
-#   docker build -t nn --build-arg DEVICE=cu128 .     for an NVIDIA GPU (any index that torch publishes: cu126, cu128, …)
+# One image for both kinds of machine. torch's own page lists the package index of each build (CPU, CUDA 12.x, …);
+# without one, pip's usual index is used, whose Linux build has CUDA in it.
+#   docker build -t nn --build-arg TORCH_INDEX=ADDRESS_OF_THE_CPU_OR_CUDA_INDEX .
 #   docker run --rm -v "$PWD:/home/nn/work" nn train
+#   docker run --rm --gpus all -v "$PWD:/home/nn/work" nn train trainer=gpu
 ARG PYTHON=3.12
 FROM python:${PYTHON}-slim AS wheel
 WORKDIR /src
@@ -12,10 +13,10 @@ COPY recipes recipes
 RUN pip wheel --no-cache-dir --no-deps --wheel-dir /wheels .
 
 FROM python:${PYTHON}-slim
-ARG DEVICE=cpu
+ARG TORCH_INDEX
 ARG TORCH=2.13.0
 # torch first, in a layer of its own: it is large and changes least
-RUN pip install --no-cache-dir --index-url https://download.pytorch.org/whl/${DEVICE} torch==${TORCH}
+RUN ${TORCH_INDEX:+env PIP_INDEX_URL=${TORCH_INDEX}} pip install --no-cache-dir torch==${TORCH}
 COPY --from=wheel /wheels /wheels
 RUN pip install --no-cache-dir /wheels/*.whl && rm -r /wheels
 RUN useradd --create-home nn
