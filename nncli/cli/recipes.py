@@ -28,13 +28,14 @@ def ls(json: Json = False) -> None:
         print(jsons.dumps([{"name": r.name, "path": str(r.path), "title": r.title, "claim": r.claim} for r in recipes]))
         return
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     table = Table.grid(padding=(0, 2))
     for recipe in recipes:
         metric, value = recipe.claim.get("metric", ""), recipe.claim.get("measured", "no claim")
         mine = " (yours)" if recipe.is_own else ""
-        table.add_row(f"[bold]{recipe.name}[/]{mine}", recipe.title, f"{metric} {value}")
+        table.add_row(f"[bold]{escape(recipe.name)}[/]{mine}", escape(recipe.title), escape(f"{metric} {value}"))
     Console(highlight=False, width=None if sys.stdout.isatty() else 200).print(table)
 
 

@@ -38,7 +38,7 @@ def ls(json: Json = False) -> None:
         wall = facts.get("wall_s", math.nan)
         table.add_row(run.name, status.split(":")[0], f"{facts.get('steps', 0)} steps", f"{wall:.0f} s", *judged)
     wide = None if sys.stdout.isatty() else 200  # a pipe is no screen: nothing is cut off
-    Console(highlight=False, width=wide).print(
+    Console(highlight=False, markup=False, width=wide).print(
         table if runs else f"no runs under {shown(runs_dir())} yet; start one with nn train"
     )
 
@@ -99,12 +99,12 @@ def diff(one: Run, other: Run) -> None:
     for run, facts in zip(pair, values, strict=True):
         facts.update({k: f"{v:.4f}" for k, v in run.read(run.summary).get("metrics", {}).items()})
     table = Table.grid(padding=(0, 3))
-    table.add_row("", *(f"[bold]{run.name}[/]" for run in pair))
+    table.add_row("", *(run.name for run in pair))
     for key in sorted(values[0].keys() | values[1].keys()):
         left, right = (str(facts.get(key, "-")) for facts in values)
         if left != right:
             table.add_row(key, left, right)
-    Console(highlight=False, width=None if sys.stdout.isatty() else 200).print(table)
+    Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 200).print(table)
 
 
 @app.command()

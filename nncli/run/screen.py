@@ -42,7 +42,7 @@ class Screen:
     def line(self, text: str, **facts: Any) -> None:
         """One line for a person, or the facts in it for a program."""
         if self.mode in ("bar", "plain"):
-            self.console.print(text, soft_wrap=True)
+            self.console.print(text, soft_wrap=True, markup=False)
         elif self.mode == "json":
             self._object(facts or {"note": text.strip()})
 
