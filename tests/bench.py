@@ -20,6 +20,7 @@ from rich.console import Console
 from torch import nn
 
 from nncli.config.compose import Config, compose
+from nncli.data.rows import InMemory
 from nncli.run.assemble import Parts, assemble, cut, require
 from nncli.run.folder import make
 from nncli.run.screen import Screen
@@ -45,9 +46,9 @@ def convolutional() -> tuple[Config, Parts]:
         *(nn.Flatten(), nn.Linear(1600, 128), nn.ReLU(), nn.Linear(128, 10)),
     )
     x, y = torch.randint(0, 256, (62_000, 1, 28, 28), dtype=torch.uint8), torch.randint(0, 10, (62_000,))
-    parts.data.parts = {"train": (x[:60_000], y[:60_000]), "val": (x[60_000:], y[60_000:])}
+    parts.data.parts = {"train": InMemory(x[:60_000], y[:60_000]), "val": InMemory(x[60_000:], y[60_000:])}
     parts.task.transform.standardize.__init__([1, 28, 28], "zscore")
-    parts.task.fit_statistics(*parts.data.parts["train"])
+    parts.task.fit_statistics(parts.data.parts["train"])
     return config, parts
 
 

@@ -167,6 +167,8 @@ class _Check:
             if hint is not Any and not isinstance(value, str):
                 return  # an unannotated third-party parameter: only plain text for a number is surely wrong
         stand_in = self._stand_in(key, value, hint)
+        if stand_in == "auto" and self._source(key) != key and self._source(key).startswith("data."):
+            return  # the data itself will tell
         if self._source(key) in self.broken or key in self.broken or accepts(stand_in, hint):
             return
         self._tell(self._source(key), self._allowed(self._source(key), hint), value=_short(stand_in))

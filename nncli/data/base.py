@@ -1,63 +1,165 @@
 """What every source of data shares: loading once, holding the data to what the YAML states, cutting batches."""
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 from annotated_types import Ge
 from lightning import LightningDataModule
 from torch import Tensor
 
-from nncli.data.batches import Batches
+from nncli.data.batches import Batches, Sampling
+from nncli.data.rows import InMemory, Rows
 from nncli.errors import DataError
 
-Parts = dict[str, tuple[Tensor, Tensor]]
+Parts = Mapping[str, Rows | tuple[Tensor, Tensor]]
+Shape = list[int] | Literal["auto"]  # auto: found in the data, and written into the run's config
+Classes = Annotated[int, Ge(2)] | Literal["auto"] | None
+FREE_SHARE = 0.5  # of a GPU's free memory that data may take when `loader.device` is auto
+MAX_WORKERS = 8
 
 
 class Data(LightningDataModule):
-    """Train, val and test as tensors in memory. A source says in `load` where they come from.
+    """The parts "train", "val" and "test". A source says in `load` where they come from.
 
-    Images are uint8 (N, C, H, W), tables float32 (N, F); labels int64 (N,), measured targets float32 (N,).
+    Images are uint8 (N, C, H, W), tables float32 (N, F), texts int64 (N, T); labels int64 (N,), measured targets
+    float32. What else was learned from the training part (vocabularies, names of classes and columns) is in `facts`,
+    as plain values: they travel with the weights, and `load` uses them instead of its own when they are given.
     """
+
+    kind: ClassVar[Literal["image", "table", "text", "series"]] = "table"  # how a person looks at it
 
     def __init__(
         self,
         batch_size: Annotated[int, Ge(1)],
         split_seed: Annotated[int, Ge(0)],
-        input_shape: list[int],
-        num_classes: Annotated[int, Ge(2)] | None,
+        input_shape: Shape,
+        num_classes: Classes,
     ) -> None:
         super().__init__()
         self.batch_size = batch_size
         self.split_seed = split_seed
-        self.input_shape = list(input_shape)
+        self.input_shape = input_shape if input_shape == "auto" else list(input_shape)
         self.num_classes = num_classes
-        self.parts: Parts = {}
+        self.facts: dict[str, Any] = {}
+        self.parts: dict[str, Rows] = {}
         self.place(seed=0, rank=0, world=1, accumulate=1, limit=None, overfit=0)
 
     def load(self) -> Parts:
         """The parts "train", "val" and "test", each as inputs and targets."""
         raise NotImplementedError
 
+    def inferred(self) -> dict[str, Any]:
+        """After `setup`: what each argument given as `auto` turned out to be."""
+        x, _ = self.parts["train"].span(0, 1)
+        found: dict[str, Any] = {}
+        if self.input_shape == "auto":
+            found["input_shape"] = list(x.shape[1:])
+        if self.num_classes == "auto":
+            labels = self.parts["train"].labels
+            whole = labels is not None and not labels.is_floating_point()
+            found["num_classes"] = max(2, max(_highest(rows) for rows in self.parts.values()) + 1) if whole else None
+        return found
+
+    def suits(self) -> dict[str, str]:
+        """After `setup`: the choices (task, loss, model, transform …) that fit, for a person who made none."""
+        return {}
+
+    def where(self, part: str, row: int) -> str:
+        """Where a sample stands in the person's own files."""
+        return f"the {part} part, row {row}"
+
     def setup(self, stage: str | None = None) -> None:
         """Load and check, once; a fact of the YAML that the data does not bear out is a DataError."""
         if self.parts:
             return
-        parts = self.load()
-        check_parts(parts, self.input_shape, self.num_classes)
-        if (size := len(parts["train"][0])) < self.batch_size:
+        loaded = self.load()
+        parts = {name: part if isinstance(part, Rows) else InMemory(*part) for name, part in loaded.items()}
+        self.check(parts)
+        if (size := len(parts["train"])) < self.batch_size:
             raise DataError(
                 f"data.batch_size is {self.batch_size}, more than the {size} samples of the training part; "
                 f"take data.batch_size={size} or less"
             )
         self.parts = parts
 
-    def place(self, *, seed: int, rank: int, world: int, accumulate: int, limit: int | None, overfit: int) -> None:
-        """Say in what order, and which share of each batch this process takes.
+    def check(self, parts: dict[str, Rows]) -> None:
+        """Hold the data to the stated shape and number of classes."""
+        for name, rows in parts.items():
+            if len(rows) == 0:
+                raise DataError(f"data: the {name} part has no samples; see data.val_fraction, data.test_fraction")
+            self._check_shape(name, rows)
+            if not rows.decodes:
+                self._check_finite(name, rows)
+        if isinstance(self.num_classes, int):
+            for name, rows in parts.items():
+                self._check_labels(name, rows, self.num_classes)
+            _check_top({name: rows for name, rows in parts.items() if rows.labels is not None}, self.num_classes)
+
+    def _check_shape(self, name: str, rows: Rows) -> None:
+        x, _ = rows.span(0, 1)
+        if self.input_shape != "auto" and rows.lengths is None and list(x.shape[1:]) != self.input_shape:
+            text = (
+                f"data.input_shape is {self.input_shape}, the {name} part has {list(x.shape[1:])}; "
+                f"set data.input_shape={list(x.shape[1:])}"
+            )
+            raise DataError(text.replace(", ", ",").replace(",the", ", the"))
+
+    def _check_finite(self, name: str, rows: Rows) -> None:
+        if not rows.span(0, 1)[0].is_floating_point() and not rows.span(0, 1)[1].is_floating_point():
+            return
+        at = 0
+        for x, y in rows.chunks():
+            for what, values in (("input", x), ("target", y)):
+                if values.is_floating_point() and not (fine := values.isfinite()).all():
+                    row = at + int((~fine.reshape(len(values), -1).all(dim=1)).nonzero()[0])
+                    raise DataError(
+                        f"data: {what} has a value that is no finite number, first in {self.where(name, row)}"
+                    )
+            at += len(y)
+
+    def _check_labels(self, name: str, rows: Rows, num_classes: int) -> None:
+        y = rows.labels
+        if y is None:
+            return
+        if y.is_floating_point():
+            raise DataError(f"data.num_classes is {num_classes}, but the targets are measured numbers; set it to null")
+        if len(wrong := ((y < 0) | (y >= num_classes)).nonzero()):
+            row = int(wrong[0])
+            raise DataError(
+                f"data.num_classes is {num_classes}, so labels are 0 to {num_classes - 1}; found {int(y.min())} to "
+                f"{int(y.max())}, first {int(y[row])} at {self.where(name, row)}"
+            )
+
+    def place(
+        self,
+        *,
+        seed: int,
+        rank: int,
+        world: int,
+        accumulate: int,
+        limit: int | None,
+        overfit: int,
+        sampling: Sampling = "natural",
+        workers: int | Literal["auto"] = 0,
+        rests: Literal["auto", "memory", "device"] = "memory",
+        device: torch.device | None = None,
+    ) -> None:
+        """Say in what order, and which share of each batch this process takes, and where the data rests.
 
         `overfit` > 0 trains and judges on the same few batches.
         """
-        self._share = {"seed": seed, "rank": rank, "world": world, "accumulate": accumulate, "limit": limit}
+        self._share: dict[str, Any] = {
+            "seed": seed,
+            "rank": rank,
+            "world": world,
+            "accumulate": accumulate,
+            "limit": limit,
+        }
         self._overfit = overfit
+        self._sampling: Sampling = sampling
+        self._workers: int | Literal["auto"] = workers
+        self._rests, self._device = rests, device
         self._loaders: dict[str, Batches] = {}
 
     def train_dataloader(self) -> Batches:
@@ -72,49 +174,53 @@ class Data(LightningDataModule):
     def evaluation(self, part: str) -> Batches:
         """Any part in its natural order, nothing dropped: for judging."""
         self.setup()
-        x, y = self.parts[part]
-        return Batches(x, y, self.batch_size, shuffle=False, **self._share)
+        return self._cut(self.parts[part], shuffle=False)
 
     def _batches(self, part: str) -> Batches:
         if part not in self._loaders:
             self.setup()
             few = self._overfit > 0 and part != "test"
-            x, y = self.parts["train" if few else part]
+            rows = self.parts["train" if few else part]
             if few:
-                kept = min(self._overfit, len(x) // self.batch_size) * self.batch_size
-                x, y = x[:kept], y[:kept]
-            shuffle = part == "train" and not few
-            self._loaders[part] = Batches(x, y, self.batch_size, shuffle=shuffle, **self._share)
+                rows = InMemory(*rows.span(0, min(self._overfit, len(rows) // self.batch_size) * self.batch_size))
+            self._loaders[part] = self._cut(rows, shuffle=part == "train" and not few)
         return self._loaders[part]
 
+    def _cut(self, rows: Rows, *, shuffle: bool) -> Batches:
+        gpu = self._device is not None and self._device.type == "cuda"
+        resting = gpu and not rows.decodes and (self._rests == "device" or (self._rests == "auto" and self._fits(rows)))
+        if resting and self._device is not None:
+            rows = rows.to(self._device)
+        return Batches(
+            rows,
+            self.batch_size,
+            shuffle=shuffle,
+            sampling=self._sampling,
+            workers=self._helpers(rows),
+            pin=gpu and not resting,
+            **self._share,
+        )
 
-def check_parts(parts: Parts, input_shape: list[int], num_classes: int | None) -> None:
-    """Hold the data to the stated shape and number of classes."""
-    for name, (x, y) in parts.items():
-        if len(x) == 0:
-            raise DataError(f"data: the {name} part has no samples; see data.val_fraction, data.test_fraction")
-        if list(x.shape[1:]) != input_shape:
-            raise DataError(
-                f"data.input_shape is {input_shape}, the {name} part has {list(x.shape[1:])}; "
-                f"set data.input_shape={list(x.shape[1:])}".replace(", ", ",")
-            )
-        for what, values in (("input", x), ("target", y)):
-            _check_finite(values, f"the {name} part's {what}")
-    if num_classes is not None:
-        _check_labels(torch.cat([y for _, y in parts.values()]), num_classes)
+    def _fits(self, rows: Rows) -> bool:
+        assert self._device is not None
+        return rows.nbytes < FREE_SHARE * torch.cuda.mem_get_info(self._device)[0]
+
+    def _helpers(self, rows: Rows) -> int:
+        """How many worker processes: they pay only where files are decoded."""
+        if not rows.decodes:
+            return 0
+        return min(MAX_WORKERS, torch.get_num_threads()) if self._workers == "auto" else self._workers
 
 
-def _check_finite(values: Tensor, what: str) -> None:
-    if values.is_floating_point() and not (fine := values.isfinite()).all():
-        row = int((~fine.reshape(len(values), -1).all(dim=1)).nonzero()[0])
-        raise DataError(f"data: {what} has a value that is no finite number, first in row {row}")
+def _highest(rows: Rows) -> int:
+    return int(rows.labels.max()) if rows.labels is not None else 0
 
 
-def _check_labels(y: Tensor, num_classes: int) -> None:
-    if y.is_floating_point():
-        raise DataError(f"data.num_classes is {num_classes}, but the targets are measured numbers; set it to null")
-    low, high = int(y.min()), int(y.max())
-    if low < 0 or high != num_classes - 1:
+def _check_top(parts: dict[str, Rows], num_classes: int) -> None:
+    """The highest class must occur somewhere; otherwise there are fewer classes than stated."""
+    low = min((int(rows.labels.min()) for rows in parts.values() if rows.labels is not None), default=0)
+    high = max((_highest(rows) for rows in parts.values()), default=num_classes - 1)
+    if high != num_classes - 1:
         raise DataError(
             f"data.num_classes is {num_classes}, so labels are 0 to {num_classes - 1}; found {low} to {high}"
         )

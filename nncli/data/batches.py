@@ -1,13 +1,21 @@
-"""Batches cut from tensors in memory: a whole batch by index, in an order that only seed and epoch decide."""
+"""Batches cut from the rows of a part: a whole batch by index, in an order that only seed and epoch decide."""
 
 from collections.abc import Iterator
 from itertools import pairwise
+from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
 
-from nncli.errors import DataError
+from nncli.data.rows import Rows
+from nncli.errors import DataError, NnError
+
+AHEAD = 4  # batches that a worker prepares before they are asked for
+POOL = 50  # batches among which samples of like length are brought together
+
+Sampling = Literal["natural", "balanced"]
 
 
 class Batches:
@@ -23,8 +31,7 @@ class Batches:
 
     def __init__(
         self,
-        x: Tensor,
-        y: Tensor,
+        rows: Rows,
         batch_size: int,
         *,
         shuffle: bool,
@@ -33,18 +40,23 @@ class Batches:
         world: int = 1,
         accumulate: int = 1,
         limit: int | None = None,
+        sampling: Sampling = "natural",
+        workers: int = 0,
+        pin: bool = False,
     ) -> None:
         if batch_size % (world * accumulate):
             raise DataError(
                 f"data.batch_size is {batch_size}, which {world} devices × {accumulate} micro-batches do not divide; "
                 f"take a multiple of {world * accumulate}"
             )
-        self.x, self.y = x, y
-        self.shuffle, self.seed = shuffle, seed
+        self.rows = rows
+        self.shuffle, self.seed, self.batch_size, self.sampling = shuffle, seed, batch_size, sampling
         self.start: tuple[int, int] = (0, 0)
         micro = batch_size // accumulate  # samples of one micro-batch over all ranks
-        cut = _equal(len(x) // batch_size * accumulate, micro) if shuffle else _covering(len(x), micro, world)
+        cut = _equal(len(rows) // batch_size * accumulate, micro) if shuffle else _covering(len(rows), micro, world)
         self.bounds = [_share(low, high, rank, world) for low, high in cut][:limit]
+        self._plan: list[Tensor] = []  # the rows of each batch to come
+        self._loader = self._prepared(workers, pin) if workers or pin else None
 
     def __len__(self) -> int:
         return len(self.bounds)
@@ -54,18 +66,87 @@ class Batches:
         if position >= len(self):
             epoch, position = epoch + 1, 0
         self.start = (epoch + 1, 0)  # here, since nothing runs after the last yield
-        order = self.order(epoch).to(self.x.device) if self.shuffle else None
-        for low, high in self.bounds[position:]:
-            if order is None:
-                yield self.x[low:high], self.y[low:high]
-            else:
-                rows = order[low:high]
-                yield self.x.index_select(0, rows), self.y.index_select(0, rows)
+        bounds = self.bounds[position:]
+        if self._loader is not None:
+            order = self.order(epoch) if self.shuffle else torch.arange(len(self.rows))
+            self._plan[:] = [order[low:high] for low, high in bounds]
+            yield from map(_unwrapped, self._loader)
+        elif self.shuffle:
+            order = self.order(epoch)
+            for low, high in bounds:
+                yield self.rows.take(order[low:high])
+        else:
+            for low, high in bounds:
+                yield self.rows.span(low, high)
 
     def order(self, epoch: int) -> Tensor:
-        """The permutation of all samples in this epoch, the same on every rank."""
+        """Which sample comes when in this epoch, the same on every rank: a pure function of seed and epoch.
+
+        Balanced, every class is drawn equally often, samples of the small ones several times. Where samples differ in
+        length, those of like length come into one batch: within each stretch of POOL batches of the mixed order.
+        """
         mixed = np.random.SeedSequence((self.seed, epoch)).generate_state(1, np.uint64)[0]
-        return torch.randperm(len(self.x), generator=torch.Generator().manual_seed(int(mixed) >> 1))
+        generator = torch.Generator().manual_seed(int(mixed) >> 1)
+        count = len(self.rows)
+        if self.sampling == "balanced":
+            order = _balanced(self.rows.labels, count, generator)
+        else:
+            order = torch.randperm(count, generator=generator)
+        if self.rows.lengths is None:
+            return order
+        return _bucketed(order, self.rows.lengths.cpu(), self.batch_size, generator)
+
+    def _prepared(self, workers: int, pin: bool) -> DataLoader[tuple[Tensor, Tensor] | NnError]:
+        """Batches made ahead of time by other processes, or put into pinned memory for the way to the GPU."""
+        return DataLoader(
+            _Takes(self.rows),
+            sampler=self._plan,
+            batch_size=None,
+            num_workers=workers,
+            prefetch_factor=AHEAD if workers else None,
+            persistent_workers=workers > 0,
+            pin_memory=pin,
+        )
+
+
+class _Takes(Dataset[tuple[Tensor, Tensor] | NnError]):
+    """Rows as torch's loader wants them. An error of ours passes from a worker as a value, with its own words."""
+
+    def __init__(self, rows: Rows) -> None:
+        self.rows = rows
+
+    def __getitem__(self, which: Tensor) -> tuple[Tensor, Tensor] | NnError:
+        try:
+            return self.rows.take(which)
+        except NnError as error:
+            return error
+
+
+def _unwrapped(batch: tuple[Tensor, Tensor] | NnError) -> tuple[Tensor, Tensor]:
+    if isinstance(batch, NnError):
+        raise batch
+    x, y = batch
+    return x, y
+
+
+def _balanced(labels: Tensor | None, count: int, generator: torch.Generator) -> Tensor:
+    """`count` draws in which the classes are equally likely."""
+    if labels is None or labels.is_floating_point():
+        raise DataError("loader.sampling is balanced, which needs one class for each sample; take natural")
+    sizes = torch.bincount(labels.cpu())
+    weights = sizes.double().clamp(min=1).reciprocal()[labels.cpu()]
+    return torch.multinomial(weights, count, replacement=True, generator=generator)
+
+
+def _bucketed(order: Tensor, lengths: Tensor, batch_size: int, generator: torch.Generator) -> Tensor:
+    """The order with the samples of each POOL batches sorted by length, and those batches mixed again."""
+    whole = len(order) // batch_size * batch_size
+    pieces = []
+    for pool in order[:whole].split(POOL * batch_size):
+        batches = pool[lengths[pool].argsort(stable=True)].reshape(-1, batch_size)
+        inner = torch.stack([torch.randperm(batch_size, generator=generator) for _ in batches])  # fair to every rank
+        pieces.append(batches.gather(1, inner)[torch.randperm(len(batches), generator=generator)].flatten())
+    return torch.cat([*pieces, order[whole:]])
 
 
 def _equal(count: int, size: int) -> list[tuple[int, int]]:

@@ -44,6 +44,7 @@ class Cifar10(Data):
         num_classes: Annotated[int, Ge(2)],
     ) -> None:
         super().__init__(batch_size, split_seed, input_shape, num_classes)
+        self.shape = list(input_shape)
         self.root = cache_dir("cifar10") if root is None else Path(root).expanduser()
         self.fetch = root is None
         self.val_size = val_size
@@ -80,7 +81,7 @@ class Cifar10(Data):
             (_zip(self.root, "train"), _zip(self.root, "test")),
         ):
             if train and test and train.exists() and test.exists():
-                return read_pair(train, test, self.input_shape)
+                return read_pair(train, test, self.shape)
         raise DataError(f"data.root is {self.root}, which has none of: {FORMS}")
 
 

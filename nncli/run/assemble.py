@@ -14,7 +14,7 @@ from nncli.config.compose import Config
 from nncli.errors import ConfigError, NnError, Problem
 from nncli.run import random
 from nncli.run.keeper import checkpoint_settings
-from nncli.run.trainer import Placement, misfits, place, trainer_settings
+from nncli.run.trainer import Placement, loader_settings, misfits, place, trainer_settings
 
 TRIED_ROWS = 8  # samples that go through the net before training starts
 
@@ -25,6 +25,7 @@ def run_settings(*, seed: Annotated[int, Ge(0)], test: bool, run_dir: str | None
 
 SECTIONS: dict[str, Callable[..., object]] = {
     "trainer": trainer_settings,
+    "loader": loader_settings,
     "checkpoint": checkpoint_settings,
     "": run_settings,
 }
@@ -74,22 +75,33 @@ def settle(config: Config) -> Config:
     return replace(config, tree=tree)
 
 
-def assemble(config: Config, *, judge_only: bool = False) -> Parts:
-    """Build the parts of a config that has passed its check. The seed fixes the initial weights."""
-    tree = config.tree
-    random.seed_all(int(tree.seed))
-    data = cast(Any, build(tree.data, config=config))
+def load(config: Config, facts: dict[str, Any] | None = None) -> Any:
+    """The data of a config; `facts` are what an earlier run learned from its training part."""
+    data = cast(Any, build(config.tree.data, config=config))
+    data.facts = dict(facts or {})
     data.prepare_data()
     data.setup("fit")
+    return data
+
+
+def assemble(
+    config: Config, *, data: Any = None, facts: dict[str, Any] | None = None, judge_only: bool = False
+) -> Parts:
+    """Build the parts of a config that has passed its check. The seed fixes the initial weights."""
+    tree = config.tree
+    data = data or load(config, facts)
+    random.seed_all(int(tree.seed))
     task = cast(Any, build(tree.task, config=config))
+    task.facts = data.facts
     if not judge_only:
-        task.fit_statistics(*data.parts["train"])
+        task.fit_statistics(data.parts["train"])
     settings = section(config, "trainer")
     return Parts(data, task, place(settings), settings)
 
 
-def cut(config: Config, parts: Parts, *, rank: int = 0, world: int = 1) -> None:
-    """Say to the data which samples this process gets, and in what order."""
+def cut(config: Config, parts: Parts, *, rank: int = 0, world: int = 1, device: torch.device | None = None) -> None:
+    """Say to the data which samples this process gets, in what order, and where it rests."""
+    loader = section(config, "loader") if "loader" in config.tree else {"device": "memory"}
     parts.data.place(
         seed=int(config.tree.seed),
         rank=rank,
@@ -97,6 +109,9 @@ def cut(config: Config, parts: Parts, *, rank: int = 0, world: int = 1) -> None:
         accumulate=parts.trainer["accumulate"],
         limit=parts.trainer["limit_batches"],
         overfit=parts.trainer["overfit_batches"],
+        rests=loader["device"],
+        device=device,
+        **{name: loader[name] for name in ("workers", "sampling") if name in loader},
     )
 
 
@@ -104,7 +119,7 @@ def try_one_batch(parts: Parts) -> None:
     """A few samples through the net and the loss, without leaving a trace; what does not fit is told now."""
     if not any(p.requires_grad for p in parts.task.net.parameters()):
         raise NnError(f"the net {type(parts.task.net).__name__} has no parameter to train: look at model")
-    x, y = (t[:TRIED_ROWS] for t in parts.data.parts["train"])
+    x, y = parts.data.parts["train"].span(0, TRIED_ROWS)
     before = random.states()
     parts.task.eval()
     try:

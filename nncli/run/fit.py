@@ -13,6 +13,7 @@ from nncli.run import launch
 from nncli.run.assemble import Parts, assemble, require, settle, try_one_batch
 from nncli.run.checkpoint import clean, load, newest
 from nncli.run.folder import RunFolder
+from nncli.run.infer import infer
 from nncli.run.record import environment
 from nncli.run.screen import Screen
 from nncli.run.signals import Signals
@@ -31,6 +32,8 @@ RESUMABLE = (
     "trainer.timeout",
     "checkpoint.*",
     "data.root",
+    "loader.device",
+    "loader.workers",
     "test",
 )
 
@@ -47,9 +50,10 @@ def prepared(config: Config, screen: Screen) -> tuple[Config, Parts]:
     require(config)
     for note in unread(config):
         screen.line(f"  note: {note}")
-    config = settle(config)
     with hushed():
-        parts = assemble(config)
+        config, data = infer(config, screen)
+        config = settle(config)
+        parts = assemble(config, data=data)
         try_one_batch(parts)
     return config, parts
 
@@ -102,7 +106,7 @@ def resume(
         clean(run.checkpoints)
         checkpoint = newest(run.checkpoints, screen.warn)
         with hushed():
-            parts = assemble(config)
+            parts = assemble(config, facts=load(checkpoint).get("facts") if checkpoint else None)
         if checkpoint and words:
             _not_backwards(parts, checkpoint)
         if words:

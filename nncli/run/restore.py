@@ -13,7 +13,17 @@ from nncli.run.folder import RunFolder
 from nncli.run.train import hushed, weights
 from nncli.run.trainer import lightning_arguments
 
-MOVABLE = ("data.root", "data.batch_size", "trainer.accelerator", "trainer.precision", "trainer.limit_batches")
+MOVABLE = (
+    "data.root",
+    "data.path",
+    "data.test_path",
+    "data.batch_size",
+    "loader.device",
+    "loader.workers",
+    "trainer.accelerator",
+    "trainer.precision",
+    "trainer.limit_batches",
+)
 
 
 def restore(
@@ -33,7 +43,7 @@ def restore(
     except CheckpointError as error:
         other = "last" if which == "best" else "best"
         raise CheckpointError(f"{error} The other weights may be whole: nn eval {run.name} --which {other}") from error
-    parts = assemble(config, judge_only=True)
+    parts = assemble(config, facts=state.get("facts"), judge_only=True)
     try:
         parts.task.load_state_dict(weights(state))
     except RuntimeError as error:
@@ -60,7 +70,7 @@ def judged(
             enable_model_summary=False,
             use_distributed_sampler=False,
         )
-        cut(config, parts)
+        cut(config, parts, device=trainer.strategy.root_device)
         trainer.test(parts.task, dataloaders=parts.data.evaluation(part), verbose=False)
     results: dict[str, Any] = parts.task.results
     return {k.replace("test/", f"{part}/"): v for k, v in results.items() if k.startswith("test/")}

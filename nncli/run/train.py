@@ -153,7 +153,8 @@ def _set_torch(settings: dict[str, Any], parts: Parts) -> None:
 
 def _fit_and_test(session: Session, config: Config, run: RunFolder, parts: Parts, resume: Path | None) -> None:
     trainer, task, data = session.trainer, parts.task, parts.data
-    cut(config, parts, rank=trainer.global_rank, world=trainer.world_size)
+    device = trainer.strategy.root_device
+    cut(config, parts, rank=trainer.global_rank, world=trainer.world_size, device=device)
     random.seed_all(int(config.tree.seed) + trainer.global_rank)
     trainer.fit(task, datamodule=data, ckpt_path=resume, weights_only=True)
     if session.keeper.validation_due:

@@ -44,6 +44,16 @@ def trainer_settings(
     return dict(locals())
 
 
+def loader_settings(
+    *,
+    device: Literal["auto", "memory", "device"],
+    workers: Annotated[int, Ge(0)] | Literal["auto"],
+    sampling: Literal["natural", "balanced"],
+) -> dict[str, Any]:
+    """What a person may set under `loader`."""
+    return dict(locals())
+
+
 @dataclass(frozen=True)
 class Placement:
     """The devices a run is trained on, with nothing left to `auto`."""

@@ -1,8 +1,8 @@
 """What all tasks share: the wiring of optimizer and schedule, and judging a part by sums that add up over ranks."""
 
 import inspect
-from collections.abc import Callable
-from typing import Any, ClassVar, Literal
+from collections.abc import Callable, Iterable
+from typing import Any, ClassVar, Literal, Protocol
 
 import torch
 from lightning import LightningModule
@@ -11,6 +11,14 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 Batch = tuple[Tensor, Tensor]
+
+
+class Rows(Protocol):
+    """What statistics are taken from: a part of a data set."""
+
+    labels: Tensor | None
+
+    def inputs(self) -> Iterable[Tensor]: ...
 
 
 class Task(LightningModule):
@@ -37,6 +45,7 @@ class Task(LightningModule):
         self.optimizer, self.scheduler = optimizer, scheduler
         self.monitor, self.mode = monitor, mode
         self.results: dict[str, float] = {}
+        self.facts: dict[str, Any] = {}  # what the data learned from its training part; saved with the weights
         self._sums: Tensor | None = None
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -59,10 +68,13 @@ class Task(LightningModule):
     def finish(self, sums: list[float]) -> dict[str, float]:
         raise NotImplementedError
 
-    def fit_statistics(self, x: Tensor, y: Tensor) -> None:
+    def fit_statistics(self, rows: Rows) -> None:
         """Take the scale of the inputs, and of a measured target, from the training part."""
         if fit := getattr(self.transform, "fit", None):
-            fit(x)
+            fit(rows.inputs)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint["facts"] = self.facts
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         self._judge(batch)

@@ -10,7 +10,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from nncli.errors import NnError
-from nncli.tasks.base import Batch, Task
+from nncli.tasks.base import Batch, Rows, Task
 
 
 class Regression(Task):
@@ -37,8 +37,10 @@ class Regression(Task):
         self.register_buffer("target_mean", torch.zeros(()))
         self.register_buffer("target_std", torch.ones(()))
 
-    def fit_statistics(self, x: Tensor, y: Tensor) -> None:
-        super().fit_statistics(x, y)
+    def fit_statistics(self, rows: Rows) -> None:
+        super().fit_statistics(rows)
+        if (y := rows.labels) is None:
+            raise NnError("task=regression wants one measured number for each sample; this data has none")
         self.target_mean.fill_(y.double().mean().item())
         self.target_std.fill_(y.double().std(correction=0).item() or 1.0)
 

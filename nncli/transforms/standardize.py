@@ -1,37 +1,45 @@
 """Numbers brought to a common scale, with statistics of the training part only."""
 
+from collections.abc import Callable, Iterable, Iterator
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 CHUNK = 4096  # samples widened to float64 at a time, so that a large uint8 tensor is never copied whole
+Inputs = Callable[[], Iterable[Tensor]]
 
 
 class Standardize(nn.Module):
     """`(x - mean) / std`, per channel of images and per column of tables; `[]` is a single number per sample.
 
     `minmax` shifts by the least value and divides by the range instead; `none` leaves the numbers as they are. The
-    buffers travel with the weights, so a finished net takes raw inputs. A constant column is only shifted.
+    channels of images come first in a sample, those of series (steps, values) last. The buffers travel with the
+    weights, so a finished net takes raw inputs. A constant column is only shifted.
     """
 
     mean: Tensor
     std: Tensor
 
-    def __init__(self, input_shape: list[int], kind: Literal["zscore", "minmax", "none"] = "zscore") -> None:
+    def __init__(
+        self,
+        input_shape: list[int],
+        kind: Literal["zscore", "minmax", "none"] = "zscore",
+        channels: Literal["first", "last"] = "first",
+    ) -> None:
         super().__init__()
-        self.kind = kind
-        one_per = list(input_shape[:1]) + [1] * (len(input_shape) - 1)
+        self.kind, self.channels = kind, channels
+        spread = [] if channels == "last" else [1] * (len(input_shape) - 1)
+        one_per = [*(input_shape[-1:] if channels == "last" else input_shape[:1]), *spread]
         self.register_buffer("mean", torch.zeros(one_per))
         self.register_buffer("std", torch.ones(one_per))
 
     @torch.no_grad()
-    def fit(self, x: Tensor) -> None:
-        """Take the statistics of `x` (N, *input_shape)."""
+    def fit(self, inputs: Inputs) -> None:
+        """Take the statistics of all inputs (N, *input_shape), which come in pieces, as often as they are asked for."""
         if self.kind == "none":
             return
-        spare = [dim for dim in range(x.dim()) if dim == 0 or dim > 1]  # all but the channel or column
-        centre, scale = _moments(x, spare) if self.kind == "zscore" else _limits(x, spare)
+        centre, scale = _moments(self._columns(inputs)) if self.kind == "zscore" else _limits(self._columns(inputs))
         scale[scale == 0] = 1
         self.mean.copy_(centre.reshape(self.mean.shape))
         self.std.copy_(scale.reshape(self.std.shape))
@@ -39,21 +47,29 @@ class Standardize(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         return (x.to(self.mean.dtype) - self.mean) / self.std
 
+    def _columns(self, inputs: Inputs) -> Inputs:
+        """The inputs as (values, channels) in float64."""
 
-def _moments(x: Tensor, dims: list[int]) -> tuple[Tensor, Tensor]:
+        def pieces() -> Iterator[Tensor]:
+            channel = -1 if self.channels == "last" else 1
+            for whole in inputs():
+                for part in whole.split(CHUNK):
+                    wide = part.double()
+                    yield wide.movedim(channel, -1).flatten(0, -2) if wide.dim() > 1 else wide[:, None]
+
+        return pieces
+
+
+def _moments(pieces: Inputs) -> tuple[Tensor, Tensor]:
     """Mean and standard deviation in two passes, which loses no digits where the mean is large."""
-    count = x.numel() / _kept(x, dims)
-    mean = torch.stack([part.double().sum(dims) for part in x.split(CHUNK)]).sum(0) / count
-    centre = mean.reshape([1, -1] + [1] * (x.dim() - 2)) if x.dim() > 1 else mean
-    square = torch.stack([(part.double() - centre).square().sum(dims) for part in x.split(CHUNK)]).sum(0) / count
+    sums, counts = zip(*((part.sum(0), len(part)) for part in pieces()), strict=True)
+    count = sum(counts)
+    mean = torch.stack(sums).sum(0) / count
+    square = torch.stack([(part - mean).square().sum(0) for part in pieces()]).sum(0) / count
     return mean, square.sqrt()
 
 
-def _limits(x: Tensor, dims: list[int]) -> tuple[Tensor, Tensor]:
-    low = torch.stack([part.amin(dims) for part in x.split(CHUNK)]).amin(0).double()
-    high = torch.stack([part.amax(dims) for part in x.split(CHUNK)]).amax(0).double()
-    return low, high - low
-
-
-def _kept(x: Tensor, dims: list[int]) -> int:
-    return 1 if len(dims) == x.dim() else x.shape[1]
+def _limits(pieces: Inputs) -> tuple[Tensor, Tensor]:
+    low, high = zip(*((part.amin(0), part.amax(0)) for part in pieces()), strict=True)
+    least = torch.stack(low).amin(0)
+    return least, torch.stack(high).amax(0) - least

@@ -1,5 +1,7 @@
 """From raw inputs to what the net sees: a common scale always, random changes while training."""
 
+from collections.abc import Callable, Iterable
+
 from torch import Tensor, nn
 
 
@@ -11,10 +13,10 @@ class Transform(nn.Module):
         self.standardize = standardize
         self.augment = nn.ModuleList(augment)
 
-    def fit(self, x: Tensor) -> None:
-        """Let the standardization take its statistics from the training part."""
+    def fit(self, inputs: Callable[[], Iterable[Tensor]]) -> None:
+        """Let the standardization take its statistics from the training part, which comes in pieces."""
         if fit := getattr(self.standardize, "fit", None):
-            fit(x)
+            fit(inputs)
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.standardize(x)

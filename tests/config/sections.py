@@ -24,4 +24,12 @@ def trainer(
 ) -> None: ...
 
 
-SECTIONS: dict[str, Callable[..., object]] = {"": settings, "checkpoint": checkpoint, "trainer": trainer}
+def loader(*, device: str, workers: int | str, sampling: str) -> None: ...
+
+
+SECTIONS: dict[str, Callable[..., object]] = {
+    "": settings,
+    "checkpoint": checkpoint,
+    "loader": loader,
+    "trainer": trainer,
+}

@@ -45,7 +45,7 @@ def digits() -> Scikit:
 def test_learns_digits_with_clipped_gradients_and_a_fused_optimizer(precision: Any) -> None:
     torch.manual_seed(0)
     learner, data = task([1, 8, 8], 10), digits()
-    learner.fit_statistics(*data.parts["train"])
+    learner.fit_statistics(data.parts["train"])
     fit = trainer(5, precision=precision, gradient_clip_val=1.0)
     fit.fit(learner, data)
     fit.test(learner, data, verbose=False)
@@ -55,10 +55,10 @@ def test_learns_digits_with_clipped_gradients_and_a_fused_optimizer(precision: A
 
 def test_metrics_are_those_of_the_whole_part_at_once() -> None:
     learner, data = task([1, 8, 8], 10), digits()
-    learner.fit_statistics(*data.parts["train"])
+    learner.fit_statistics(data.parts["train"])
     judge = trainer(1)
     judge.test(learner, data, verbose=False)
-    x, y = data.parts["test"]
+    x, y = data.parts["test"].span(0, len(data.parts["test"]))
     with torch.no_grad():
         loss, guess = learner.loss(learner(x), y).item(), learner.predict(x).argmax(1)
     assert learner.results["test/loss"] == pytest.approx(loss, rel=1e-5)

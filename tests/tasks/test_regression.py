@@ -7,6 +7,7 @@ import torch
 from torch import nn
 from torch.optim import Adam
 
+from nncli.data.rows import InMemory
 from nncli.errors import NnError
 from nncli.models.linear import Linear
 from nncli.tasks.regression import Regression
@@ -27,7 +28,7 @@ def table(rows: int, noise: float) -> tuple[torch.Tensor, torch.Tensor]:
 def test_predictions_and_metrics_are_in_the_targets_units() -> None:
     torch.manual_seed(0)
     learner, (x, y) = task(), table(500, noise=10)
-    learner.fit_statistics(x, y)
+    learner.fit_statistics(InMemory(x, y))
     optimizer = learner.configure_optimizers()
     for _ in range(200):
         optimizer.zero_grad()
@@ -45,14 +46,14 @@ def test_predictions_and_metrics_are_in_the_targets_units() -> None:
 
 def test_the_scale_travels_with_the_weights() -> None:
     one, two, (x, y) = task(), task(), table(50, noise=1)
-    one.fit_statistics(x, y)
+    one.fit_statistics(InMemory(x, y))
     two.load_state_dict(one.state_dict())
     assert torch.equal(one.predict(x), two.predict(x))
 
 
 def test_constant_targets_have_no_r2_and_break_nothing() -> None:
     learner, x, y = task(), torch.randn(8, 3), torch.full((8,), 5.0)
-    learner.fit_statistics(x, y)
+    learner.fit_statistics(InMemory(x, y))
     found = learner.finish(learner.sums((x, y)).tolist())
     assert found["r2"] != found["r2"]
     assert found["mae"] > 0

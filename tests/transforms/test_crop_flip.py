@@ -42,7 +42,7 @@ def test_nothing_to_do_does_nothing() -> None:
 def test_only_training_is_random() -> None:
     transform = Transform(Standardize([1, 8, 8]), [CropFlip(padding=2, flip=True)])
     x = torch.randint(0, 256, (16, 1, 8, 8), dtype=torch.uint8)
-    transform.fit(x)
+    transform.fit(lambda: [x])
     assert not torch.equal(transform(x), transform(x))
     transform.eval()
     assert torch.equal(transform(x), transform.standardize(x))

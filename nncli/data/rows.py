@@ -1,0 +1,187 @@
+"""One part of a data set: samples that are fetched a whole batch at a time.
+
+B samples of a batch, T steps of a series or text, F values a step, L length of a window, H steps ahead.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from typing import Self
+
+import numpy as np
+import torch
+from torch import Tensor
+
+CHUNK = 4096  # samples at a time where a whole part is looked at
+PAD = 0  # the token that fills up short rows; no vocabulary gives it to a word
+
+
+class Rows(ABC):
+    """Samples by number. `labels` are the targets where one whole number or measure belongs to each sample."""
+
+    labels: Tensor | None = None
+    lengths: Tensor | None = None  # (N,) where the samples differ in length; batches are then cut from like ones
+    decodes = False  # whether `take` reads and decodes files, so that worker processes help
+
+    @abstractmethod
+    def __len__(self) -> int: ...
+
+    @abstractmethod
+    def take(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """The inputs and targets of these samples, as one batch."""
+
+    @property
+    @abstractmethod
+    def nbytes(self) -> int:
+        """What the part occupies when it rests in memory."""
+
+    def span(self, low: int, high: int) -> tuple[Tensor, Tensor]:
+        """Neighbouring samples; cheaper than `take` where a slice will do."""
+        return self.take(torch.arange(low, high))
+
+    def to(self, device: torch.device) -> Self:
+        """The same part resting on a device, where it can."""
+        return self
+
+    def chunks(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """All samples in order, some thousand at a time."""
+        for low in range(0, len(self), CHUNK):
+            yield self.span(low, min(low + CHUNK, len(self)))
+
+    def inputs(self) -> Iterator[Tensor]:
+        """What the statistics of the inputs are taken from; each value of the part once."""
+        return (x for x, _ in self.chunks())
+
+
+class InMemory(Rows):
+    """Inputs and targets as two tensors."""
+
+    def __init__(self, x: Tensor, y: Tensor) -> None:
+        if len(x) != len(y):
+            raise ValueError(f"{len(x)} inputs and {len(y)} targets")
+        self.x, self.y = x, y
+        self.labels = y if y.dim() == 1 else None
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+    def take(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        rows = rows.to(self.x.device, non_blocking=True)
+        return self.x.index_select(0, rows), self.y.index_select(0, rows)
+
+    def span(self, low: int, high: int) -> tuple[Tensor, Tensor]:
+        return self.x[low:high], self.y[low:high]
+
+    @property
+    def nbytes(self) -> int:
+        return self.x.nbytes + self.y.nbytes
+
+    def to(self, device: torch.device) -> "InMemory":
+        return InMemory(self.x.to(device), self.y.to(device))
+
+
+class Mapped(Rows):
+    """Inputs in a file that is mapped into memory, larger than memory if need be; targets in memory."""
+
+    def __init__(self, x: np.ndarray, y: Tensor, which: Tensor | None = None) -> None:
+        self.x, self.y = x, y
+        self.which = torch.arange(len(x)) if which is None else which  # the rows of `x` that belong to this part
+        self.labels = y if y.dim() == 1 else None
+
+    def __len__(self) -> int:
+        return len(self.which)
+
+    def take(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        return torch.from_numpy(self.x[self.which[rows].numpy()]), self.y.index_select(0, rows)
+
+    @property
+    def nbytes(self) -> int:
+        return len(self.which) * self.x.nbytes // max(1, len(self.x)) + self.y.nbytes
+
+
+class Ragged(Rows):
+    """Sequences of tokens of different lengths, filled up with PAD to the longest of a batch."""
+
+    def __init__(self, flat: Tensor, starts: Tensor, lengths: Tensor, y: Tensor) -> None:
+        self.flat, self.starts, self.lengths, self.y = flat, starts, lengths, y
+        self.labels = y if y.dim() == 1 else None
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+    def take(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        rows = rows.to(self.flat.device, non_blocking=True)
+        lengths = self._of(rows)[:, None]
+        place_BT = torch.arange(int(lengths.max()) if len(rows) else 0, device=self.flat.device)[None, :]
+        there_BT = place_BT < lengths
+        from_BT = torch.where(there_BT, self.starts.index_select(0, rows)[:, None] + place_BT, 0)
+        return torch.where(there_BT, self.flat[from_BT].long(), PAD), self.y.index_select(0, rows)
+
+    def _of(self, rows: Tensor) -> Tensor:
+        assert self.lengths is not None
+        return self.lengths.index_select(0, rows)
+
+    @property
+    def nbytes(self) -> int:
+        return self.flat.nbytes + self.y.nbytes + 2 * self.starts.nbytes
+
+    def inputs(self) -> Iterator[Tensor]:
+        return iter(())  # tokens have no scale
+
+    def to(self, device: torch.device) -> "Ragged":
+        assert self.lengths is not None
+        return Ragged(*(t.to(device) for t in (self.flat, self.starts, self.lengths, self.y)))
+
+
+class Windows(Rows):
+    """Stretches of one long series: inputs `values[s : s + length]`, targets `values[s + offset : ... + ahead]`.
+
+    A forecast has offset = length; a language model that is judged at every step has offset = 1 and ahead = length.
+    `columns` are those of the targets; None takes all, of a text (T,) its tokens. `fitted` says which stretch of the
+    series statistics are taken from.
+    """
+
+    def __init__(
+        self,
+        values: Tensor,
+        starts: Tensor,
+        length: int,
+        *,
+        offset: int,
+        ahead: int,
+        columns: list[int] | None = None,
+        fitted: tuple[int, int] | None = None,
+    ) -> None:
+        self.values, self.starts, self.length, self.offset, self.ahead = values, starts, length, offset, ahead
+        self.columns = columns
+        self.fitted = fitted
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    def take(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        starts = self.starts.index_select(0, rows.to(self.starts.device, non_blocking=True))[:, None]
+        steps = torch.arange(max(self.length, self.offset + self.ahead), device=self.values.device)
+        x = self.values[starts + steps[: self.length]]
+        y = self.values[starts + steps[self.offset : self.offset + self.ahead]]
+        if self.columns is not None:
+            y = y[..., self.columns]
+        return (x, y) if x.is_floating_point() else (x.long(), y.long())
+
+    @property
+    def nbytes(self) -> int:
+        return self.values.nbytes + self.starts.nbytes
+
+    def inputs(self) -> Iterator[Tensor]:
+        low, high = self.fitted or (0, len(self.values))
+        return iter(self.values[low:high].split(CHUNK))
+
+    def to(self, device: torch.device) -> "Windows":
+        return Windows(
+            self.values.to(device),
+            self.starts.to(device),
+            self.length,
+            offset=self.offset,
+            ahead=self.ahead,
+            columns=self.columns,
+            fitted=self.fitted,
+        )
