@@ -1,0 +1,63 @@
+"""The plain convolutional net: blocks of convolution and pooling, then a dense layer (after LeCun et al. 1998).
+
+B batch, C channels, H W size.
+"""
+
+from itertools import pairwise
+from typing import Annotated, Literal
+
+from annotated_types import Ge, Interval, MinLen
+from torch import Tensor, nn
+
+from nncli.errors import NnError
+
+
+class CNN(nn.Module):
+    """A block a number in `channels`: 3x3 convolution, normalization if wanted, ReLU, 2x2 max-pooling.
+
+    Inputs (B, C, H, W), outputs (B, num_outputs). `head` flatten keeps where things are, and its size grows with the
+    pictures; mean does not, and suits pictures larger than about 64 pixels.
+    """
+
+    def __init__(
+        self,
+        input_shape: list[int],
+        num_outputs: Annotated[int, Ge(1)],
+        channels: Annotated[list[Annotated[int, Ge(1)]], MinLen(1)],
+        hidden: Annotated[int, Ge(0)],
+        norm: Literal["batch", "none"],
+        padding: Literal["same", "valid"],
+        head: Literal["flatten", "mean"],
+        dropout: Annotated[float, Interval(ge=0, lt=1)],
+    ) -> None:
+        super().__init__()
+        blocks: list[nn.Module] = []
+        for inner, outer in pairwise([input_shape[0], *channels]):
+            blocks.append(nn.Conv2d(inner, outer, 3, padding=padding, bias=norm == "none"))
+            blocks += [nn.BatchNorm2d(outer)] if norm == "batch" else []
+            blocks += [nn.ReLU(), nn.MaxPool2d(2)]
+        self.blocks = nn.Sequential(*blocks)
+        size = self._size(input_shape, len(channels), padding)
+        features = channels[-1] * (size[0] * size[1] if head == "flatten" else 1)
+        dense: list[nn.Module] = [nn.Linear(features, hidden), nn.ReLU()] if hidden else []
+        self.head = nn.Sequential(
+            nn.Flatten() if head == "flatten" else nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten()),
+            *dense,
+            nn.Dropout(dropout),
+            nn.Linear(hidden or features, num_outputs),
+        )
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        return self.head(self.blocks(x_BCHW))
+
+    @staticmethod
+    def _size(input_shape: list[int], depth: int, padding: str) -> list[int]:
+        size = list(input_shape[1:])
+        for _ in range(depth):
+            size = [(n if padding == "same" else n - 2) // 2 for n in size]
+        if len(size) != 2 or min(size) < 1:
+            raise NnError(
+                f"model=cnn halves the picture in each of its {depth} blocks, too often for {input_shape}; "
+                "give fewer model.channels"
+            )
+        return size
