@@ -1,8 +1,26 @@
 """Held-out parts."""
 
-import torch
+from typing import get_args
 
-from nncli.data.split import split, split_parts
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from nncli.data.split import How, split, split_parts, split_rows
+from nncli.errors import DataError
+
+LABELS = torch.tensor([0] * 60 + [1] * 30 + [2] * 13)
+WRITERS = np.random.default_rng(1).integers(0, 17, 103)  # groups of unequal size
+WAYS: tuple[How, ...] = get_args(How)
+
+
+def parts(how: How, seed: int = 0, fold: list[int] | None = None, test_fraction: float = 0.2) -> dict[str, Tensor]:
+    return split_rows(LABELS, 0.1, test_fraction, seed, how, WRITERS, fold)
+
+
+def rows(*tensors: Tensor) -> list[int]:
+    return sorted(torch.cat(tensors).tolist())
 
 
 def test_parts_are_disjoint_complete_and_stratified() -> None:
@@ -32,3 +50,98 @@ def test_measured_targets_are_parted_at_random() -> None:
     parts = split_parts(y[:, None], y, 0.2, 0.3, seed=0)
     assert [len(parts[name][1]) for name in ("train", "val", "test")] == [50, 20, 30]
     assert all(0.3 < part[1].mean() < 0.7 for part in parts.values())
+
+
+@pytest.mark.parametrize("how", WAYS)
+@pytest.mark.parametrize("fold", [None, [0, 5], [4, 5]], ids=str)
+def test_every_way_gives_each_row_to_one_part(how: How, fold: list[int] | None) -> None:
+    found = parts(how, fold=fold)
+    together = rows(*found.values())
+    assert len(set(together)) == len(together)
+    if how != "ordered" or fold != [0, 5]:  # the first ordered fold leaves the later rows alone
+        assert together == list(range(103))
+    assert all(len(part) for part in found.values())
+    again = parts(how, fold=fold)
+    assert all(torch.equal(again[name], found[name]) for name in found)
+
+
+@pytest.mark.parametrize("how", ["stratified", "random", "ordered"])
+def test_the_fractions_are_shares_of_all_rows(how: How) -> None:
+    assert {name: len(part) for name, part in parts(how).items()} == {"train": 72, "val": 10, "test": 21}
+
+
+@pytest.mark.parametrize("how", WAYS)
+def test_without_a_test_fraction_there_is_no_test_part(how: How) -> None:
+    found = parts(how, test_fraction=0.0)
+    assert set(found) == {"train", "val"}
+    assert rows(*found.values()) == list(range(103))
+
+
+@pytest.mark.parametrize("how", ["stratified", "random", "grouped"])
+def test_the_tests_of_all_folds_hold_every_row_once(how: How) -> None:
+    tests = [parts(how, fold=[i, 7])["test"] for i in range(7)]
+    assert rows(*tests) == list(range(103))
+    if how != "grouped":
+        assert {len(test) for test in tests} <= {14, 15}
+    assert not torch.equal(parts(how, 1, [0, 7])["test"], tests[0])
+
+
+def test_folds_of_few_rows_are_none_of_them_empty() -> None:
+    tests = [split_rows(torch.zeros(12), 0.1, 0.0, 0, "random", None, [i, 8])["test"] for i in range(8)]
+    assert sorted(len(test) for test in tests) == [1, 1, 1, 1, 2, 2, 2, 2]
+
+
+def test_stratified_folds_keep_the_shares_of_the_classes() -> None:
+    for i in range(4):
+        found = parts("stratified", fold=[i, 4])
+        for part in (found["train"], found["test"]):
+            share = torch.bincount(LABELS[part], minlength=3) / len(part)
+            assert torch.allclose(share, torch.bincount(LABELS) / 103, atol=0.05), share
+
+
+@pytest.mark.parametrize("fold", [None, [2, 5]], ids=str)
+@pytest.mark.parametrize("seed", range(5))
+def test_a_group_is_never_parted(seed: int, fold: list[int] | None) -> None:
+    found = parts("grouped", seed, fold)
+    writers = [set(WRITERS[part.numpy()].tolist()) for part in found.values()]
+    assert sum(map(len, writers)) == len(set().union(*writers)) == 17
+    assert abs(len(found["test"]) - 21) < 8
+
+
+def test_groups_may_be_names_and_one_large_group_leaves_some_for_the_other_parts() -> None:
+    names = np.array(["anna"] * 90 + ["ben"] * 5 + ["carl"] * 5)
+    for seed in range(6):
+        found = split_rows(torch.zeros(100), 0.1, 0.1, seed, "grouped", names)
+        assert sorted(len(part) for part in found.values()) == [5, 5, 90]
+
+
+def test_ordered_parts_follow_one_another_in_time() -> None:
+    found = parts("ordered")
+    assert torch.cat([found["train"], found["val"], found["test"]]).tolist() == list(range(103))
+
+
+def test_ordered_folds_are_judged_on_what_comes_after_and_reach_the_end() -> None:
+    folds = [parts("ordered", fold=[i, 4]) for i in range(4)]
+    for fold in folds:
+        before = torch.cat([fold["train"], fold["val"]])
+        assert before.tolist() == list(range(int(fold["test"][0])))
+    assert torch.cat([fold["test"] for fold in folds]).tolist() == list(range(21, 103)), "all but the first of 5 blocks"
+
+
+@pytest.mark.parametrize("fold", [[5, 5], [-1, 5], [0, 1], [0], [0, 5, 1]], ids=str)
+def test_a_bad_fold_is_named(fold: list[int]) -> None:
+    with pytest.raises(DataError, match=r"data\.fold is \[.*\]; it must be \[i, k\] with i from 0 to k - 1"):
+        parts("random", fold=fold)
+
+
+@pytest.mark.parametrize(("how", "most"), [("random", 103), ("grouped", 17), ("ordered", 102)])
+def test_more_folds_than_there_is_data_for_are_refused(how: How, most: int) -> None:
+    with pytest.raises(DataError, match=rf"data\.fold is \[0, 200\].*take {most} or fewer"):
+        parts(how, fold=[0, 200])
+
+
+def test_groups_must_be_given_and_be_enough() -> None:
+    with pytest.raises(DataError, match=r"data\.split is grouped, which needs data\.group"):
+        split_rows(LABELS, 0.1, 0.1, 0, "grouped")
+    with pytest.raises(DataError, match=r"data\.group has 2 different values, too few for 3 parts"):
+        split_rows(LABELS, 0.1, 0.1, 0, "grouped", np.arange(103) % 2)
