@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from nncli.cli import config, recipes, runs
+from nncli.cli.bench import bench
 from nncli.cli.env import env
 from nncli.cli.judge import judge
 from nncli.cli.train import resume, train
@@ -42,6 +43,7 @@ app.command(name="eval")(judge)
 app.add_typer(recipes.app, name="recipes")
 app.add_typer(config.app, name="config")
 app.add_typer(runs.app, name="runs")
+app.command()(bench)
 app.command()(env)
 
 

@@ -24,6 +24,7 @@ from nncli.run.crew import Crew, NoProfiler
 from nncli.run.ema import AverageWeights
 from nncli.run.folder import RunFolder
 from nncli.run.keeper import Keeper
+from nncli.run.memory import keep_freed
 from nncli.run.record import Recorder
 from nncli.run.resumer import Resumer
 from nncli.run.screen import Bar, Screen
@@ -139,6 +140,8 @@ def _session(config: Config, run: RunFolder, parts: Parts, screen: Screen, signa
 
 def _set_torch(settings: dict[str, Any], parts: Parts) -> None:
     """Process-wide choices: threads, repeatability, memory layout, compilation."""
+    if parts.where.accelerator == "cpu":
+        keep_freed()
     share = max(1, (os.cpu_count() or 1) // parts.where.devices)
     if settings["threads"]:
         torch.set_num_threads(settings["threads"])

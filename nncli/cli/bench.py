@@ -1,0 +1,79 @@
+"""`nn bench`."""
+
+from typing import Annotated, Any
+
+import typer
+
+from nncli.cli.options import Json, Trust, Words
+
+Steps = Annotated[int, typer.Option(min=20, help="Optimizer steps of each loop and round.")]
+Rounds = Annotated[int, typer.Option(min=1, help="How often the loops take turns.")]
+Peers = Annotated[bool, typer.Option("--peers", help="Plain Lightning too, and Keras where it is installed.")]
+
+FIXED = ("test=false", "trainer.max_epochs=100000", "trainer.devices=1", "trainer.strategy=auto")
+ONCE = ("trainer.accumulate=1", "trainer.early_stopping=null")
+MADE = ("data=shapes", "data.size=28", "data.samples=12000", "data.batch_size=128")  # pictures as large as MNIST's
+CNN = ("model=cnn", "model.channels=[32,64]", "optimizer=adam", "regularization=none", "trainer.channels_last=true")
+
+
+def bench(
+    words: Words = None,
+    steps: Steps = 200,
+    rounds: Rounds = 3,
+    peers: Peers = False,
+    json: Json = False,
+    trust: Trust = None,
+) -> None:
+    """Time training under nn beside a bare loop and a plain one, in one process, as ratios.
+
+    \b
+    nn bench
+    nn bench recipe=digits_mlp --steps 500
+    """
+    from nncli.config.compose import compose
+    from nncli.insight.bench import CONTENDERS, compete, medians
+    from nncli.insight.peers import peers as others
+    from nncli.run.fit import prepared
+    from nncli.run.screen import Screen
+
+    screen = Screen("quiet")
+    config = compose([*(words or MADE + CNN), *FIXED, *ONCE, f"trainer.max_steps={steps}"], trust=trust or ())
+    config, parts = prepared(config, screen)
+    contenders = CONTENDERS | (others(screen.warn) if peers else {})
+    facts = {
+        "config": config.name,
+        "where": str(parts.where),
+        "batch_size": parts.data.batch_size,
+        "steps": steps,
+        "rounds": rounds,
+        "loops": medians(compete(config, parts.data, contenders, steps, rounds)),
+    }
+    if json:
+        import json as jsons
+
+        print(jsons.dumps(facts))
+    else:
+        _show(facts)
+
+
+def _show(facts: dict[str, Any]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(highlight=False)
+    told = f"{facts['config']} · {facts['where']} · batches of {facts['batch_size']}"
+    console.print(f"{told} · median of {facts['rounds']} rounds of {facts['steps']} steps", soft_wrap=True)
+    table = Table(box=None, pad_edge=False, padding=(0, 2))
+    for heading in ("  loop", "samples/s", "ms a step", "nn is", "first step", "waits for data", "peak MB"):
+        table.add_column(heading, justify="left" if "loop" in heading else "right", no_wrap=True)
+    for name, loop in facts["loops"].items():
+        table.add_row(
+            f"  {name}",
+            f"{loop['samples_per_s']:,.0f}",
+            f"{loop['step_ms']:.2f}",
+            f"{loop['nn_times']:.2f} ×",
+            f"{loop['first_step_s']:.2f} s",
+            f"{loop['waiting']:.1%}",
+            f"{loop['peak_mb']:,.0f}",
+        )
+    console.print(table)

@@ -1,0 +1,154 @@
+"""How fast a recipe trains under nn, beside loops that do less: in one process, in turn, as ratios."""
+
+import inspect
+import statistics
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+from rich.progress import track
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset
+
+from nncli.config.compose import Config
+from nncli.insight.meter import Meter, Metered, Timing
+from nncli.run.assemble import Parts, assemble, cut
+from nncli.run.folder import make
+from nncli.run.memory import keep_freed
+from nncli.run.screen import Screen
+from nncli.run.signals import Signals
+from nncli.run.train import train
+
+READY = 8  # batches that the bare loop takes in turn
+Contender = Callable[[Config, Any, int], Timing]
+
+
+def compete(
+    config: Config, data: Any, contenders: dict[str, Contender], steps: int, rounds: int
+) -> dict[str, list[Timing]]:
+    """Each contender's timings over some rounds in which all take turns."""
+    keep_freed()  # as nn does; for all, since it cannot be taken back
+    found: dict[str, list[Timing]] = {name: [] for name in contenders}
+    turns = [(name, contender) for _ in range(rounds) for name, contender in contenders.items()]
+    for name, contender in track(turns, "  timing", console=Console(stderr=True), transient=True):
+        found[name].append(contender(config, data, steps))
+    return found
+
+
+def medians(results: dict[str, list[Timing]]) -> dict[str, dict[str, float]]:
+    """The median of each figure; `nn_times` says how many times as fast as this loop nn was, round by round."""
+    return {
+        name: {key: statistics.median(asdict(timing)[key] for timing in timings) for key in asdict(timings[0])}
+        | {"nn_times": statistics.median(_quotients(results["nn"], timings))}
+        for name, timings in results.items()
+    }
+
+
+def _quotients(some: list[Timing], others: list[Timing]) -> list[float]:
+    return [a.samples_per_s / b.samples_per_s for a, b in zip(some, others, strict=True)]
+
+
+def bare(config: Config, data: Any, steps: int) -> Timing:
+    """The step alone, in the run's precision, on a few batches that lie ready on the device."""
+    parts, device, meter = begin(config, data, steps)
+    some = [[t.to(device) for t in batch] for _, batch in zip(range(READY), data.train_dataloader(), strict=False)]
+
+    def ready() -> Iterator[list[Tensor]]:
+        while True:
+            yield from some
+
+    return train_by_hand(parts, ready(), meter, device, parts.where.precision)
+
+
+def by_hand(config: Config, data: Any, steps: int) -> Timing:
+    """A loop as one would write it who knows how: whole batches by index, the run's precision, no logging."""
+    parts, device, meter = begin(config, data, steps)
+    batches = meter.batches(forever(data.train_dataloader()))
+    return train_by_hand(parts, batches, meter, device, parts.where.precision)
+
+
+def plain(config: Config, data: Any, steps: int) -> Timing:
+    """The loop of most tutorials: a DataLoader that fetches sample by sample, fp32, no logging."""
+    parts, device, meter = begin(config, data, steps, channels_last=False)
+    loader = DataLoader(Samples(data.parts["train"]), data.batch_size, shuffle=True, drop_last=True)
+    return train_by_hand(parts, meter.batches(forever(loader)), meter, device, "32")
+
+
+def by_nn(config: Config, data: Any, steps: int) -> Timing:
+    """`nn train`: Lightning's loop, metrics.csv, checkpoints and the progress bar."""
+    parts, _, meter = begin(config, data, steps)
+    train_dataloader = data.train_dataloader
+    data.train_dataloader = lambda: Metered(train_dataloader(), meter)
+    parts.task.on_train_batch_end = lambda *_: meter.step() and None
+    screen = Screen("bar")
+    try:
+        with open("/dev/null", "w") as nowhere, tempfile.TemporaryDirectory() as folder:
+            screen.console = Console(file=nowhere, force_terminal=True)
+            train(config, make("bench", str(Path(folder) / "run")), parts, screen, Signals(), None)
+    finally:
+        del data.train_dataloader
+    return meter.timing()
+
+
+CONTENDERS: dict[str, Contender] = {"bare": bare, "plain": plain, "by hand": by_hand, "nn": by_nn}
+
+
+def begin(config: Config, data: Any, steps: int, *, channels_last: bool | None = None) -> tuple[Parts, Any, Meter]:
+    """New weights on the device, and a meter that is running."""
+    parts = assemble(config, data=data)
+    device = torch.device({"gpu": "cuda"}.get(parts.where.accelerator, parts.where.accelerator))
+    cut(config, parts, device=device)
+    parts.task.to(device)
+    if parts.trainer["channels_last"] if channels_last is None else channels_last:
+        parts.task.net.to(memory_format=torch.channels_last)
+    return parts, device, Meter(steps, data.batch_size, device)
+
+
+def train_by_hand(parts: Parts, batches: Iterator[Any], meter: Meter, device: torch.device, precision: str) -> Timing:
+    task = parts.task.train()
+    optimizer = task.optimizer(task.net.parameters())
+    schedule = task.scheduler(optimizer, **_told(task.scheduler, meter.steps)) if task.scheduler else None
+    clip = parts.trainer["grad_clip"]
+    kind = {"bf16": torch.bfloat16, "16": torch.float16}.get(precision)
+    for batch in batches:
+        x, y = (t.to(device, non_blocking=True) for t in batch)
+        with torch.autocast(device.type, kind) if kind else nullcontext():
+            loss = task.training_step((x, y), 0)
+        optimizer.zero_grad()
+        loss.backward()
+        if clip:
+            nn.utils.clip_grad_norm_(task.net.parameters(), clip)
+        optimizer.step()
+        if schedule:
+            schedule.step()
+        if meter.step():
+            break
+    return meter.timing()
+
+
+def _told(scheduler: Any, steps: int) -> dict[str, int]:
+    return {"total_steps": steps} if "total_steps" in inspect.signature(scheduler).parameters else {}
+
+
+def forever(loader: Any) -> Iterator[Any]:
+    while True:
+        yield from loader
+
+
+class Samples(Dataset[tuple[Tensor, Tensor]]):
+    """A part as a Dataset of single samples."""
+
+    def __init__(self, rows: Any) -> None:
+        self.rows = rows
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+        x, y = self.rows.span(index, index + 1)
+        return x[0], y[0]

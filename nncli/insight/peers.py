@@ -1,0 +1,85 @@
+"""The same training by other tools, where they are installed: Lightning as its tutorials use it, and Keras."""
+
+import os
+import tempfile
+from collections.abc import Callable
+from importlib.util import find_spec
+from typing import Any
+
+import torch
+from lightning.pytorch import LightningModule, Trainer
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from nncli.config.compose import Config
+from nncli.insight.bench import Contender, Samples, begin
+from nncli.insight.meter import Meter, Metered, Timing
+from nncli.run.assemble import Parts
+from nncli.run.train import hushed
+from nncli.run.trainer import lightning_arguments
+
+
+def peers(told: Callable[[str], None]) -> dict[str, Contender]:
+    """The contenders that can be had here."""
+    found: dict[str, Contender] = {"Lightning": by_lightning}
+    if find_spec("keras") is None:
+        told("Keras is not installed, so it is left out: pip install keras")
+    else:
+        found["Keras"] = by_keras
+    return found
+
+
+class Plain(LightningModule):
+    """A module as in Lightning's own introduction: one self.log in the step, one progress bar, one CSV."""
+
+    def __init__(self, parts: Parts, meter: Meter) -> None:
+        super().__init__()
+        self.task, self.meter = parts.task, meter
+
+    def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
+        x, y = batch
+        loss = self.task.loss(self.task(x).float(), y)
+        self.log("train_loss", loss, prog_bar=True)
+        return loss
+
+    def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
+        self.meter.step()
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        return self.task.optimizer(self.task.net.parameters())
+
+
+def by_lightning(config: Config, data: Any, steps: int) -> Timing:
+    """Plain Lightning with a DataLoader, in the run's precision."""
+    parts, _, meter = begin(config, data, steps, channels_last=False)
+    loader = DataLoader(Samples(data.parts["train"]), data.batch_size, shuffle=True, drop_last=True)
+    with hushed(), tempfile.TemporaryDirectory() as folder:
+        trainer = Trainer(
+            **lightning_arguments(parts.trainer | {"grad_clip": None}, parts.where),
+            default_root_dir=folder,
+            enable_model_summary=False,
+            enable_progress_bar=False,
+        )
+        trainer.fit(Plain(parts, meter), Metered(loader, meter))
+    return meter.timing()
+
+
+def by_keras(config: Config, data: Any, steps: int) -> Timing:
+    """Keras' own fit on the torch backend, fp32, around the same net and Adam; inputs scaled beforehand."""
+    os.environ.setdefault("KERAS_BACKEND", "torch")
+    import keras  # pyright: ignore[reportMissingImports]
+
+    parts, device, _ = begin(config, data, steps, channels_last=False)
+    x, y = data.parts["train"].span(0, min(len(data.parts["train"]), steps * data.batch_size))
+    with torch.no_grad():
+        x = parts.task.transform.eval()(x.to(device)).cpu().numpy()
+    model = keras.Sequential([keras.layers.TorchModuleWrapper(parts.task.net)])
+    model.compile(optimizer=keras.optimizers.Adam(), loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    meter = Meter(min(steps, len(x) // data.batch_size), data.batch_size, device)
+
+    class Count(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+            meter.step()
+
+    model.fit(x, y.numpy(), batch_size=data.batch_size, epochs=1, verbose=0, callbacks=[Count()])
+    return meter.timing()

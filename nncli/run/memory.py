@@ -1,0 +1,21 @@
+"""How the C library deals with memory that a training step gives back."""
+
+import ctypes
+import sys
+
+KEEP = 1 << 30  # bytes: blocks up to this size come from the heap, and so much freed memory stays in it
+TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3  # the names of mallopt's parameters in malloc.h
+
+
+def keep_freed() -> None:
+    """Keep freed memory for the next step. By default glibc returns large blocks to the kernel, and every step pays
+    for fresh pages again: about half of a small convolutional net's step in bf16 was that (docs/guide/speed.md).
+    """
+    if sys.platform != "linux":
+        return
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except AttributeError:  # another C library, such as musl
+        return
+    mallopt(MMAP_THRESHOLD, KEEP)
+    mallopt(TRIM_THRESHOLD, KEEP)

@@ -1,0 +1,49 @@
+"""`nn bench`: what it prints, and that its stopwatch is right."""
+
+import json
+import time
+
+import pytest
+import torch
+
+from nncli.cli.bench import bench
+from nncli.errors import ConfigError
+from nncli.insight.meter import Meter
+from tests.conftest import Nn
+
+
+def test_meter_knows_waiting_from_working() -> None:
+    meter = Meter(10, 4, torch.device("cpu"))
+
+    def slow_source() -> object:
+        while True:
+            time.sleep(0.01)
+            yield None
+
+    for _ in meter.batches(slow_source()):
+        time.sleep(0.01)
+        if meter.step():
+            break
+    timing = meter.timing()
+    assert 0.3 < timing.waiting < 0.7
+    assert timing.step_ms > 19
+    assert timing.samples_per_s == pytest.approx(4000 / timing.step_ms)
+    assert timing.first_step_s >= 0.02
+
+
+def test_bench_compares_four_loops_in_one_process(nn: Nn) -> None:
+    done = nn("bench", "recipe=digits_mlp", "--steps", "20", "--rounds", "1", "--json")
+    assert done.returncode == 0, done.stderr
+    facts = json.loads(done.stdout)
+    assert list(facts["loops"]) == ["bare", "plain", "by hand", "nn"]
+    assert facts["loops"]["nn"]["nn_times"] == 1
+    for loop in facts["loops"].values():
+        assert loop["samples_per_s"] > 0
+        assert 0 <= loop["waiting"] < 1
+        assert loop["peak_mb"] > 50
+
+
+def test_bench_tells_a_wrong_word() -> None:
+    with pytest.raises(ConfigError) as told:
+        bench(["recipe=digits_mlp", "model.widht=3"])
+    assert "Did you mean model.width?" in told.value.problems[0].text
