@@ -9,7 +9,7 @@ from lightning import LightningDataModule
 from torch import Tensor
 
 from nncli.data.batches import Batches, Sampling
-from nncli.data.rows import InMemory, Rows
+from nncli.data.rows import InMemory, Mapped, Rows
 from nncli.errors import DataError
 
 Parts = Mapping[str, Rows | tuple[Tensor, Tensor]]
@@ -162,6 +162,17 @@ class Data(LightningDataModule):
         self._rests, self._device = rests, device
         self._loaders: dict[str, Batches] = {}
 
+    def outline(self) -> str:
+        """How many samples there are, and where they rest, once they are placed."""
+        counts = " · ".join(f"{len(rows):,} {part}" for part, rows in self.parts.items())
+        rows = self.parts["train"]
+        megabytes = sum(part.nbytes for part in self.parts.values()) / 1e6
+        if rows.decodes:
+            return f"{counts} · decoded as needed by {self._helpers(rows) or 'no'} workers"
+        if isinstance(rows, Mapped):
+            return f"{counts} · {megabytes:,.1f} MB read as needed"
+        return f"{counts} · {megabytes:,.1f} MB {'on the GPU' if self._resting(rows) else 'in memory'}"
+
     def train_dataloader(self) -> Batches:
         return self._batches("train")
 
@@ -188,7 +199,7 @@ class Data(LightningDataModule):
 
     def _cut(self, rows: Rows, *, shuffle: bool) -> Batches:
         gpu = self._device is not None and self._device.type == "cuda"
-        resting = gpu and not rows.decodes and (self._rests == "device" or (self._rests == "auto" and self._fits(rows)))
+        resting = self._resting(rows)
         if resting and self._device is not None:
             rows = rows.to(self._device)
         return Batches(
@@ -200,6 +211,12 @@ class Data(LightningDataModule):
             pin=gpu and not resting,
             **self._share,
         )
+
+    def _resting(self, rows: Rows) -> bool:
+        """Whether a part lies on the GPU as a whole."""
+        if self._device is None or self._device.type != "cuda" or rows.decodes or isinstance(rows, Mapped):
+            return False
+        return self._rests == "device" or (self._rests == "auto" and self._fits(rows))
 
     def _fits(self, rows: Rows) -> bool:
         assert self._device is not None

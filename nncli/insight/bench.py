@@ -101,7 +101,7 @@ CONTENDERS: dict[str, Contender] = {"bare": bare, "plain": plain, "by hand": by_
 def begin(config: Config, data: Any, steps: int, *, channels_last: bool | None = None) -> tuple[Parts, Any, Meter]:
     """New weights on the device, and a meter that is running."""
     parts = assemble(config, data=data)
-    device = torch.device({"gpu": "cuda"}.get(parts.where.accelerator, parts.where.accelerator))
+    device = parts.where.device
     cut(config, parts, device=device)
     parts.task.to(device)
     if parts.trainer["channels_last"] if channels_last is None else channels_last:

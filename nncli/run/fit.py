@@ -10,7 +10,7 @@ from nncli.config.reach import unread
 from nncli.errors import NnError
 from nncli.run import folder as folders
 from nncli.run import launch
-from nncli.run.assemble import Parts, assemble, require, settle, try_one_batch
+from nncli.run.assemble import Parts, assemble, cut, require, settle, try_one_batch
 from nncli.run.checkpoint import clean, load, newest
 from nncli.run.folder import RunFolder
 from nncli.run.infer import infer
@@ -70,6 +70,8 @@ def fit(
         config, parts = prepared(config, screen)
         screen.trust = config.trust
         screen.line(headline(config, parts))
+        cut(config, parts, device=parts.where.device)
+        screen.line(f"  {parts.data.outline()}")
         if dry_run:
             screen.line("  checked, nothing was started")
             return None

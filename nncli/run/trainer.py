@@ -68,6 +68,10 @@ class Placement:
     def world(self) -> int:
         return self.devices * self.nodes
 
+    @property
+    def device(self) -> torch.device:
+        return torch.device("cuda" if self.accelerator == "gpu" else self.accelerator)
+
     def __str__(self) -> str:
         many = f" ×{self.world}" if self.world > 1 else ""
         return f"{self.accelerator}{many}, {self.precision}"
