@@ -47,6 +47,10 @@ class Standardize(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         return (x.to(self.mean.dtype) - self.mean) / self.std
 
+    def undo(self, z: Tensor) -> Tensor:
+        """Back to the units of the data."""
+        return z * self.std + self.mean
+
     def _columns(self, inputs: Inputs) -> Inputs:
         """The inputs as (values, channels) in float64."""
 

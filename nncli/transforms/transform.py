@@ -2,16 +2,24 @@
 
 from collections.abc import Callable, Iterable
 
+import torch
 from torch import Tensor, nn
 
 
 class Transform(nn.Module):
-    """`standardize`, then in training mode each of `augment` in turn, a whole batch at a time on its device."""
+    """`standardize`, and in training mode the changes of `augment`, a whole batch at a time on its device.
 
-    def __init__(self, standardize: nn.Module, augment: list[nn.Module]) -> None:
+    A change sees standardized values, where 0 is the mean of the training part: what it moves in or cuts out becomes
+    0. One with `pixels = True` works on raw values, such as 0 to 255, and so comes before standardizing, wherever it
+    stands in the list. All draw from torch's global random state and compute in float32. `mix` mixes samples and
+    their targets, `mix(x, y_soft) -> (x, y_soft)`; the task calls it, since it changes what is to be learned.
+    """
+
+    def __init__(self, standardize: nn.Module, augment: list[nn.Module], mix: nn.Module | None = None) -> None:
         super().__init__()
         self.standardize = standardize
         self.augment = nn.ModuleList(augment)
+        self.mix = mix
 
     def fit(self, inputs: Callable[[], Iterable[Tensor]]) -> None:
         """Let the standardization take its statistics from the training part, which comes in pieces."""
@@ -19,8 +27,22 @@ class Transform(nn.Module):
             fit(inputs)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = self.standardize(x)
-        if self.training:
+        return self._changed(x) if self.training and len(self.augment) else self.standardize(x)
+
+    @torch.no_grad()
+    def augmented(self, x: Tensor) -> Tensor:
+        """What training would make of a batch, in the units of the data: for drawing it."""
+        undo = getattr(self.standardize, "undo", None)
+        changed = self._changed(x)
+        return undo(changed) if undo else changed
+
+    def _changed(self, x: Tensor) -> Tensor:
+        with torch.autocast(x.device.type, enabled=False):  # bf16 has too few digits for 256 grey levels
             for change in self.augment:
-                x = change(x)
+                if getattr(change, "pixels", False):
+                    x = change(x.float())
+            x = self.standardize(x)
+            for change in self.augment:
+                if not getattr(change, "pixels", False):
+                    x = change(x)
         return x

@@ -10,10 +10,14 @@ from torch import nn
 from torch.optim import SGD, AdamW
 
 from nncli.data.points import Points
+from nncli.data.rows import InMemory
 from nncli.data.scikit import Scikit
+from nncli.errors import NnError
 from nncli.models.mlp import MLP
 from nncli.optim.schedule import WarmupCosine
 from nncli.tasks.classification import Classification
+from nncli.transforms.crop_flip import CropFlip
+from nncli.transforms.mixup import Mixup
 from nncli.transforms.standardize import Standardize
 from nncli.transforms.transform import Transform
 
@@ -91,3 +95,103 @@ def test_accumulated_batches_move_the_weights_as_whole_ones_do() -> None:
         trainer(2, accumulate_grad_batches=accumulate).fit(learner, data)
         finals.append(torch.cat([weight.detach().flatten() for weight in learner.net.parameters()]))
     assert torch.allclose(finals[0], finals[1], atol=1e-5)
+
+
+def plain(
+    net: nn.Module, *, loss: nn.Module | None = None, mix: nn.Module | None = None, **more: Any
+) -> Classification:
+    """A task without a scale for its inputs."""
+    transform = Transform(nn.Identity(), [], mix)
+    loss = loss or nn.CrossEntropyLoss()
+    return Classification(net, transform, loss, partial(SGD, lr=0.5), None, "val/accuracy", "max", **more)
+
+
+def minority(class_weights: Any) -> tuple[float, Classification]:
+    """The share of 50 rare samples among 1,000 overlapping ones that a linear net finds after 200 steps."""
+    torch.manual_seed(0)
+    y = (torch.arange(1000) < 50).long()
+    x = torch.randn(1000, 2) + 1.5 * y[:, None]
+    learner = plain(nn.Linear(2, 2), num_classes=2, class_weights=class_weights)
+    learner.fit_statistics(InMemory(x, y))
+    optimizer = SGD(learner.net.parameters(), lr=0.5)
+    for _ in range(200):
+        optimizer.zero_grad()
+        learner.training_step((x, y), 0).backward()
+        optimizer.step()
+    return (learner(x[:50]).argmax(1) == 1).float().mean().item(), learner
+
+
+def test_balanced_weights_find_the_rare_class_and_travel_with_the_net() -> None:
+    as_they_come, _ = minority(None)
+    balanced, learner = minority("balanced")
+    assert as_they_come < 0.5
+    assert balanced > 0.8
+    assert learner.weight_of_class is not None
+    assert learner.weight_of_class.tolist() == pytest.approx([1000 / 2 / 950, 1000 / 2 / 50])
+    other = plain(nn.Linear(2, 2), num_classes=2, class_weights="balanced")
+    other.load_state_dict(learner.state_dict())
+    assert other.weight_of_class is not None
+    assert torch.equal(other.weight_of_class, learner.weight_of_class)
+    assert "weight_of_class" not in plain(nn.Linear(2, 2)).state_dict(), "older runs have none"
+
+
+def test_class_weights_are_torchs_in_training_and_not_in_judging() -> None:
+    torch.manual_seed(0)
+    learner = plain(
+        nn.Linear(2, 3), loss=nn.CrossEntropyLoss(label_smoothing=0.1), num_classes=3, class_weights="balanced"
+    )
+    x, y = torch.randn(60, 2), torch.arange(60).clamp(max=50).div(25, rounding_mode="floor")
+    learner.fit_statistics(InMemory(x, y))
+    weighted = nn.CrossEntropyLoss(weight=learner.weight_of_class, label_smoothing=0.1)
+    assert learner.training_step((x, y), 0).item() == pytest.approx(weighted(learner(x), y).item())
+    assert learner.finish(learner.sums((x, y)).tolist())["loss"] == pytest.approx(learner.loss(learner(x), y).item())
+
+
+def test_a_class_that_is_not_in_the_training_part_weighs_one() -> None:
+    learner = plain(nn.Linear(2, 3), num_classes=3, class_weights="balanced")
+    learner.fit_statistics(InMemory(torch.zeros(4, 2), torch.tensor([0, 2, 2, 2])))
+    assert learner.weight_of_class is not None
+    assert learner.weight_of_class.tolist() == pytest.approx([2, 1, 2 / 3])
+
+
+def test_mixing_makes_labels_soft_in_training_only() -> None:
+    torch.manual_seed(0)
+    x, y = torch.randn(64, 2), torch.arange(64).remainder(3)
+    learner = plain(nn.Linear(2, 3), mix=Mixup(1.0, 1.0), num_classes=3, class_weights="balanced")
+    learner.fit_statistics(InMemory(x, y))
+    torch.manual_seed(1)
+    loss = learner.training_step((x, y), 0)
+    torch.manual_seed(1)
+    mixed, soft = Mixup(1.0, 1.0)(x, nn.functional.one_hot(y, 3).float())
+    weighted = nn.CrossEntropyLoss(weight=learner.weight_of_class)
+    assert loss.item() == pytest.approx(weighted(learner.net(mixed), soft).item(), rel=1e-5)
+    learner.eval()
+    assert learner.training_step((x, y), 0).item() == pytest.approx(weighted(learner.net(x), y).item(), rel=1e-5)
+
+
+def test_what_mixing_and_weights_need_is_said() -> None:
+    batch = torch.randn(4, 2), torch.zeros(4, dtype=torch.long)
+    with pytest.raises(NnError, match=r"task.num_classes is null.*set it to \$\{data.num_classes\}"):
+        plain(nn.Linear(2, 2), mix=Mixup(1.0, 1.0)).training_step(batch, 0)
+    with pytest.raises(NnError, match=r"task.class_weights=balanced goes with loss=cross_entropy, not MSELoss"):
+        plain(nn.Linear(2, 2), loss=nn.MSELoss(), num_classes=2, class_weights="balanced")
+
+
+def shifted_accuracy(shift: bool) -> float:
+    """How many digits are recognized, each moved by one pixel, by a net that did or did not see moved ones."""
+    torch.manual_seed(0)
+    learner, data = task([1, 8, 8], 10, optimizer=partial(AdamW, lr=0.005, fused=True)), digits()
+    learner.transform = Transform(Standardize([1, 8, 8]), [CropFlip(1, flip=False)] if shift else [])
+    learner.fit_statistics(data.parts["train"])
+    trainer(15, limit_val_batches=0).fit(learner, data)
+    learner.eval()
+    x, y = data.parts["test"].span(0, len(data.parts["test"]))
+    moves = [(down, right) for down in (-1, 0, 1) for right in (-1, 0, 1) if (down, right) != (0, 0)]
+    with torch.no_grad():
+        right = [(learner(x.roll(move, (2, 3))).argmax(1) == y).float().mean() for move in moves]
+    return torch.stack(right).mean().item()
+
+
+def test_a_net_that_saw_shifted_digits_recognizes_shifted_digits() -> None:
+    without, with_shift = shifted_accuracy(False), shifted_accuracy(True)
+    assert with_shift > without + 0.15, (without, with_shift)

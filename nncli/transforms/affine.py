@@ -1,0 +1,65 @@
+"""Rotation, shift, zoom and shear of images in one pass of bilinear sampling. B samples, C channels, H W size."""
+
+import math
+from typing import Annotated
+
+import torch
+from annotated_types import Interval, Len
+from torch import Tensor, nn
+from torch.nn import functional
+
+from nncli.transforms.draw import between
+
+Zoom = Annotated[list[float], Len(2, 2)]
+
+
+class Affine(nn.Module):
+    """Turn, shear, zoom and shift each image (B, C, H, W) by amounts of its own, drawn evenly; zeros move in."""
+
+    def __init__(
+        self,
+        degrees: Annotated[float, Interval(ge=0, le=180)],
+        shift: Annotated[float, Interval(ge=0, le=1)],
+        zoom: Zoom,
+        shear: Annotated[float, Interval(ge=0, lt=90)],
+    ) -> None:
+        super().__init__()
+        if not 0 < zoom[0] <= zoom[1]:
+            raise ValueError(f"zoom is the smallest and the largest factor, such as [0.9, 1.1], not {zoom}")
+        self.degrees, self.shift, self.zoom, self.shear = degrees, shift, zoom, shear
+
+    def forward(self, x: Tensor) -> Tensor:
+        _, _, height, width = x.shape
+        turn = between(-math.radians(self.degrees), math.radians(self.degrees), x)
+        slant = between(-math.radians(self.shear), math.radians(self.shear), x).tan()
+        zoom = between(math.log(self.zoom[0]), math.log(self.zoom[1]), x).exp()  # halving as often as doubling
+        right, down = (between(-self.shift * side, self.shift * side, x) for side in (width, height))
+        back_B22 = turned(turn) @ sheared(slant, torch.zeros_like(slant)) / zoom[:, None, None]
+        return warp(x, back_B22, torch.stack([right, down], dim=1))
+
+
+def turned(angle_B: Tensor) -> Tensor:
+    """Where each pixel (x, y) of images turned counter-clockwise by these radians comes from, as matrices (B, 2, 2)."""
+    cos, sin = angle_B.cos(), angle_B.sin()
+    return torch.stack([cos, -sin, sin, cos], dim=1).unflatten(1, (2, 2))
+
+
+def sheared(along_x_B: Tensor, along_y_B: Tensor) -> Tensor:
+    """The same for images whose rows or columns slide by these pixels a pixel."""
+    one = torch.ones_like(along_x_B)
+    return torch.stack([one, along_x_B, along_y_B, one], dim=1).unflatten(1, (2, 2))
+
+
+def warp(x: Tensor, back_B22: Tensor, shift_B2: Tensor, fill: float = 0.0) -> Tensor:
+    """Images whose pixels come from `back` times their place, seen from the middle; then moved right and down.
+
+    Matrices and shifts are in pixels; torch counts each side from -1 to 1.
+    """
+    _, _, height, width = x.shape
+    theta_B23 = torch.cat([back_B22, -back_B22 @ shift_B2[:, :, None]], dim=2)
+    theta_B23[:, 0] /= width / 2
+    theta_B23[:, 1] /= height / 2
+    theta_B23[:, :, 0] *= width / 2
+    theta_B23[:, :, 1] *= height / 2
+    grid = functional.affine_grid(theta_B23, list(x.shape), align_corners=False)
+    return functional.grid_sample(x - fill, grid, align_corners=False) + fill

@@ -1,0 +1,13 @@
+"""Rectangles in images, one for each sample."""
+
+import torch
+from torch import Tensor
+
+
+def box(x: Tensor, top_B: Tensor, height_B: Tensor, left_B: Tensor, width_B: Tensor) -> Tensor:
+    """Which pixels of (B, C, H, W) lie in the rectangles, which may reach over the edge: (B, 1, H, W)."""
+    rows = torch.arange(x.shape[2], device=x.device)
+    columns = torch.arange(x.shape[3], device=x.device)
+    in_row = (rows >= top_B[:, None]) & (rows < (top_B + height_B)[:, None])
+    in_column = (columns >= left_B[:, None]) & (columns < (left_B + width_B)[:, None])
+    return in_row[:, None, :, None] & in_column[:, None, None, :]

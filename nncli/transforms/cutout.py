@@ -1,0 +1,28 @@
+"""A square hole somewhere (DeVries & Taylor 2017, arXiv:1708.04552)."""
+
+from typing import Annotated
+
+import torch
+from annotated_types import Interval
+from torch import Tensor, nn
+
+from nncli.transforms.box import box
+from nncli.transforms.draw import chosen
+
+
+class Cutout(nn.Module):
+    """Zeros in a square of each image (B, C, H, W). Its middle is any pixel, so it may reach over the edge."""
+
+    def __init__(
+        self, side: Annotated[float, Interval(gt=0, le=1)], prob: Annotated[float, Interval(ge=0, le=1)]
+    ) -> None:
+        super().__init__()
+        self.side, self.prob = side, prob
+
+    def forward(self, x: Tensor) -> Tensor:
+        batch, _, height, width = x.shape
+        size = round(self.side * min(height, width))
+        top = torch.randint(height, (batch,), device=x.device) - size // 2
+        left = torch.randint(width, (batch,), device=x.device) - size // 2
+        sides = chosen(self.prob, x) * size
+        return x.masked_fill(box(x, top, sides, left, sides), 0.0)

@@ -1,0 +1,15 @@
+"""Two random views of each sample, for nets that learn what both have in common (Chen et al. 2020, SimCLR)."""
+
+from torch import Tensor
+
+from nncli.transforms.transform import Transform
+
+
+class TwoView(Transform):
+    """In training mode (B, 2, ...): each sample twice, changed independently. Otherwise one view, unchanged."""
+
+    def _changed(self, x: Tensor) -> Tensor:
+        return super()._changed(x.repeat_interleave(2, dim=0)).unflatten(0, (len(x), 2))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self._changed(x) if self.training else self.standardize(x)
