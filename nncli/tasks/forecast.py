@@ -1,0 +1,104 @@
+"""The next steps of one or more series. B samples, L steps looked at, F columns, H steps forecast, C columns."""
+
+from collections.abc import Callable
+from typing import Annotated, ClassVar, Literal
+
+import torch
+from annotated_types import Ge
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+
+from nncli.errors import NnError
+from nncli.tasks.base import Batch, Rows, Task
+
+
+class Forecast(Task):
+    """The net maps (B, L, F) to (B, H, C), or to as many numbers in a row; the C targets are the first of the columns.
+
+    Loss and metrics are in standard units, `(y - mean) / std` of each column's training rows, as results on series
+    are published; predictions are in the series' own units. `naive_mse` is the error of saying the last value again:
+    a net that does not beat it has learned nothing.
+    """
+
+    metrics: ClassVar[tuple[str, ...]] = ("loss", "mse", "mae", "naive_mse")
+    target_mean: Tensor
+    target_std: Tensor
+
+    def __init__(
+        self,
+        net: nn.Module,
+        transform: nn.Module,
+        loss: nn.Module,
+        optimizer: Callable[..., Optimizer],
+        scheduler: Callable[..., LRScheduler] | None,
+        num_targets: Annotated[int, Ge(1)],
+        monitor: str,
+        mode: Literal["min", "max"],
+    ) -> None:
+        super().__init__(net, transform, loss, optimizer, scheduler, monitor, mode)
+        self.num_targets = num_targets
+        self.register_buffer("target_mean", torch.zeros(num_targets))
+        self.register_buffer("target_std", torch.ones(num_targets))
+
+    @torch.no_grad()
+    def fit_statistics(self, rows: Rows) -> None:
+        super().fit_statistics(rows)
+        count, total = 0, torch.zeros(self.num_targets, dtype=torch.float64)
+        for piece in rows.inputs():
+            count, total = count + len(piece), total + self._columns(piece).double().sum(0).cpu()
+        mean, squares = total / count, torch.zeros_like(total)
+        for piece in rows.inputs():
+            squares += (self._columns(piece).double().cpu() - mean).square().sum(0)
+        std = (squares / count).sqrt()
+        self.target_mean.copy_(mean)
+        self.target_std.copy_(torch.where(std > 0, std, 1.0))
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        x, y = batch
+        return self.loss(self._standard(x, y.shape[1:]), self._scaled(y))
+
+    def predict(self, x: Tensor) -> Tensor:
+        """The next steps (B, H, C) in the series' own units."""
+        return self._standard(x) * self.target_std + self.target_mean
+
+    def sums(self, batch: Batch) -> Tensor:
+        """Samples, loss, numbers, and the squared, absolute and naive squared errors, in standard units."""
+        x, y = batch
+        if len(y) == 0:  # a rank's share of a short last batch
+            return torch.zeros(6, device=self.device)
+        z, wanted = self._standard(x, y.shape[1:]), self._scaled(y)
+        error = z - wanted
+        naive = self._scaled(self._columns(x[:, -1:])) - wanted
+        found = [wanted.new_tensor(len(y)), self.loss(z, wanted) * len(y), wanted.new_tensor(wanted.numel())]
+        return torch.stack([*found, error.square().sum(), error.abs().sum(), naive.square().sum()])
+
+    def finish(self, sums: list[float]) -> dict[str, float]:
+        samples, loss, numbers, squared, absolute, naive = sums
+        return {
+            "loss": loss / samples,
+            "mse": squared / numbers,
+            "mae": absolute / numbers,
+            "naive_mse": naive / numbers,
+        }
+
+    def _columns(self, x: Tensor) -> Tensor:
+        """The columns that are forecast; steps come in (…, columns)."""
+        if not x.is_floating_point() or x.dim() < 2 or x.shape[-1] < self.num_targets:
+            raise NnError("task=forecast wants windows of a series with its targets as first columns, as data=series")
+        return x[..., : self.num_targets]
+
+    def _scaled(self, y: Tensor) -> Tensor:
+        return (y - self.target_mean) / self.target_std
+
+    def _standard(self, x: Tensor, wanted: torch.Size | None = None) -> Tensor:
+        z = self(x).float()
+        if z.dim() == 2 and z.shape[1] % self.num_targets == 0:
+            z = z.unflatten(1, (-1, self.num_targets))
+        if z.dim() != 3 or (wanted is not None and z.shape[1:] != wanted):
+            steps = f"{wanted[0]} steps of {wanted[1]}" if wanted is not None and len(wanted) == 2 else "steps"
+            raise NnError(
+                f"task=forecast wants {steps} columns, the net gives {list(z.shape[1:])}; take model=nlinear, or set "
+                f"model.num_outputs={wanted.numel() if wanted is not None else 'steps × columns'}"
+            )
+        return z
