@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from annotated_types import Ge, Interval
 
-from nncli.data.base import Data, Parts
+from nncli.data.base import Classes, Data, Parts, Shape
 from nncli.data.split import split_parts
 
 
@@ -20,8 +20,8 @@ class Scikit(Data):
         val_fraction: Annotated[float, Interval(gt=0, lt=1)],
         test_fraction: Annotated[float, Interval(gt=0, lt=1)],
         split_seed: Annotated[int, Ge(0)],
-        input_shape: list[int],
-        num_classes: Annotated[int, Ge(2)] | None,
+        input_shape: Shape,
+        num_classes: Classes,
     ) -> None:
         super().__init__(batch_size, split_seed, input_shape, num_classes)
         self.name = name

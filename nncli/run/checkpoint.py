@@ -103,6 +103,11 @@ def load(path: Path) -> dict[str, Any]:
     return state
 
 
+def facts(path: Path | None) -> dict[str, Any]:
+    """What the data learned from its training part when the run began: vocabularies, names of classes and columns."""
+    return load(path).get("facts", {}) if path else {}
+
+
 def clean(folder: Path) -> None:
     """Remove what a killed process left half-written."""
     for path in folder.glob(".*"):

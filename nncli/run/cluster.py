@@ -14,6 +14,7 @@ from omegaconf import OmegaConf
 
 from nncli.config.compose import Config, thaw
 from nncli.run.assemble import assemble
+from nncli.run.checkpoint import facts
 from nncli.run.fit import Announce, fit, resume
 from nncli.run.folder import RunFolder
 from nncli.run.screen import Screen
@@ -91,8 +92,9 @@ def _take_part(world: int, config: Config, first: Callable[[Announce], object]) 
         return  # the first rank says why
     run = RunFolder(Path(folder))
     frozen = thaw(run.config, trust=config.trust)
+    path = Path(checkpoint) if checkpoint else None
     with Signals().caught() as signals:
-        train(frozen, run, assemble(frozen), Screen("quiet"), signals, Path(checkpoint) if checkpoint else None)
+        train(frozen, run, assemble(frozen, facts=facts(path)), Screen("quiet"), signals, path)
 
 
 def _spread(config: Config, world: int) -> Config:

@@ -11,7 +11,7 @@ from nncli.errors import NnError
 from nncli.run import folder as folders
 from nncli.run import launch
 from nncli.run.assemble import Parts, assemble, cut, require, settle, try_one_batch
-from nncli.run.checkpoint import clean, load, newest
+from nncli.run.checkpoint import clean, facts, load, newest
 from nncli.run.folder import RunFolder
 from nncli.run.infer import infer
 from nncli.run.record import environment
@@ -108,7 +108,7 @@ def resume(
         clean(run.checkpoints)
         checkpoint = newest(run.checkpoints, screen.warn)
         with hushed():
-            parts = assemble(config, facts=load(checkpoint).get("facts") if checkpoint else None)
+            parts = assemble(config, facts=facts(checkpoint))
         if checkpoint and words:
             _not_backwards(parts, checkpoint)
         if words:

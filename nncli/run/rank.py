@@ -9,6 +9,7 @@ from typing import Any, cast
 from nncli.config.compose import thaw
 from nncli.errors import NnError, Stopped, TrainingFailed
 from nncli.run.assemble import assemble
+from nncli.run.checkpoint import facts
 from nncli.run.folder import RunFolder
 from nncli.run.screen import Screen
 from nncli.run.signals import Signals
@@ -30,8 +31,8 @@ def main() -> int:
     run = RunFolder(Path(folder))
     try:
         with Signals().caught() as signals:
-            config = thaw(run.config)
-            train(config, run, assemble(config), screen, signals, Path(checkpoint) if checkpoint else None)
+            config, path = thaw(run.config), Path(checkpoint) if checkpoint else None
+            train(config, run, assemble(config, facts=facts(path)), screen, signals, path)
     except Stopped as stopped:
         return stopped.exit_code
     except TrainingFailed as error:
