@@ -1,0 +1,53 @@
+"""Data on a GPU: it rests there when it fits, and a step does not wait for it."""
+
+import pytest
+import torch
+
+from nncli.config.compose import compose
+from nncli.data.base import Data, Parts
+from nncli.insight.bench import by_nn
+from nncli.run.fit import prepared
+from nncli.run.screen import Screen
+
+pytestmark = [
+    pytest.mark.gpu,
+    pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device"),
+]
+
+
+class Noise(Data):
+    """Pictures of noise: 20,000 of CIFAR's size."""
+
+    def load(self) -> Parts:
+        x, y = torch.randint(0, 256, (20_000, 3, 32, 32), dtype=torch.uint8), torch.arange(20_000) % 10
+        return {"train": (x, y), "val": (x[:500], y[:500]), "test": (x[:500], y[:500])}
+
+
+def noise(rests: str) -> Noise:
+    data = Noise(512, 0, [3, 32, 32], 10)
+    data.setup()
+    share = {"seed": 0, "rank": 0, "world": 1, "accumulate": 1, "limit": None, "overfit": 0}
+    data.place(**share, rests=rests, device=torch.device("cuda"))  # pyright: ignore[reportArgumentType]
+    return data
+
+
+def test_a_set_that_fits_rests_on_the_gpu_and_one_can_say_otherwise() -> None:
+    x, y = next(iter(noise("auto").train_dataloader()))
+    assert (x.device.type, y.device.type) == ("cuda", "cuda")
+    x, _ = next(iter(noise("memory").train_dataloader()))
+    assert x.device.type == "cpu"
+    assert x.is_pinned()
+
+
+def test_the_same_samples_come_wherever_they_rest() -> None:
+    on, off = (noise(rests).train_dataloader() for rests in ("device", "memory"))
+    for (x, y), (a, b) in zip(on, off, strict=True):
+        assert torch.equal(x.cpu(), a)
+        assert torch.equal(y.cpu(), b)
+
+
+def test_a_step_does_not_wait_for_data_on_the_gpu() -> None:
+    words = ["data=digits", "data.input_shape=auto", "data.batch_size=512", "model=resnet", "trainer.accelerator=gpu"]
+    config, _ = prepared(compose([*words, "trainer.max_steps=100", "trainer.max_epochs=1000"]), Screen("quiet"))
+    config.tree.data.input_shape = config.tree.model.input_shape = [3, 32, 32]
+    assert by_nn(config, noise("auto"), 100).waiting < 0.01
