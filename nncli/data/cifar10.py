@@ -1,7 +1,7 @@
 """CIFAR-10 (Krizhevsky 2009): 50,000 and 10,000 photographs of 32x32 in ten classes."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, ClassVar, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -11,21 +11,29 @@ from torch import Tensor
 from nncli.data.archive import extract
 from nncli.data.base import Data, Parts
 from nncli.data.download import cache_dir, download, verify
-from nncli.data.images import read_pair
+from nncli.data.images import Pictures, Wish, gather
+from nncli.data.lock import alone
 from nncli.data.split import split
 from nncli.errors import DataError
 
-ARCHIVE = "cifar-10-binary.tar.gz"
-URL = f"https://www.cs.toronto.edu/~kriz/{ARCHIVE}"
-MD5 = "c32a1d4ab5d03f1284b67883e8d87530"
-FOLDER = "cifar-10-batches-bin"
-TRAIN = [f"data_batch_{number}.bin" for number in range(1, 6)]
-TEST = ["test_batch.bin"]
-ROW = 1 + 3 * 32 * 32  # a byte for the label, then red, green and blue
-FORMS = (
-    f"{ARCHIVE}, the folder {FOLDER}, class folders train/<class>/ and test/<class>/ with images, "
-    "or two zips of class folders whose names end in train.zip and test.zip"
-)
+PIXELS = 3 * 32 * 32  # bytes of red, then green, then blue
+Part = tuple[Tensor, Tensor]
+
+
+class Published(NamedTuple):
+    """Where a set is published, and how its rows and names are kept."""
+
+    url: str
+    md5: str
+    folder: str
+    train: tuple[str, ...]
+    test: tuple[str, ...]
+    names: str  # the file of the classes, one a line
+    labels: int  # bytes before the pixels; the last of them is the class
+
+    @property
+    def archive(self) -> str:
+        return self.url.rpartition("/")[2]
 
 
 class Cifar10(Data):
@@ -33,6 +41,17 @@ class Cifar10(Data):
 
     `val_size` samples of the training part are held out. The test part is the published one.
     """
+
+    kind: ClassVar[Literal["image", "table", "text", "series"]] = "image"
+    published: ClassVar = Published(
+        url="https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz",
+        md5="c32a1d4ab5d03f1284b67883e8d87530",
+        folder="cifar-10-batches-bin",
+        train=tuple(f"data_batch_{number}.bin" for number in range(1, 6)),
+        test=("test_batch.bin",),
+        names="batches.meta.txt",
+        labels=1,
+    )
 
     def __init__(
         self,
@@ -45,26 +64,27 @@ class Cifar10(Data):
     ) -> None:
         super().__init__(batch_size, split_seed, input_shape, num_classes)
         self.shape = list(input_shape)
-        self.root = cache_dir("cifar10") if root is None else Path(root).expanduser()
+        self.root = cache_dir(type(self).__name__.lower()) if root is None else Path(root).expanduser()
         self.fetch = root is None
         self.val_size = val_size
 
     def prepare_data(self) -> None:
         """Fetch and unpack what is not there."""
-        archive = self.root / ARCHIVE
-        if _binary(self.root) is not None:
+        if self._unpacked() is not None:
             return
+        this = self.published
+        archive = self.root / this.archive
         if self.fetch:
-            try:
-                download(URL, archive, MD5)
-            except DataError as problem:
-                raise DataError(
-                    f"{problem}\nwith the data at hand, say data.root=FOLDER: one with {FORMS}"
-                ) from problem
+            advice = f"with the data at hand, say data.root=FOLDER: one with {self._forms()}"
+            download(this.url, archive, this.md5, advice=advice)
         if archive.exists():
-            if not self.fetch:
-                verify(archive, MD5)
-            extract(archive, [f"{FOLDER}/{name}" for name in TRAIN + TEST], self.root / FOLDER)
+            with alone(self.root / this.folder, f"unpacking {archive.name}"):
+                if self._unpacked() is not None:
+                    return
+                if not self.fetch:
+                    verify(archive, this.md5)
+                files = [*this.train, *this.test, this.names]
+                extract(archive, [f"{this.folder}/{name}" for name in files], self.root / this.folder)
 
     def load(self) -> Parts:
         (x, y), test = self._read()
@@ -73,35 +93,62 @@ class Cifar10(Data):
         val, train = split(y, [self.val_size], self.split_seed)
         return {"train": (x[train], y[train]), "val": (x[val], y[val]), "test": test}
 
-    def _read(self) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
-        if folder := _binary(self.root):
-            return _read_binary(folder, TRAIN), _read_binary(folder, TEST)
+    def _forms(self) -> str:
+        return (
+            f"{self.published.archive}, the folder {self.published.folder}, class folders train/<class>/ and "
+            "test/<class>/ with images, or two zips of class folders whose names end in train.zip and test.zip"
+        )
+
+    def _unpacked(self) -> Path | None:
+        folders = (self.root / self.published.folder, self.root)
+        return next((folder for folder in folders if (folder / self.published.test[0]).exists()), None)
+
+    def _read(self) -> tuple[Part, Part]:
+        if folder := self._unpacked():
+            names = folder / self.published.names
+            if names.is_file():
+                self.facts.setdefault("classes", names.read_text().split())
+            return self._rows(folder, self.published.train), self._rows(folder, self.published.test)
         for train, test in (
             (self.root / "train", self.root / "test"),
             (_zip(self.root, "train"), _zip(self.root, "test")),
         ):
             if train and test and train.exists() and test.exists():
-                return read_pair(train, test, self.shape)
-        raise DataError(f"data.root is {self.root}, which has none of: {FORMS}")
+                return self._pictures(train, test)
+        raise DataError(f"data.root is {self.root}, which has none of: {self._forms()}")
+
+    def _pictures(self, train: Path, test: Path) -> tuple[Part, Part]:
+        """Two sources of pictures with the same classes, numbered by their sorted names."""
+        wish = Wish((self.shape[1], self.shape[2]), self.shape[0], exact=True)
+        pair = gather(train, wish), gather(test, wish)
+        if odd := set(pair[0].classes) ^ set(pair[1].classes):
+            there, missing = ("train", "test") if (name := min(odd)) in pair[0].classes else ("test", "train")
+            raise DataError(
+                f"data.root: class '{name}' is in the {there} part and not in the {missing} part ({train}, {test})"
+            )
+        self.facts.setdefault("classes", pair[0].classes)
+        return _whole(pair[0]), _whole(pair[1])
+
+    def _rows(self, folder: Path, names: tuple[str, ...]) -> Part:
+        row = self.published.labels + PIXELS
+        rows = []
+        for name in names:
+            try:
+                data = np.fromfile(folder / name, dtype=np.uint8)
+            except OSError as problem:
+                raise DataError(f"{folder / name} cannot be read: {problem.strerror}") from problem
+            if len(data) == 0 or len(data) % row:
+                raise DataError(f"{folder / name} has {len(data):,} bytes, no multiple of {row:,}; it is cut off")
+            rows.append(data.reshape(-1, row))
+        whole = np.concatenate(rows)
+        labels = whole[:, self.published.labels - 1].astype(np.int64)
+        return torch.from_numpy(whole[:, -PIXELS:].reshape(-1, 3, 32, 32)), torch.from_numpy(labels)
 
 
-def _binary(root: Path) -> Path | None:
-    return next((path for path in (root / FOLDER, root) if (path / TEST[0]).exists()), None)
+def _whole(pictures: Pictures) -> Part:
+    rows = pictures.rows(torch.arange(len(pictures.y)), pictures.y, in_memory=True)
+    return rows.span(0, len(rows))
 
 
 def _zip(root: Path, part: str) -> Path | None:
     return next(iter(sorted(root.glob(f"*{part}.zip"))), None)
-
-
-def _read_binary(folder: Path, names: list[str]) -> tuple[Tensor, Tensor]:
-    rows = []
-    for name in names:
-        try:
-            data = np.fromfile(folder / name, dtype=np.uint8)
-        except OSError as problem:
-            raise DataError(f"{folder / name} cannot be read: {problem.strerror}") from problem
-        if len(data) == 0 or len(data) % ROW:
-            raise DataError(f"{folder / name} has {len(data):,} bytes, no multiple of {ROW:,}; it is cut off")
-        rows.append(data.reshape(-1, ROW))
-    whole = np.concatenate(rows)
-    return torch.from_numpy(whole[:, 1:].reshape(-1, 3, 32, 32)), torch.from_numpy(whole[:, 0].astype(np.int64))

@@ -1,15 +1,17 @@
 """Fetching a file over https: resumed if it broke off, in place only when its digest is right."""
 
+import errno
 import hashlib
 import http.client
 import os
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
 from urllib.parse import urlsplit
 
+from nncli.data.lock import alone
 from nncli.data.progress import shown
 from nncli.errors import DataError
 
@@ -24,33 +26,59 @@ def cache_dir(name: str) -> Path:
     return base.absolute() / "data" / name
 
 
-def download(url: str, path: Path, md5: str, allow_http_loopback: bool = False) -> None:
-    """Fetch `url` to `path` unless it is there. What broke off stays beside it as `.part` and is resumed next time.
+def download(
+    url: str | Sequence[str], path: Path, digest: str, allow_http_loopback: bool = False, advice: str = ""
+) -> None:
+    """Fetch to `path` unless it is there, from the first of the addresses that answers.
 
-    Only https, redirects included; `allow_http_loopback` is for tests, and no YAML can set it.
+    What broke off stays beside it as `.part` and is resumed next time. `digest` is the md5 or the sha256. Two processes
+    never fetch the same twice. Only https, redirects included; `allow_http_loopback` is for tests, and no YAML can set
+    it. `advice` says what to do where there is no network.
     """
     if path.exists():
         return
+    try:
+        with alone(path, f"fetching {path.name}"):
+            if not path.exists():
+                _fetch_first([url] if isinstance(url, str) else url, path, digest, allow_http_loopback)
+    except DataError as problem:
+        raise DataError(f"{problem}\n{advice}".rstrip()) from problem
+    except OSError as problem:
+        raise DataError(
+            f"{path} cannot be written: {problem.strerror}; NN_CACHE=FOLDER keeps it elsewhere"
+        ) from problem
+
+
+def _fetch_first(urls: Sequence[str], path: Path, digest: str, allow_http_loopback: bool) -> None:
     part = path.with_name(path.name + ".part")
+    failed = []
+    for url in urls:
+        try:
+            _fetch(url, part, allow_http_loopback)
+            break
+        except (OSError, http.client.HTTPException) as problem:
+            if isinstance(problem, OSError) and problem.errno == errno.ENOSPC:
+                raise DataError(f"{path} could not be fetched: the disk is full") from problem
+            failed.append(f"{url} could not be fetched: {_reason(problem)}")
+    else:
+        raise DataError("\n".join(failed))
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _fetch(url, part, allow_http_loopback)
-    except (OSError, http.client.HTTPException) as problem:
-        raise DataError(f"{url} could not be fetched: {_reason(problem)}") from problem
-    try:
-        verify(part, md5)
+        verify(part, digest)
     except DataError:
         part.unlink()  # what is wrong cannot be resumed
         raise
     os.replace(part, path)
 
 
-def verify(path: Path, md5: str) -> None:
+def verify(path: Path, digest: str) -> None:
     """Refuse a file that has not the digest it should."""
+    kind = {32: "md5", 40: "sha1", 64: "sha256"}[len(digest)]
     with path.open("rb") as file:
-        found = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
-    if found != md5:
-        raise DataError(f"{path} has the md5 {found}, not {md5}: it is another file or a broken one; fetch it again")
+        found = hashlib.file_digest(file, lambda: hashlib.new(kind, usedforsecurity=False)).hexdigest()
+    if found != digest.lower():
+        raise DataError(
+            f"{path} has the {kind} {found}, not {digest}: it is another file or a broken one; fetch it again"
+        )
 
 
 def _fetch(url: str, part: Path, allow_http_loopback: bool) -> None:

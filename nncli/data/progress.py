@@ -26,3 +26,9 @@ def shown(items: Iterable[tuple[int, Item]], total: int | None, text: str) -> It
                 bar.start()
     finally:
         bar.stop()
+
+
+def say(text: str) -> None:
+    """One line on stderr that a person should know of while they wait."""
+    line = "".join(c if c.isprintable() else "?" for c in text)
+    Console(stderr=True, highlight=False).print(line, markup=False, soft_wrap=True)

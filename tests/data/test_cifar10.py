@@ -10,11 +10,16 @@ import pytest
 import torch
 from PIL import Image
 
-from nncli.data import cifar10
 from nncli.data.cifar10 import Cifar10
 from nncli.errors import DataError
 
+THIS = Cifar10.published
 CLASSES = ("airplane", "bird", "cat")
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NN_CACHE", str(tmp_path_factory.mktemp("cache")))
 
 
 def picture(shade: int, size: int = 32) -> bytes:
@@ -68,17 +73,17 @@ def test_class_folders(tmp_path: Path) -> None:
 
 def test_binary_files(tmp_path: Path) -> None:
     row = [[label] + [100 * label] * 1024 + [0] * 1024 + [255 - 100 * label] * 1024 for label in range(3)]
-    folder = tmp_path / cifar10.FOLDER
+    folder = tmp_path / THIS.folder
     folder.mkdir()
-    for name in cifar10.TRAIN[:4]:
+    for name in THIS.train[:4]:
         np.array(row, dtype=np.uint8).tofile(folder / name)
-    np.array(row * 2, dtype=np.uint8).tofile(folder / cifar10.TEST[0])
+    np.array(row * 2, dtype=np.uint8).tofile(folder / THIS.test[0])
     with pytest.raises(DataError, match=r"data_batch_5\.bin cannot be read"):
         read(tmp_path)
-    (folder / cifar10.TRAIN[4]).write_bytes(b"")
+    (folder / THIS.train[4]).write_bytes(b"")
     with pytest.raises(DataError, match=r"data_batch_5\.bin has 0 bytes"):
         read(tmp_path)
-    np.array(row, dtype=np.uint8).tofile(folder / cifar10.TRAIN[4])
+    np.array(row, dtype=np.uint8).tofile(folder / THIS.train[4])
     check(read(tmp_path))
 
 
@@ -115,15 +120,16 @@ def test_folder_with_nothing_known_lists_what_is(tmp_path: Path) -> None:
 
 
 def test_archive_with_a_wrong_digest_in_the_persons_folder_is_not_removed(tmp_path: Path) -> None:
-    (tmp_path / cifar10.ARCHIVE).write_bytes(b"mine")
+    (tmp_path / THIS.archive).write_bytes(b"mine")
     with pytest.raises(DataError, match="md5"):
         read(tmp_path)
-    assert (tmp_path / cifar10.ARCHIVE).read_bytes() == b"mine"
+    assert (tmp_path / THIS.archive).read_bytes() == b"mine"
 
 
 def test_offline_says_what_could_not_be_reached_and_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NN_CACHE", str(tmp_path))
-    monkeypatch.setattr(cifar10, "URL", "https://127.0.0.1:9/cifar-10-binary.tar.gz")
+    nowhere = THIS._replace(url="https://127.0.0.1:9/cifar-10-binary.tar.gz")
+    monkeypatch.setattr(Cifar10, "published", nowhere)
     with pytest.raises(DataError, match=r"(?s)127\.0\.0\.1:9.*data\.root=FOLDER"):
         Cifar10(None, 6, 3, 0, [3, 32, 32], 3).prepare_data()
 

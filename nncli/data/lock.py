@@ -1,0 +1,41 @@
+"""One process at a time makes a file; the others wait for it and find it made."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from nncli.data.progress import say
+
+
+@contextmanager
+def alone(path: Path, doing: str) -> Iterator[None]:
+    """Hold `path`.lock, waiting for whoever has it. The lock goes with its process, however that ends."""
+    try:
+        import fcntl
+    except ImportError:  # Windows has no flock; what two processes make at once is then made twice
+        yield
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = path.with_name(path.name + ".lock")
+    while True:
+        with lock.open("a") as handle:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                say(f"another process is {doing}; waiting for it")
+                fcntl.flock(handle, fcntl.LOCK_EX)
+            if not _same(handle.fileno(), lock):  # its last holder took it away while we waited
+                continue
+            try:
+                yield
+            finally:
+                lock.unlink(missing_ok=True)
+            return
+
+
+def _same(handle: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(handle), path.stat())
+    except FileNotFoundError:
+        return False
