@@ -8,6 +8,7 @@ from annotated_types import Interval, Len
 from torch import Tensor, nn
 from torch.nn import functional
 
+from nncli.transforms.box import sides
 from nncli.transforms.draw import between
 
 Zoom = Annotated[list[float], Len(2, 2)]
@@ -29,7 +30,7 @@ class Affine(nn.Module):
         self.degrees, self.shift, self.zoom, self.shear = degrees, shift, zoom, shear
 
     def forward(self, x: Tensor) -> Tensor:
-        _, _, height, width = x.shape
+        height, width = sides(x)
         turn = between(-math.radians(self.degrees), math.radians(self.degrees), x)
         slant = between(-math.radians(self.shear), math.radians(self.shear), x).tan()
         zoom = between(math.log(self.zoom[0]), math.log(self.zoom[1]), x).exp()  # halving as often as doubling
@@ -55,11 +56,13 @@ def warp(x: Tensor, back_B22: Tensor, shift_B2: Tensor, fill: float = 0.0) -> Te
 
     Matrices and shifts are in pixels; torch counts each side from -1 to 1.
     """
-    _, _, height, width = x.shape
+    height, width = sides(x)
     theta_B23 = torch.cat([back_B22, -back_B22 @ shift_B2[:, :, None]], dim=2)
     theta_B23[:, 0] /= width / 2
     theta_B23[:, 1] /= height / 2
     theta_B23[:, :, 0] *= width / 2
     theta_B23[:, :, 1] *= height / 2
     grid = functional.affine_grid(theta_B23, list(x.shape), align_corners=False)
-    return functional.grid_sample(x - fill, grid, align_corners=False) + fill
+    inside = x - fill if fill else x  # torch can only fill with 0
+    moved = functional.grid_sample(inside, grid, align_corners=False)
+    return moved.add_(fill) if fill else moved

@@ -1,7 +1,19 @@
-"""Rectangles in images, one for each sample."""
+"""The sides of images, and rectangles in them, one for each sample."""
 
 import torch
 from torch import Tensor
+
+from nncli.errors import NnError
+
+
+def sides(x: Tensor) -> tuple[int, int]:
+    """Height and width of images (B, C, H, W)."""
+    if x.dim() != 4:
+        raise NnError(
+            "transform: what it changes or mixes are images, [channels, height, width]; a sample of this data is "
+            f"{list(x.shape[1:])}; take another one, such as transform=standardize"
+        )
+    return x.shape[2], x.shape[3]
 
 
 def box(x: Tensor, top_B: Tensor, height_B: Tensor, left_B: Tensor, width_B: Tensor) -> Tensor:

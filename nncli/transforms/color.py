@@ -7,6 +7,7 @@ import torch
 from annotated_types import Ge, Gt, Interval
 from torch import Tensor, nn
 
+from nncli.transforms.box import sides
 from nncli.transforms.draw import between
 
 Change = Annotated[float, Ge(0)]
@@ -37,6 +38,7 @@ class ColorJitter(nn.Module):
         self.hue, self.white = hue, white
 
     def forward(self, x: Tensor) -> Tensor:
+        sides(x)
         brightness, contrast, saturation = (between(max(0.0, 1 - by), 1 + by, x) for by in self.changes)
         turn = between(-self.hue, self.hue, x) * 2 * math.pi
         return recolored(x, brightness, contrast, saturation, turn).clamp_(0, self.white)

@@ -7,6 +7,8 @@ from annotated_types import Ge
 from torch import Tensor, nn
 from torch.nn import functional
 
+from nncli.transforms.box import sides
+
 
 class CropFlip(nn.Module):
     """Shift each image (B, C, H, W) by up to `padding` pixels, zeros moving in, and mirror half of them.
@@ -20,7 +22,7 @@ class CropFlip(nn.Module):
         self.flip = flip
 
     def forward(self, x: Tensor) -> Tensor:
-        batch, _, height, width = x.shape
+        (height, width), batch = sides(x), len(x)
         windows = functional.pad(x, [self.padding] * 4).unfold(2, height, 1).unfold(3, width, 1)  # views, no copy
         row, column = torch.randint(2 * self.padding + 1, (2, batch), device=x.device)
         x = windows[torch.arange(batch, device=x.device), :, row, column]

@@ -6,7 +6,7 @@ import torch
 from annotated_types import Gt, Interval
 from torch import Tensor, nn
 
-from nncli.transforms.box import box
+from nncli.transforms.box import box, sides
 from nncli.transforms.draw import chosen
 from nncli.transforms.mixup import own_share
 
@@ -23,11 +23,11 @@ class CutMix(nn.Module):
 
     def forward(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         """Images and the probabilities of their classes (B, K)."""
-        batch, _, height, width = x.shape
+        height, width = sides(x)
         side = (1 - own_share(self.alpha, x)).sqrt() * chosen(self.prob, x)
         high, wide = (side * height).floor(), (side * width).floor()
-        top = torch.randint(height, (batch,), device=x.device) - (high / 2).floor()
-        left = torch.randint(width, (batch,), device=x.device) - (wide / 2).floor()
+        top = torch.randint(height, (len(x),), device=x.device) - (high / 2).floor()
+        left = torch.randint(width, (len(x),), device=x.device) - (wide / 2).floor()
         theirs = box(x, top, high, left, wide)
         own = 1 - theirs.to(y.dtype).mean((1, 2, 3))  # the part beyond the edge does not count
         return torch.where(theirs, x.roll(1, 0), x), torch.lerp(y.roll(1, 0), y, own[:, None])

@@ -6,7 +6,7 @@ import torch
 from annotated_types import Interval
 from torch import Tensor, nn
 
-from nncli.transforms.box import box
+from nncli.transforms.box import box, sides
 from nncli.transforms.draw import chosen
 
 
@@ -20,9 +20,9 @@ class Cutout(nn.Module):
         self.side, self.prob = side, prob
 
     def forward(self, x: Tensor) -> Tensor:
-        batch, _, height, width = x.shape
+        height, width = sides(x)
         size = round(self.side * min(height, width))
-        top = torch.randint(height, (batch,), device=x.device) - size // 2
-        left = torch.randint(width, (batch,), device=x.device) - size // 2
-        sides = chosen(self.prob, x) * size
-        return x.masked_fill(box(x, top, sides, left, sides), 0.0)
+        top = torch.randint(height, (len(x),), device=x.device) - size // 2
+        left = torch.randint(width, (len(x),), device=x.device) - size // 2
+        hole = chosen(self.prob, x) * size
+        return x.masked_fill(box(x, top, hole, left, hole), 0.0)

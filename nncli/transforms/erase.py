@@ -6,7 +6,7 @@ from typing import Annotated
 from annotated_types import Ge, Interval, Len
 from torch import Tensor, nn
 
-from nncli.transforms.box import box
+from nncli.transforms.box import box, sides
 from nncli.transforms.draw import between, chosen
 
 
@@ -28,7 +28,7 @@ class Erase(nn.Module):
         self.share, self.aspect, self.prob = share, aspect, prob
 
     def forward(self, x: Tensor) -> Tensor:
-        _, _, height, width = x.shape
+        height, width = sides(x)
         area = between(self.share[0], self.share[1], x) * height * width
         form = between(-math.log(self.aspect), math.log(self.aspect), x).exp()
         high = (area * form).sqrt().round().clamp(1, height) * chosen(self.prob, x)

@@ -6,6 +6,8 @@ import torch
 from annotated_types import Interval
 from torch import Tensor, nn
 
+from nncli.transforms.box import sides
+
 Share = Annotated[float, Interval(ge=0, le=1)]
 
 
@@ -17,6 +19,7 @@ class Flip(nn.Module):
         self.horizontal, self.vertical = horizontal, vertical
 
     def forward(self, x: Tensor) -> Tensor:
+        sides(x)
         for share, side in ((self.horizontal, 3), (self.vertical, 2)):
             if share:
                 x = torch.where(torch.rand(len(x), 1, 1, 1, device=x.device) < share, x.flip(side), x)

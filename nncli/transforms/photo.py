@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from nncli.transforms.affine import sheared, turned, warp
+from nncli.transforms.box import sides
 from nncli.transforms.color import recolored
 
 GREYS = 255  # posterizing and equalizing are defined on bytes
@@ -30,6 +31,7 @@ def photo_changed(x: Tensor, which_B: Tensor, strength_B: Tensor, reach: Reach, 
 
     `which` and `strength` rest in memory, so that sorting the samples into kinds waits for no GPU.
     """
+    sides(x)
     groups: list[tuple[range, Callable[[Tensor, Tensor, Tensor], Tensor]]] = [
         (range(1, 6), lambda x, kind, by: moved(x, kind, by, reach, fill)),
         (range(6, 9), lambda x, kind, by: relit(x, kind, by * reach.factor).clamp_(0, white)),

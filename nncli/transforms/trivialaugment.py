@@ -7,6 +7,7 @@ import torch
 from annotated_types import Ge, Gt
 from torch import Tensor, nn
 
+from nncli.transforms.box import sides
 from nncli.transforms.photo import Reach, photo_changed
 
 SHIFT = 32  # pixels
@@ -24,5 +25,5 @@ class TrivialAugment(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         strength = torch.rand(len(x)) * 2 - 1
-        reach = replace(REACH, shift=min(1.0, SHIFT / max(x.shape[2:])))
+        reach = replace(REACH, shift=min(1.0, SHIFT / max(sides(x))))
         return photo_changed(x, torch.randint(14, (len(x),)), strength, reach, self.fill, self.white)

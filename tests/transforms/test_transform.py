@@ -20,7 +20,9 @@ from nncli.transforms.standardize import Standardize
 from nncli.transforms.transform import Transform
 from nncli.transforms.two_view import TwoView
 
-CHOICES = {path.stem: path for path in (Path(nncli.__file__).parent.parent / "conf" / "transform").glob("*.yaml")}
+ALL = {path.stem: path for path in (Path(nncli.__file__).parent.parent / "conf" / "transform").glob("*.yaml")}
+# the others need to know more of the data than its shape
+CHOICES = {name: path for name, path in ALL.items() if "${" not in path.read_text().replace("${data.input_shape}", "")}
 assert len(CHOICES) >= 20
 STILL = {"none", "standardize", "series", "tokens", "mixup"}  # these change no input of their own accord
 
@@ -53,9 +55,9 @@ def parts(node: Any) -> Iterator[dict[str, Any]]:
             yield from parts(inner)
 
 
-@pytest.mark.parametrize("choice", sorted(CHOICES))
+@pytest.mark.parametrize("choice", sorted(ALL))
 def test_every_argument_stands_in_the_yaml(choice: str) -> None:
-    for node in parts(yaml.safe_load(CHOICES[choice].read_text())):
+    for node in parts(yaml.safe_load(ALL[choice].read_text())):
         assert node.keys() - {"_target_"} == inspect.signature(get_class(node["_target_"])).parameters.keys()
 
 
