@@ -6,8 +6,7 @@ import torch
 from nncli.config.compose import compose
 from nncli.data.base import Data, Parts
 from nncli.insight.bench import by_nn
-from nncli.run.fit import prepared
-from nncli.run.screen import Screen
+from nncli.run.assemble import settle
 
 pytestmark = [
     pytest.mark.gpu,
@@ -47,7 +46,6 @@ def test_the_same_samples_come_wherever_they_rest() -> None:
 
 
 def test_a_step_does_not_wait_for_data_on_the_gpu() -> None:
-    words = ["data=digits", "data.input_shape=auto", "data.batch_size=512", "model=resnet", "trainer.accelerator=gpu"]
-    config, _ = prepared(compose([*words, "trainer.max_steps=100", "trainer.max_epochs=1000"]), Screen("quiet"))
-    config.tree.data.input_shape = config.tree.model.input_shape = [3, 32, 32]
+    words = ["data.input_shape=[3,32,32]", "data.batch_size=512", "model=resnet", "trainer.accelerator=gpu"]
+    config = settle(compose([*words, "trainer.max_steps=100", "trainer.max_epochs=1000", "test=false"]))
     assert by_nn(config, noise("auto"), 100).waiting < 0.01
