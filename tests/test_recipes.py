@@ -9,7 +9,7 @@ import pytest
 from nncli.config.recipes import Recipe, all_recipes
 from tests.conftest import Nn
 
-NEEDS_DOWNLOAD = {"cifar10_resnet"}
+NEEDS_DOWNLOAD = {"cifar10_resnet", "mnist_cnn_epoch"}
 RECIPES = all_recipes()
 assert len(RECIPES) >= 6
 

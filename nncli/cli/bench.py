@@ -57,23 +57,11 @@ def bench(
 
 
 def _show(facts: dict[str, Any]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    console = Console(highlight=False)
     told = f"{facts['config']} · {facts['where']} · batches of {facts['batch_size']}"
-    console.print(f"{told} · median of {facts['rounds']} rounds of {facts['steps']} steps", soft_wrap=True)
-    table = Table(box=None, pad_edge=False, padding=(0, 2))
-    for heading in ("  loop", "samples/s", "ms a step", "nn is", "first step", "waits for data", "peak MB"):
-        table.add_column(heading, justify="left" if "loop" in heading else "right", no_wrap=True)
+    print(f"{told} · median of {facts['rounds']} rounds of {facts['steps']} steps")
+    print(f"  {'loop':<10}{'samples/s':>11}{'ms/step':>9}{'nn is':>9}{'first step':>12}{'data wait':>11}{'peak MB':>9}")
     for name, loop in facts["loops"].items():
-        table.add_row(
-            f"  {name}",
-            f"{loop['samples_per_s']:,.0f}",
-            f"{loop['step_ms']:.2f}",
-            f"{loop['nn_times']:.2f} ×",
-            f"{loop['first_step_s']:.2f} s",
-            f"{loop['waiting']:.1%}",
-            f"{loop['peak_mb']:,.0f}",
+        print(
+            f"  {name:<10}{loop['samples_per_s']:>11,.0f}{loop['step_ms']:>9.2f}{loop['nn_times']:>8.2f}×"
+            f"{loop['first_step_s']:>10.2f} s{loop['waiting']:>11.1%}{loop['peak_mb']:>9,.0f}"
         )
-    console.print(table)
