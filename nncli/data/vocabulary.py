@@ -60,7 +60,7 @@ class Vocabulary:
 
     def encode(self, texts: Sequence[str], max_length: int) -> tuple[Tensor, Tensor]:
         """All ids one after another, and how many each text has: 1 to `max_length`."""
-        lengths, pieces = [], []
+        lengths, pieces = [np.zeros(0, np.int64)], [np.zeros(0, np.int32)]
         for some in _batches([text[: max_length * 32] for text in texts]):  # so that a huge line costs no more
             found = self._ids(some)
             counts = np.fromiter(map(len, found), np.int64, len(found))
