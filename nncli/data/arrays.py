@@ -105,10 +105,9 @@ class Arrays(Data):
         if path.is_dir():
             file = path / f"{name}.npy"
         try:
-            found = np.load(file, mmap_mode="r", allow_pickle=False)
-            if isinstance(found, np.ndarray):
-                return found
-            with found:
+            if file.suffix != ".npz":
+                return np.load(file, mmap_mode="r", allow_pickle=False)
+            with file.open("rb") as opened, np.load(opened, allow_pickle=False) as found:
                 if name not in found:
                     raise DataError(f"{path} has no array {name}; it has {', '.join(found.files) or 'none'}")
                 return found[name]
@@ -119,10 +118,9 @@ class Arrays(Data):
             raise DataError(f"{file} cannot be read: {reason}; wanted is {FORMS}") from problem
 
     def _rows(self, x: np.ndarray, y: Tensor, which: Tensor) -> Rows:
-        size = len(which) * (x.nbytes // max(1, len(x)))
         wanted = np.uint8 if x.dtype.kind == "b" else {"f": np.float32}.get(x.dtype.kind, np.int64)
         wanted = np.uint8 if x.dtype == np.uint8 else wanted
-        if size <= limit(self.memory):
+        if x.nbytes <= limit(self.memory):
             return InMemory(torch.from_numpy(x[which.numpy()].astype(wanted, copy=False)), y)
         if x.dtype != wanted:
             text = f"{self.path}: x is {x.dtype} and larger than data.memory allows; save it as {np.dtype(wanted)}"

@@ -1,6 +1,6 @@
 """Batches cut from the rows of a part: a whole batch by index, in an order that only seed and epoch decide."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from typing import Literal
 
@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from nncli.data.rows import Rows
-from nncli.errors import DataError, NnError
+from nncli.errors import DataError, NnError, TrainingFailed
 
 AHEAD = 4  # batches that a worker prepares before they are asked for
 POOL = 50  # batches among which samples of like length are brought together
@@ -55,7 +55,7 @@ class Batches:
         micro = batch_size // accumulate  # samples of one micro-batch over all ranks
         cut = _equal(len(rows) // batch_size * accumulate, micro) if shuffle else _covering(len(rows), micro, world)
         self.bounds = [_share(low, high, rank, world) for low, high in cut][:limit]
-        self._plan: list[Tensor] = []  # the rows of each batch to come
+        self._plan: list[np.ndarray] = []  # the rows of each batch to come; a tensor would go by shared memory
         self._loader = self._prepared(workers, pin) if workers or pin else None
 
     def __len__(self) -> int:
@@ -69,8 +69,8 @@ class Batches:
         bounds = self.bounds[position:]
         if self._loader is not None:
             order = self.order(epoch) if self.shuffle else torch.arange(len(self.rows))
-            self._plan[:] = [order[low:high] for low, high in bounds]
-            yield from map(_unwrapped, self._loader)
+            self._plan[:] = [order[low:high].numpy() for low, high in bounds]
+            yield from _fetched(self._loader)
         elif self.shuffle:
             order = self.order(epoch)
             for low, high in bounds:
@@ -115,18 +115,32 @@ class _Takes(Dataset[tuple[Tensor, Tensor] | NnError]):
     def __init__(self, rows: Rows) -> None:
         self.rows = rows
 
-    def __getitem__(self, which: Tensor) -> tuple[Tensor, Tensor] | NnError:
+    def __getitem__(self, which: np.ndarray) -> tuple[Tensor, Tensor] | NnError:
         try:
-            return self.rows.take(which)
+            return self.rows.take(torch.from_numpy(which))
         except NnError as error:
             return error
 
 
-def _unwrapped(batch: tuple[Tensor, Tensor] | NnError) -> tuple[Tensor, Tensor]:
-    if isinstance(batch, NnError):
-        raise batch
-    x, y = batch
-    return x, y
+def _fetched(loader: Iterable[tuple[Tensor, Tensor] | NnError]) -> Iterator[tuple[Tensor, Tensor]]:
+    """The loader's batches; what went wrong in a worker is told as it is."""
+    batches = iter(loader)
+    while True:
+        try:
+            batch = next(batches)
+        except StopIteration:
+            return
+        except (RuntimeError, OSError, EOFError) as error:  # the last two: it died while it handed a batch over
+            if isinstance(error, RuntimeError) and "DataLoader worker" not in str(error):
+                raise
+            raise TrainingFailed(
+                "a worker process that decodes data was killed, perhaps for want of memory; nn resume goes on, "
+                "with loader.workers=1 or 0 it takes less"
+            ) from error
+        if isinstance(batch, NnError):
+            raise batch
+        x, y = batch
+        yield x, y
 
 
 def _balanced(labels: Tensor | None, count: int, generator: torch.Generator) -> Tensor:

@@ -62,7 +62,8 @@ class Folder(Data):
         if len(main.classes) < 2:
             raise DataError(f"{main.source} has the one class '{main.classes[0]}'; a net needs two to tell apart")
         given = self._on_disk(main)
-        self._of = given | self._held_out(main, given)
+        found = given | self._held_out(main, given)
+        self._of = {part: found[part] for part in ("train", "val", "test") if part in found}
         self.facts.setdefault("classes", main.classes)
         self._compare_classes(set(given))
         total = sum(pictures.nbytes for pictures in {id(p): p for p, _ in self._of.values()}.values())

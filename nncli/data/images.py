@@ -226,7 +226,7 @@ def _numbered(found: Listing) -> tuple[list[str], Tensor, np.ndarray]:
 
 def _tell_strays(source: Path, found: Listing) -> None:
     if found.strays:
-        say(f"note: {source}: {few(found.strays)} no pictures and left out")
+        say(f"note: {source}: {few(found.strays)}: no picture, left out")
 
 
 def _digest(*parts: object) -> str:

@@ -62,14 +62,14 @@ def listing(source: Path) -> Listing:
     else:
         part_names = [""] * len(names)
     if homeless := [name for name, parts in zip(names, folders, strict=True) if not parts]:
-        raise DataError(f"{source}: {few(homeless)} in no class folder; put each picture into the folder of its class")
+        raise DataError(f"{source}: in no class folder: {few(homeless)}; put each picture into the folder of its class")
     return Listing(names, [parts[0] for parts in folders], part_names, strays)
 
 
 def few(names: list[str]) -> str:
-    """The first of many names, with the verb that follows them."""
+    """The first of many names, and how many more there are."""
     more = f" and {len(names) - SHOWN:,} more" if len(names) > SHOWN else ""
-    return f"{', '.join(names[:SHOWN])}{more} {'is' if len(names) == 1 else 'are'}"
+    return ", ".join(names[:SHOWN]) + more
 
 
 def _shared(folders: set[tuple[str, ...]]) -> int:

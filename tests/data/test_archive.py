@@ -1,7 +1,9 @@
 """Hostile archives write nothing."""
 
 import io
+import stat
 import tarfile
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -75,3 +77,57 @@ def test_missing_file_is_named(tmp_path: Path) -> None:
     archive = write(tmp_path / "a.tar.gz", [file("set/one.bin")])
     with pytest.raises(DataError, match=r"no file set/two\.bin"):
         extract(archive, ["set/two.bin"], tmp_path / "set")
+
+
+def zipped(path: Path, names: list[str], mode: int = 0, data: bytes = b"data") -> Path:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in names:
+            member = zipfile.ZipInfo(name)
+            member.external_attr, member.compress_type = mode << 16, zipfile.ZIP_DEFLATED
+            archive.writestr(member, data)
+    return path
+
+
+def test_named_files_of_a_zip_come_out(tmp_path: Path) -> None:
+    extract(zipped(tmp_path / "a.zip", ["set/one.bin", "set/two.bin"]), ["set/two.bin"], tmp_path / "set")
+    assert everything(tmp_path) == ["a.zip", "set", "set/two.bin"]
+    assert (tmp_path / "set/two.bin").read_bytes() == b"data"
+
+
+@pytest.mark.parametrize("name", ["../canary", "set/../../canary", "/tmp/canary", "C:\\canary"])
+def test_hostile_name_in_a_zip_writes_nothing(tmp_path: Path, name: str) -> None:
+    inside = tmp_path / "root"
+    inside.mkdir()
+    archive = zipped(inside / "a.zip", ["set/one.bin", name])
+    with pytest.raises(DataError, match="was refused"):
+        extract(archive, ["set/one.bin"], inside / "set")
+    assert everything(tmp_path) == ["root", "root/a.zip"]
+
+
+def test_link_in_a_zip_is_refused(tmp_path: Path) -> None:
+    archive = zipped(tmp_path / "a.zip", ["set/one.bin"], mode=stat.S_IFLNK | 0o777, data=b"../../canary")
+    with pytest.raises(DataError, match="neither a file nor a folder"):
+        extract(archive, ["set/one.bin"], tmp_path / "set")
+    assert everything(tmp_path) == ["a.zip"]
+
+
+def test_archives_that_unpack_to_too_much_are_refused(tmp_path: Path) -> None:
+    large = zipped(tmp_path / "a.zip", ["set/one.bin"], data=bytes(1 << 20))
+    member = tarfile.TarInfo("set/one.bin")
+    member.size = 1 << 20
+    with tarfile.open(tmp_path / "b.tar.gz", "w:gz") as tar:
+        tar.addfile(member, io.BytesIO(bytes(1 << 20)))
+    for archive in (large, tmp_path / "b.tar.gz"):
+        with pytest.raises(DataError, match=r"1,048,576 bytes in .* more than it may hold"):
+            extract(archive, ["set/one.bin"], tmp_path / "set", largest=1 << 19)
+    assert everything(tmp_path) == ["a.zip", "b.tar.gz"]
+
+
+def test_broken_zip_leaves_no_half_folder(tmp_path: Path) -> None:
+    archive = zipped(tmp_path / "a.zip", ["set/one.bin"], data=bytes(range(256)) * 40)
+    whole = bytearray(archive.read_bytes())
+    whole[60] ^= 255
+    archive.write_bytes(whole)
+    with pytest.raises(DataError, match=r"a\.zip could not be unpacked"):
+        extract(archive, ["set/one.bin"], tmp_path / "set")
+    assert everything(tmp_path) == ["a.zip"]

@@ -11,6 +11,7 @@ import torch
 from PIL import Image
 
 from nncli.data.cifar10 import Cifar10
+from nncli.data.cifar100 import Cifar100
 from nncli.errors import DataError
 
 THIS = Cifar10.published
@@ -85,6 +86,19 @@ def test_binary_files(tmp_path: Path) -> None:
         read(tmp_path)
     np.array(row, dtype=np.uint8).tofile(folder / THIS.train[4])
     check(read(tmp_path))
+
+
+def test_the_hundred_classes_have_two_labels_a_row(tmp_path: Path) -> None:
+    this = Cifar100.published
+    rows = np.array([[7, label] + [label] * 3072 for label in range(3)] * 4, dtype=np.uint8)
+    for name in (*this.train, *this.test):
+        rows.tofile(tmp_path / name)
+    (tmp_path / this.names).write_text("apple\naquarium_fish\nbaby\n")
+    data = Cifar100(str(tmp_path), 6, 3, 0, [3, 32, 32], 3)
+    data.setup()
+    x, y = data.parts["test"].span(0, 12)
+    assert torch.equal(x[:, 2, 31, 31].long(), y)
+    assert data.facts["classes"] == ["apple", "aquarium_fish", "baby"]
 
 
 def test_corrupt_image_is_named(tmp_path: Path) -> None:

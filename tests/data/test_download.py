@@ -3,6 +3,7 @@
 import hashlib
 import re
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -22,6 +23,7 @@ class Site(ThreadingHTTPServer):
     ranges: list[str | None]
     away: str
     honours_range = True
+    slow = 0.0
 
     @property
     def url(self) -> str:
@@ -34,6 +36,7 @@ class Answer(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         asked = self.headers.get("Range")
         self.server.ranges.append(asked)
+        time.sleep(self.server.slow)
         if self.path == "/away":
             self.send_response(302)
             self.send_header("Location", self.server.away)
@@ -87,6 +90,28 @@ def test_broken_download_goes_on_next_time(site: Site, tmp_path: Path, honours_r
     assert names(tmp_path) == ["data.bin.part"]
     download(f"{site.url}/whole", tmp_path / "data.bin", MD5, allow_http_loopback=True)
     assert site.ranges[-1] == "bytes=524288-"
+    assert (tmp_path / "data.bin").read_bytes() == BODY
+
+
+def test_two_that_want_the_same_fetch_it_once(site: Site, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    site.slow = 0.3
+    both = [
+        threading.Thread(target=download, args=(f"{site.url}/whole", tmp_path / "data.bin", MD5, True))
+        for _ in range(2)
+    ]
+    for thread in both:
+        thread.start()
+    for thread in both:
+        thread.join()
+    assert site.ranges == [None]
+    assert names(tmp_path) == ["data.bin"]
+    assert "another process is fetching data.bin; waiting for it" in capsys.readouterr().err
+
+
+def test_the_next_address_is_asked_where_the_first_is_gone(site: Site, tmp_path: Path) -> None:
+    sha256 = hashlib.sha256(BODY).hexdigest()
+    urls = ["http://127.0.0.1:9/whole", f"{site.url}/whole"]
+    download(urls, tmp_path / "data.bin", sha256, allow_http_loopback=True)
     assert (tmp_path / "data.bin").read_bytes() == BODY
 
 

@@ -1,0 +1,100 @@
+"""Batches that worker processes decode: the same samples in the same order, and no process left behind."""
+
+import os
+import signal
+import time
+from itertools import chain
+from pathlib import Path
+
+import pytest
+from torch import Tensor
+
+from nncli.data.batches import Batches
+from nncli.data.rows import Rows
+from nncli.errors import TrainingFailed
+
+COUNT = 60
+
+
+class Slow(Rows):
+    """Rows that take a while and say which process took them."""
+
+    decodes = True
+
+    def __init__(self, notes: Path | None = None) -> None:
+        self.notes = notes
+
+    def __len__(self) -> int:
+        return COUNT
+
+    def take(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        if self.notes:
+            (self.notes / str(os.getpid())).touch()
+            time.sleep(0.02)
+        return rows[:, None].float(), rows.clone()
+
+    @property
+    def nbytes(self) -> int:
+        return COUNT
+
+
+def seen(batches: Batches, epochs: int = 1) -> list[list[int]]:
+    return [y.tolist() for _ in range(epochs) for _, y in batches]
+
+
+def cut(workers: int, rank: int = 0, world: int = 1, rows: Rows | None = None) -> Batches:
+    return Batches(rows or Slow(), 8, shuffle=True, seed=5, rank=rank, world=world, workers=workers)
+
+
+@pytest.mark.parametrize("world", [1, 2])
+def test_two_epochs_are_the_same_with_any_number_of_workers(world: int) -> None:
+    order = [Batches(Slow(), 8, shuffle=True, seed=5).order(epoch) for epoch in range(2)]
+    steps = [o[low : low + 8].tolist() for o in order for low in range(0, 56, 8)]
+    for workers in (0, 1, 2):
+        ranks = [seen(cut(workers, rank, world), epochs=2) for rank in range(world)]
+        assert [[*chain(*parts)] for parts in zip(*ranks, strict=True)] == steps, f"{workers} workers"
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_resume_inside_an_epoch_goes_on_with_the_same_samples(workers: int) -> None:
+    whole = seen(cut(0), epochs=2)
+    again = cut(workers)
+    again.start = (0, 3)
+    assert seen(again, epochs=2) == whole[3:]
+
+
+def test_a_killed_worker_ends_it_in_time_and_leaves_no_process(tmp_path: Path) -> None:
+    batches = iter(cut(2, rows=Slow(tmp_path)))
+    next(batches)
+    while len(workers := [int(path.name) for path in tmp_path.iterdir()]) < 2:
+        time.sleep(0.01)
+    assert os.getpid() not in workers
+    os.kill(workers[0], signal.SIGKILL)
+    began = time.monotonic()
+    with pytest.raises(TrainingFailed, match=r"a worker process that decodes data was killed.*nn resume"):
+        list(batches)
+    assert time.monotonic() - began < 10
+    del batches
+    while any(alive(worker) for worker in workers):
+        assert time.monotonic() - began < 10, "a worker is left"
+        time.sleep(0.05)
+
+
+def test_workers_end_with_the_process_that_made_them(tmp_path: Path) -> None:
+    if (child := os.fork()) == 0:
+        batches = iter(cut(1, rows=Slow(tmp_path)))
+        next(batches)
+        os.kill(os.getpid(), signal.SIGKILL)
+    os.waitpid(child, 0)
+    (worker,) = (int(path.name) for path in tmp_path.iterdir())
+    began = time.monotonic()
+    while alive(worker):
+        assert time.monotonic() - began < 20, "the worker lives on"
+        time.sleep(0.1)
+
+
+def alive(process: int) -> bool:
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] not in ("Z", "X")
+    except OSError:
+        return False
