@@ -1,5 +1,6 @@
 """A checked node as a live object: the only place where Hydra builds anything."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -67,10 +68,15 @@ def _told(error: Exception, config: Config, at: str) -> NnError:
     if isinstance(cause, NnError):
         return cause
     key = next((line.split(":", 1)[1].strip() for line in str(error).splitlines() if "full_key:" in line), "") or at
-    key = _set_at(config, key.replace("[", ".").replace("]", ""))
+    key = _set_at(config, _dotted(key))
     section = OmegaConf.select(config.tree, key) if key else None
     target = section.get("_target_", "") if isinstance(section, DictConfig) else ""
     return ConfigError([_problem(config, key, target, _complaint(cause))])
+
+
+def _dotted(key: str) -> str:
+    """Hydra writes items of a list as `augment[0]` or `augment0`."""
+    return re.sub(r"(?<=[a-z_])(\d+)(?=\.|$)", r".\1", key.replace("[", ".").replace("]", ""))
 
 
 def _set_at(config: Config, key: str) -> str:

@@ -124,7 +124,11 @@ def try_one_batch(parts: Parts) -> None:
     parts.task.eval()
     try:
         with torch.no_grad():
+            if augmented := getattr(parts.task.transform, "augmented", None):
+                augmented(x)
             loss = parts.task.training_step((x, y), 0)
+    except NnError:
+        raise
     except Exception as error:  # a net of the person's own may raise anything
         why = f"{type(error).__name__}: {error}".splitlines()[0]
         raise NnError(

@@ -10,6 +10,8 @@ from torch import Tensor, distributed, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
+from nncli.errors import NnError
+
 Batch = tuple[Tensor, Tensor]
 
 
@@ -29,6 +31,7 @@ class Task(LightningModule):
     """
 
     metrics: ClassVar[tuple[str, ...]]
+    mixes: ClassVar[bool] = False  # whether training calls `transform.mix`
 
     def __init__(
         self,
@@ -70,6 +73,8 @@ class Task(LightningModule):
 
     def fit_statistics(self, rows: Rows) -> None:
         """Take the scale of the inputs, and of a measured target, from the training part."""
+        if getattr(self.transform, "mix", None) is not None and not self.mixes:
+            raise NnError("transform.mix is for task=classification; set transform.mix=null")
         if fit := getattr(self.transform, "fit", None):
             fit(rows.inputs)
 

@@ -22,6 +22,7 @@ class Classification(Task):
     """
 
     metrics: ClassVar[tuple[str, ...]] = ("loss", "accuracy")
+    mixes: ClassVar[bool] = True
     weight_of_class: Tensor | None
 
     def __init__(
