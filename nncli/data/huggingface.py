@@ -78,6 +78,7 @@ class HuggingFace(Data):
         inputs, target = self._columns(train)
         self._found = {"revision": revision, "input": inputs if len(inputs) > 1 else inputs[0], "target": target}
         y = {split: self._answers(every[split], target, split) for split in dict.fromkeys(used.values())}
+        _check_classes(y[used["train"]], f"{self.path}, split {used['train']}", self.samples)
         self._divide(used, y, train)
         x = {split: self._inputs(every[split], inputs, split) for split in y}
         texts = {split: some for split, some in x.items() if isinstance(some, list)}
@@ -212,10 +213,13 @@ class HuggingFace(Data):
             raise DataError(
                 f"{self.path}, split {split}, row {odd:,} is of class '{labels[odd]}', which the training split has not"
             )
-        if len(names) < 2:
-            more = "; the first ones only are read, take more data.samples" if self.samples else ""
-            raise DataError(f"{self.path}: all samples of split {split} are of one class, '{labels[0]}'{more}")
         return torch.tensor([number[label] for label in labels])
+
+
+def _check_classes(y: Tensor, name: str, samples: int | None) -> None:
+    if not y.is_floating_point() and len(y) and len(y.unique()) == 1:
+        more = "; it may be sorted by class: take more than data.samples" if samples else ""
+        raise DataError(f"{name}: all {len(y):,} samples are of one class; there is nothing to tell apart{more}")
 
 
 def _unanswered(data: "Dataset", target: str) -> bool:

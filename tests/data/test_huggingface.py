@@ -137,6 +137,7 @@ def test_a_folder_of_files_trains_and_is_judged(tmp_path: Path) -> None:
         ({"val_split": "dev"}, r"data\.val_split is dev; .* has train"),
         ({"num_classes": 3}, r"data\.num_classes is 3"),
         ({"samples": 3, "batch_size": 2}, "part has no samples"),
+        ({"samples": 1}, r"split train: all 1 samples are of one class.*sorted by class: take more than data\.samples"),
     ],
 )
 def test_what_is_wrong_is_named(tmp_path: Path, changed: dict[str, Any], message: str) -> None:
