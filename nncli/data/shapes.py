@@ -13,7 +13,7 @@ from nncli.errors import DataError
 NAMES = ["circle", "square", "triangle"]
 SQUARE = np.sqrt(np.pi) / 2  # from the middle to a side, for the area of a circle of radius 1
 TRIANGLE = np.sqrt(np.pi / np.sqrt(27))  # the same of a triangle, whose corners are twice as far
-SMALLEST = 6  # pixels; a smaller picture shows no shape
+SMALLEST = 16  # pixels; a smaller picture has no room for the largest shape
 PIECE = 2048  # pictures drawn at a time, to bound memory
 
 
@@ -55,10 +55,9 @@ class Shapes(Data):
     def _draw(self, labels: np.ndarray, generator: np.random.Generator) -> np.ndarray:
         channels, height, width = self.picture
         count, side = len(labels), min(height, width)
-        radius = generator.uniform(0.18, 0.3, (count, 1, 1)) * side
-        middle = [
-            generator.uniform(2 * TRIANGLE * radius, extent - 2 * TRIANGLE * radius) for extent in (height, width)
-        ]
+        radius = generator.uniform(0.18, 0.28, (count, 1, 1)) * side
+        reach = 2 * TRIANGLE * radius + 1  # to the furthest corner, and a pixel of ground
+        middle = [generator.uniform(reach, extent - reach) for extent in (height, width)]
         down, right = np.arange(height)[:, None] + 0.5 - middle[0], np.arange(width) + 0.5 - middle[1]
         angle = generator.uniform(0, 2 * np.pi, (count, 1, 1)) * self.turn
         x = np.cos(angle) * right + np.sin(angle) * down

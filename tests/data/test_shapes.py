@@ -51,7 +51,7 @@ def test_shapes_lie_within_the_picture_and_tell_nothing_by_their_area() -> None:
     assert not edge.any(), "the outermost pixels are ground"
     area = torch.stack([drawn.flatten(1).sum(1)[y == kind].double().mean() for kind in range(3)])
     assert area.max() / area.min() < 1.15
-    low, high = (math.pi * (40 * share) ** 2 for share in (0.18, 0.3))
+    low, high = (math.pi * (40 * share) ** 2 for share in (0.18, 0.28))
     assert low < area.mean() < high
 
 
@@ -92,5 +92,5 @@ def test_an_mlp_tells_upright_shapes_apart_in_seconds() -> None:
 
 @pytest.mark.parametrize("shape", [[2, 28, 28], [28, 28], [1, 4, 28]], ids=str)
 def test_a_picture_that_cannot_be_drawn_is_refused(shape: list[int]) -> None:
-    with pytest.raises(DataError, match=r"data\.input_shape is \[.*each side 6 or more"):
+    with pytest.raises(DataError, match=r"data\.input_shape is \[.*each side 16 or more"):
         shapes(input_shape=shape)
