@@ -11,7 +11,7 @@ from torch import Tensor
 from nncli.data.archive import extract
 from nncli.data.base import Data, Parts
 from nncli.data.download import cache_dir, download, verify
-from nncli.data.images import Pictures, Wish, gather
+from nncli.data.images import Wish, gather
 from nncli.data.lock import alone
 from nncli.data.split import split
 from nncli.errors import DataError
@@ -127,7 +127,7 @@ class Cifar10(Data):
                 f"data.root: class '{name}' is in the {there} part and not in the {missing} part ({train}, {test})"
             )
         self.facts.setdefault("classes", pair[0].classes)
-        return _whole(pair[0]), _whole(pair[1])
+        return pair[0].whole(), pair[1].whole()
 
     def _rows(self, folder: Path, names: tuple[str, ...]) -> Part:
         row = self.published.labels + PIXELS
@@ -143,11 +143,6 @@ class Cifar10(Data):
         whole = np.concatenate(rows)
         labels = whole[:, self.published.labels - 1].astype(np.int64)
         return torch.from_numpy(whole[:, -PIXELS:].reshape(-1, 3, 32, 32)), torch.from_numpy(labels)
-
-
-def _whole(pictures: Pictures) -> Part:
-    rows = pictures.rows(torch.arange(len(pictures.y)), pictures.y, in_memory=True)
-    return rows.span(0, len(rows))
 
 
 def _zip(root: Path, part: str) -> Path | None:

@@ -96,6 +96,11 @@ class Pictures:
     def nbytes(self) -> int:
         return len(self.y) * self.form.channels * self.form.height * self.form.width
 
+    def whole(self) -> tuple[Tensor, Tensor]:
+        """All pixels and labels; pages of the file are read when they are looked at, and written to by nobody."""
+        assert self.kept is not None
+        return torch.from_numpy(np.load(self.kept / "x.npy", mmap_mode="c")), self.y
+
     def rows(self, which: Tensor, labels: Tensor, in_memory: bool) -> Rows:
         """Some of the pictures, with `labels` of their own."""
         if self.kept is None:
