@@ -12,6 +12,11 @@ def shipped(name: str) -> Path:
     return inside if inside.is_dir() else _PACKAGE.parent / name
 
 
+def start() -> Path:
+    """The files that `nn init` copies; each ends in .txt here, so that no tool takes them for its own."""
+    return _PACKAGE / "start"
+
+
 def own(name: str) -> Path:
     """The user's own `./conf` or `./recipes`; it need not exist."""
     return Path.cwd() / name

@@ -40,6 +40,15 @@ def complete_recipes(incomplete: str) -> Offers:
     return [(name, _headline(path)) for name, path in shelf.recipes().items() if name.startswith(incomplete)]
 
 
+def complete_data(incomplete: str, ctx: typer.Context | None = None) -> Offers:
+    """Names of sets where the first word stands; words after it."""
+    words = complete_words(incomplete, ctx)
+    if (ctx and ctx.params.get("words")) or "=" in incomplete:
+        return words
+    sets = [(text.removeprefix("data="), about) for text, about in _choices("data")]
+    return [*((name, about) for name, about in sets if name.startswith(incomplete)), *words]
+
+
 def complete_runs(incomplete: str) -> Offers:
     """`last`, and the runs there are, the newest first."""
     from nncli.paths import runs_dir

@@ -6,9 +6,10 @@ from typing import Annotated
 
 import typer
 
-from nncli.cli import config, recipes, runs
+from nncli.cli import config, data, recipes, runs
 from nncli.cli.bench import bench
 from nncli.cli.env import env
+from nncli.cli.init import init
 from nncli.cli.judge import judge
 from nncli.cli.train import resume, train
 from nncli.errors import ConfigError, NnError, Stopped
@@ -40,9 +41,11 @@ def _root(
 app.command()(train)
 app.command()(resume)
 app.command(name="eval")(judge)
+app.add_typer(data.app, name="data")
 app.add_typer(recipes.app, name="recipes")
 app.add_typer(config.app, name="config")
 app.add_typer(runs.app, name="runs")
+app.command()(init)
 app.command()(bench)
 app.command()(env)
 

@@ -1,10 +1,14 @@
 """The arguments and options that several verbs share."""
 
-from typing import Annotated
+import sys
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from nncli.cli.complete import complete_runs, complete_words
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 Words = Annotated[
     list[str] | None,
@@ -32,3 +36,10 @@ Trust = Annotated[
     list[str] | None,
     typer.Option("--trust", metavar="PACKAGE", help="Allow classes of this package of yours.", show_default=False),
 ]
+
+
+def console() -> "Console":
+    """Where tables are printed: wide where no terminal cuts them."""
+    from rich.console import Console
+
+    return Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 200)

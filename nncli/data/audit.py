@@ -42,6 +42,7 @@ class Audit:
     where: Callable[[str, int], str]  # part and row -> file and row
     classes: list[str] | None = None
     decode: bool = False  # whether to look at samples that must be decoded from files first
+    gaps: bool = False  # whether NaN stands for a missing value of the inputs
 
     def findings(self) -> list[Finding]:
         """Everything, what is wrong first."""
@@ -56,20 +57,22 @@ class Audit:
     def numbers(self) -> Iterator[Finding]:
         """Values that are no finite number."""
         for name, rows in self.compared().items():
-            for what, bad in zip(("inputs", "targets"), _not_finite(rows), strict=True):
+            for what, bad in zip(("inputs", "targets"), _not_finite(rows, self.gaps), strict=True):
                 if len(bad):
-                    text = f"{what} of the {name} part hold NaN or infinite values"
+                    text = f"{what} of the {name} part hold values that are no finite number"
                     places = [self.where(name, row) for row in bad[:PLACES].tolist()]
                     yield Finding("wrong", "not finite", text, "finite numbers", len(bad), places)
 
     def labels(self) -> Iterator[Finding]:
         """Labels that are no class."""
-        for name, y in self._labels().items() if self.num_classes is not None else ():
-            bad = np.flatnonzero((y < 0) | (y >= self.num_classes))
+        if (top := self.num_classes) is None:
+            return
+        for name, y in self._labels().items():
+            bad = np.flatnonzero((y < 0) | (y >= top))
             if bad.size:
                 odd = ", ".join(map(str, np.unique(y[bad])[:NAMED].tolist()))
                 text = f"labels of the {name} part are no class: {odd}"
-                bound = f"0 to {self.num_classes - 1}, since data.num_classes is {self.num_classes}"
+                bound = f"0 to {top - 1}, since data.num_classes is {top}"
                 places = [self.where(name, row) for row in bad[:PLACES].tolist()]
                 yield Finding("wrong", "label out of range", text, bound, bad.size, places)
 
@@ -172,15 +175,15 @@ class Audit:
         return ", ".join(few) + (f" and {len(numbers) - NAMED:,} more" if len(numbers) > NAMED else "")
 
 
-def _not_finite(rows: Rows) -> tuple[Tensor, Tensor]:
+def _not_finite(rows: Rows, gaps: bool) -> tuple[Tensor, Tensor]:
     """The rows with a value that is no finite number, in their inputs and in their targets."""
     none = torch.empty(0, dtype=torch.int64)
     bad = ([none], [none])
     at = 0
     if any(values.is_floating_point() for values in rows.span(0, 1)):
         for batch in rows.chunks():
-            for values, found in zip(batch, bad, strict=True):
-                if values.is_floating_point() and not (fine := values.isfinite()).all():
+            for values, found, may in zip(batch, bad, (gaps, False), strict=True):
+                if values.is_floating_point() and not (fine := values.isfinite() | (values.isnan() & may)).all():
                     found.append((~fine.reshape(len(values), -1).all(dim=1)).nonzero()[:, 0] + at)
             at += len(batch[1])
     return torch.cat(bad[0]), torch.cat(bad[1])

@@ -3,12 +3,12 @@
 N rows, F columns. Large parts are judged on evenly spaced rows.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 import torch
 
-from nncli.data.audit import Finding
+from nncli.data.audit import PLACES, Finding
 from nncli.data.rows import Rows
 
 SAMPLE = 50_000  # rows of a part that are looked at
@@ -16,6 +16,9 @@ TELLS = 0.01  # share of wrong answers from one column alone that is too good to
 LINE = 0.9995  # correlation of a column with a measured target that is too good to be true
 DRIFT = 0.2  # largest distance between the distributions of a column in two parts
 SURE = 1.95  # such a distance, times this size, comes by chance once in 1,000 columns (Smirnov 1948)
+
+GAPS = 0.5  # share of missing values beyond which a column may not be worth its place
+FEW = 20  # rows from which a column cannot be said to tell anything
 
 Name = Callable[[int], str]
 
@@ -26,25 +29,47 @@ def column_findings(parts: Mapping[str, Rows], name: Name) -> Iterator[Finding]:
     if "train" not in drawn or any(x.ndim != 2 for x, _ in drawn.values()):
         return
     train, y = drawn["train"]
-    flat = _constant(parts["train"])
-    for column in flat:
-        text = f"{name(column)} has one value only in the train part"
-        yield Finding("look", "constant column", text, "2 values or more", len(parts["train"]))
-    whole = [column for column in range(train.shape[1]) if column not in flat and np.isfinite(train[:, column]).all()]
-    for column in whole:
-        if y is not None and (how := tells(train[:, column], y)):
-            text = f"{name(column)} alone {how}: is it a copy of the target, or made from it?"
-            yield Finding("look", "tells the target", text, f"more than {TELLS:.0%} wrong answers", len(parts["train"]))
-    for part in (part for part in drawn if part != "train"):
-        for column in whole:
-            if (far := distance(train[:, column], drawn[part][0][:, column])) > 0:
-                text = f"{name(column)} is distributed otherwise in the {part} part than in the train part"
+    count, flat = len(parts["train"]), _constant(parts["train"])
+    for place, column in enumerate(train.T):
+        if place in flat:
+            text = f"{name(place)} has one value only in the train part"
+            yield Finding("look", "constant column", text, "2 values or more", count)
+            continue
+        known = np.isfinite(column)
+        if (missing := 1 - known.mean()) > GAPS:
+            text = f"{name(place)} is missing in {missing:.0%} of the train part"
+            yield Finding("look", "mostly missing", text, f"up to {GAPS:.0%}", round(missing * count))
+        if y is not None and known.sum() >= FEW and (how := tells(column[known], y[known])):
+            text = f"{name(place)} alone {how}: is it a copy of the target, or made from it?"
+            yield Finding("look", "tells the target", text, f"more than {TELLS:.0%} wrong answers", int(known.sum()))
+        for part in (part for part in drawn if part != "train"):
+            other = drawn[part][0][:, place]
+            if (far := distance(column[known], other[np.isfinite(other)])) > 0:
+                text = f"{name(place)} is distributed otherwise in the {part} part than in the train part"
                 bound = f"a Kolmogorov-Smirnov distance up to {DRIFT}; it is {far:.2f}"
                 yield Finding("look", "drift", text, bound, len(parts[part]))
 
 
+def unseen_categories(
+    parts: Mapping[str, Rows], codes: Sequence[int], name: Name, where: Callable[[str, int], str]
+) -> Iterator[Finding]:
+    """Rows of categories, whose code 0 stands for what training has not, where the train part has no 0 of its own."""
+    if not codes or "train" not in parts:
+        return
+    zero = {part: torch.cat([x[:, list(codes)] == 0 for x, _ in rows.chunks()]) for part, rows in parts.items()}
+    for part in (part for part in zero if part != "train"):
+        for place, code in enumerate(codes):
+            rows = zero[part][:, place].nonzero()[:, 0]
+            if len(rows) and not zero["train"][:, place].any():
+                text = f"{name(code)} is missing in the {part} part, or has values that never occur in training"
+                places = [where(part, row) for row in rows[:PLACES].tolist()]
+                yield Finding("look", "unseen category", text, "values of the train part", len(rows), places)
+
+
 def distance(a: np.ndarray, b: np.ndarray) -> float:
     """The Kolmogorov-Smirnov distance of two samples where it is large and no chance; else 0."""
+    if not len(a) or not len(b):
+        return 0.0
     values = np.concatenate([a, b])
     at_a, at_b = (np.searchsorted(np.sort(some), values, side="right") / len(some) for some in (a, b))
     far = float(np.abs(at_a - at_b).max())

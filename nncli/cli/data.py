@@ -1,0 +1,179 @@
+"""`nn data`: ls, get, show, check."""
+
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from nncli.cli.complete import complete_data
+from nncli.cli.options import Json, Trust, console
+
+if TYPE_CHECKING:
+    from nncli.config.compose import Config
+    from nncli.data.audit import Finding
+    from nncli.data.base import Data
+
+app = typer.Typer(help="Look at the sets of data: list, fetch, show, check them.", no_args_is_help=True)
+Words = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="WORD",
+        help="A set's name, or words as for nn train: data=csv data.path=x.csv data.target=y.",
+        autocompletion=complete_data,
+        show_default=False,
+    ),
+]
+Part = Annotated[Literal["train", "val", "test"], typer.Option(help="Which part to look into.")]
+Augmented = Annotated[bool, typer.Option("--augmented", help="Draw the same samples as the transform changes them.")]
+Out = Annotated[str, typer.Option(metavar="FILE", help="Where the picture is saved.", show_default=False)]
+Decode = Annotated[bool, typer.Option("--all", help="Also compare samples that must be decoded from files first.")]
+
+
+@app.command()
+def ls(json: Json = False) -> None:
+    """List the sets of data, their kind, and whether they are here.
+
+    \b
+    nn data ls
+    """
+    import json as jsons
+    from dataclasses import asdict
+
+    from nncli.insight.sets import choices
+
+    found = list(choices())
+    if json:
+        print(jsons.dumps([asdict(choice) for choice in found], ensure_ascii=False))
+        return
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table.grid(padding=(0, 2))
+    for choice in found:
+        name = Text(choice.name, style="bold").append(" (yours)" if choice.is_own else "", style="")
+        table.add_row(name, Text(choice.kind), Text(choice.state), Text(choice.title))
+    console().print(table)
+
+
+@app.command()
+def get(words: Words = None, trust: Trust = None) -> None:
+    """Fetch what a set needs from the network, and say where it lies.
+
+    \b
+    nn data get digits
+    """
+    from nncli.cli.show_data import in_bytes
+    from nncli.insight.source import composed, lies, source
+    from nncli.paths import shown
+
+    data = source(composed(words or [], trust or ()))
+    before = lies(data)
+    data.prepare_data()
+    place = lies(data)
+    if place is None:
+        print("nothing to fetch")
+        return
+    size = sum(file.stat().st_size for file in [place, *place.rglob("*")] if file.is_file())
+    print(f"{'is here' if before else 'fetched'}: {shown(place)} ({in_bytes(size)})")
+
+
+@app.command()
+def show(
+    words: Words = None,
+    part: Part = "train",
+    augmented: Augmented = False,
+    out: Out = "",
+    json: Json = False,
+    trust: Trust = None,
+) -> None:
+    """Show what a set holds: counts, shapes, classes, and its pictures, columns or texts.
+
+    \b
+    nn data show digits
+    nn data show recipe=wine_mlp --part val
+    nn data show digits transform=crop_flip --augmented
+    """
+    import json as jsons
+
+    from nncli.cli.show_data import draw, tell
+    from nncli.errors import NnError
+    from nncli.insight.look import described
+    from nncli.insight.source import title
+
+    config, data = _loaded(words or [], trust or (), augmented)
+    if part not in data.parts:
+        raise NnError(f"this data has no {part} part; it has: {', '.join(data.parts)}")
+    told = {"name": title(words or [], config), **described(data, part)}
+    screen = console()
+    picture, strip = draw(config, data, told, out, augmented, screen)
+    if picture is not None:
+        told["picture"] = str(picture)
+    if json:
+        print(jsons.dumps(told, ensure_ascii=False))
+    else:
+        tell(told, screen, data, strip)
+
+
+@app.command()
+def check(words: Words = None, decode: Decode = False, json: Json = False, trust: Trust = None) -> None:
+    """Look for what is wrong with a set: leaks, copies, odd labels and columns. Exit code 1 if something is.
+
+    \b
+    nn data check wine
+    """
+    import json as jsons
+    from dataclasses import asdict
+
+    from nncli.insight.findings import findings
+    from nncli.insight.source import composed, source
+    from nncli.run.train import hushed
+
+    data = source(composed(words or [], trust or ()))
+    with hushed():
+        data.prepare_data()
+        found, parts = findings(data, decode)
+    wrong = any(finding.severity == "wrong" for finding in found)
+    skipped = [name for name, rows in parts.items() if rows.decodes and not decode]
+    if json:
+        counts = {name: len(rows) for name, rows in parts.items()}
+        facts = {"wrong": wrong, "parts": counts, "skipped": skipped}
+        print(jsons.dumps({**facts, "findings": [asdict(finding) for finding in found]}, ensure_ascii=False))
+    else:
+        _print_findings(found, {name: len(rows) for name, rows in parts.items()}, skipped)
+    raise typer.Exit(1 if wrong else 0)
+
+
+def _loaded(words: list[str], trust: list[str] | tuple[()], augmented: bool) -> "tuple[Config, Data]":
+    """The config and its data, set up. Drawing what the transform does needs a config with nothing left open."""
+    from nncli.insight.source import composed, source
+    from nncli.run.train import hushed
+
+    config = composed(words, trust, ("data", "transform") if augmented else ("data",))
+    source(config)
+    with hushed():
+        if augmented:
+            from nncli.run.infer import infer
+            from nncli.run.screen import Screen
+
+            return infer(config, Screen("quiet"))
+        from nncli.run.assemble import load
+
+        return config, load(config)
+
+
+def _print_findings(found: "list[Finding]", counts: dict[str, int], skipped: list[str]) -> None:
+    from rich.text import Text
+
+    screen = console()
+    for finding in found:
+        style = "bold red" if finding.severity == "wrong" else "bold"
+        head = Text("wrong    " if finding.severity == "wrong" else "look at  ", style=style).append(finding.what)
+        screen.print(head.append(f"  {finding.count:,}", style="" if finding.count > 1 else "dim"))
+        about = [finding.text, *([f"fine would be: {finding.bound}"] if finding.bound else [])]
+        for line in (*about, *finding.where):
+            screen.print(Text(f"         {line}"), soft_wrap=True)
+    for name in skipped:
+        screen.print(f"the {name} part is decoded from files; nn data check --all compares its samples too")
+    sizes = ", ".join(f"{name} {count:,}" for name, count in counts.items())
+    wrong = sum(finding.severity == "wrong" for finding in found)
+    if sizes:
+        screen.print(f"looked at {sizes}: {wrong} wrong, {len(found) - wrong} to look at")

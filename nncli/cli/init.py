@@ -1,0 +1,33 @@
+"""`nn init`: a folder of one's own to start from."""
+
+from typing import Annotated
+
+import typer
+
+Folder = Annotated[str, typer.Argument(help="The new folder; . is this one.", show_default=True)]
+
+
+def init(folder: Folder = "my_project") -> None:
+    """Make a project folder: a recipe, a net of your own with its YAML, and a test. It must be new or empty.
+
+    \b
+    nn init my_project
+    """
+    from pathlib import Path
+
+    from nncli.errors import NnError
+    from nncli.paths import start
+
+    root = Path(folder).expanduser()
+    if root.exists() and (not root.is_dir() or any(path.name != ".git" for path in root.iterdir())):
+        raise NnError(f"{folder} is not empty; name a new folder: nn init NAME")
+    try:
+        for source in sorted(start().rglob("*")):
+            if source.is_file() and "__pycache__" not in source.parts:
+                target = root / source.relative_to(start()).as_posix().removesuffix(".txt")
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_text(source.read_text(encoding="utf-8"), encoding="utf-8")
+    except OSError as error:
+        raise NnError(f"{folder} cannot be filled: {error.strerror}") from error
+    print(f"made {folder}: recipes/mine.yaml, my_nets.py, conf/model/mine.yaml, tests/test_my_nets.py, README.md")
+    print(f"next: cd {folder} && nn train recipe=mine")

@@ -1,0 +1,175 @@
+"""What `nn data show` prints and draws."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.text import Text
+
+    from nncli.config.compose import Config
+    from nncli.data.base import Data
+
+CLASSES = 20  # that are printed
+COLUMNS = 60  # of a table that are printed
+WIDE = 8  # columns of the first rows that are printed
+LONG = 200  # characters of a value that are too many to print
+BAR = 30  # characters of the longest bar
+
+
+def draw(
+    config: "Config", data: "Data", told: dict[str, Any], out: str, augmented: bool, screen: "Console"
+) -> "tuple[Path | None, Text | None]":
+    """The file that the pictures were saved in, and the pictures in characters where a terminal can show them."""
+    from nncli.data.rows import Windows
+    from nncli.errors import NnError
+    from nncli.insight import drawn
+    from nncli.insight.pictures import half_blocks
+
+    rows, kind = data.parts[told["part"]], told["kind"]
+    if kind == "image":
+        pictures, labels = drawn.changed(config, data, rows) if augmented else drawn.images(data, rows)
+        first = pictures[: drawn.WIDTH]
+        sheet = drawn.sheet(pictures, labels)
+        strip = half_blocks(first, screen.width) if screen.is_terminal else None
+    elif kind == "series" and augmented:
+        sheet, strip = drawn.changed_window(config, data, rows), None
+    elif kind == "series" and isinstance(rows, Windows):
+        sheet, strip = drawn.lines(data, rows), None
+    elif augmented or out:
+        what = "--augmented" if augmented else "--out"
+        raise NnError(f"{what} is for images and series; this data is of the kind {kind}")
+    else:
+        return None, None
+    path = Path(out).expanduser() if out else Path("data_show") / f"{told['name']}{'-augmented' * augmented}.png"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        sheet.save(path, "PNG")
+    except OSError as error:
+        raise NnError(f"{path} cannot be written: {error.strerror or error}") from error
+    return path, strip
+
+
+def tell(told: dict[str, Any], screen: "Console", data: "Data", strip: "Text | None") -> None:
+    """Everything on the screen."""
+    from nncli.config.origin import spelled
+
+    screen.print(f"{told['name']} · {told['kind']}", style="bold")
+    _parts(told["parts"], screen)
+    found = {key: value for key, value in told["found"].items() if len(str(value)) < LONG}
+    if found:
+        words = ", ".join(f"data.{key}={spelled(value)}" for key, value in found.items())
+        screen.print(f"found {words}", soft_wrap=True)
+    _classes(told["parts"], screen)
+    if "rows" in told:
+        _columns(told["columns"], screen)
+        _rows(told["rows"], screen)
+    elif "columns" in told:
+        _ranges(told["columns"], screen, data)
+    if "texts" in told:
+        _texts(told, screen)
+    if strip is not None:
+        screen.print(strip, end="")
+    if "picture" in told:
+        screen.print("picture", told["picture"], soft_wrap=True)
+
+
+def _parts(parts: dict[str, Any], screen: "Console") -> None:
+    from rich.table import Table
+
+    table = Table.grid(padding=(0, 2))
+    for name, part in parts.items():
+        x, y = ([*part[side]["shape"], part[side]["type"]] for side in ("input", "target"))
+        shapes = [" ".join([" × ".join(map(str, shape[:-1])), shape[-1]]).strip() for shape in (x, y)]
+        rests = f"{in_bytes(part['bytes'])} in {part['rests']}"
+        table.add_row(f"  {name}", f"{part['samples']:,} samples", f"{shapes[0]} → {shapes[1]}", rests)
+        if "mean" in part["target"]:
+            span = {key: f"{part['target'][key]:.4g}" for key in ("min", "mean", "max")}
+            table.add_row("", "", "target " + ", ".join(f"{key} {text}" for key, text in span.items()), "")
+    screen.print(table)
+
+
+def _classes(parts: dict[str, Any], screen: "Console") -> None:
+    """How often each class occurs in each part, and a bar for the first part."""
+    from rich.table import Table
+    from rich.text import Text
+
+    counts = {name: part["classes"] for name, part in parts.items() if "classes" in part}
+    if not counts:
+        return
+    names = list(dict.fromkeys(label for classes in counts.values() for label in classes))
+    first = next(iter(counts.values()))
+    most = max(first.values())
+    table = Table.grid(padding=(0, 2))
+    table.add_row("  class", *counts, "")
+    for label in names[:CLASSES]:
+        cells = [f"{classes.get(label, 0):,}" for classes in counts.values()]
+        table.add_row(Text(f"  {label}"), *cells, "█" * round(BAR * first.get(label, 0) / most))
+    screen.print(table)
+    if len(names) > CLASSES:
+        screen.print(f"  and {len(names) - CLASSES} more classes")
+
+
+def _columns(columns: list[dict[str, Any]], screen: "Console") -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table.grid(padding=(0, 2))
+    table.add_row("  column", "kind", "missing", "distinct", "min", "mean", "max", "most frequent")
+    for column in columns[:COLUMNS]:
+        span = [f"{column[key]:.4g}" if key in column else "" for key in ("min", "mean", "max")]
+        often = f"{column['most']} ({column['times']:,} times)" if "most" in column else ""
+        counts = (f"{column['missing']:,}", f"{column['distinct']:,}")
+        table.add_row(Text(f"  {column['name']}"), column["kind"], *counts, *span, Text(often))
+    screen.print(table)
+    if len(columns) > COLUMNS:
+        screen.print(f"  and {len(columns) - COLUMNS} more columns")
+
+
+def _rows(rows: list[dict[str, Any]], screen: "Console") -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    names = list(rows[0])
+    some = [*names[: WIDE - 1], *(["…"] if len(names) > WIDE else []), names[-1]] if len(names) > WIDE else names
+    table = Table.grid(padding=(0, 2))
+    for values in ({name: name for name in some}, *rows):
+        cells = (values.get(name, "…") for name in some)
+        table.add_row("", *map(Text, cells))
+    screen.print(table)
+
+
+def _ranges(columns: list[dict[str, Any]], screen: "Console", data: "Data") -> None:
+    """Each column of a series as a line of characters, and its range."""
+    from rich.table import Table
+    from rich.text import Text
+
+    from nncli.insight.drawn import spark
+
+    table = Table.grid(padding=(0, 2))
+    for place, column in enumerate(columns[:COLUMNS]):
+        span = ", ".join(f"{key} {column[key]:.4g}" for key in ("min", "mean", "max"))
+        table.add_row(Text(f"  {column['name']}"), spark(data, place, 2 * BAR), span)
+    screen.print(table)
+
+
+def _texts(told: dict[str, Any], screen: "Console") -> None:
+    from rich.text import Text
+
+    if "tokens" in told:
+        screen.print(f"  vocabulary of {told['tokens']:,} tokens")
+    if "lengths" in told:
+        low, quarter, middle, more, high = told["lengths"]
+        screen.print(f"  {low} to {high} tokens, half of them {quarter} to {more}, the middle one {middle}")
+    for sample in told["texts"]:
+        plain = ["".join(c if c.isprintable() else "↵" if c == "\n" else "�" for c in sample[k]) for k in sample]
+        screen.print(Text(f"  {plain[0]}").append(f"  → {plain[1]}", style="bold"))
+
+
+def in_bytes(size: float) -> str:
+    """A size as a person reads it."""
+    for unit in ("bytes", "kB", "MB"):
+        if size < 1000:
+            return f"{size:,.0f} {unit}" if size >= 10 or unit == "bytes" else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:,.1f} GB"
