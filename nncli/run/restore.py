@@ -17,6 +17,7 @@ MOVABLE = (
     "data.root",
     "data.path",
     "data.test_path",
+    "data.gaps",
     "data.batch_size",
     "loader.device",
     "loader.workers",
