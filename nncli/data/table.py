@@ -1,5 +1,6 @@
 """Tables: one row a sample, from CSV or Parquet, with columns of numbers, categories and dates."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -23,6 +24,8 @@ from nncli.errors import DataError
 
 if TYPE_CHECKING:
     import polars as pl
+
+KEY = re.compile(r"[\w@/ :-]+")  # what a config takes as a key
 
 
 class Table(Data):
@@ -83,8 +86,10 @@ class Table(Data):
     def inferred(self) -> dict[str, Any]:
         """What was open: the kinds of columns, those left out first, the file's form, the sizes and shapes."""
         found: dict[str, Any] = {}
-        if self.kinds != self.columns:
-            found["columns"] = dict(sorted(self.kinds.items(), key=lambda item: item[1] in USED))
+        told = sorted(self.kinds.items(), key=lambda item: item[1] in USED)
+        columns = {_key(name, self.file.names): kind for name, kind in told}
+        if columns != self.columns:
+            found["columns"] = columns
         if isinstance(self.file, CsvFile):
             encodings = {file.encoding for file in (self.file, self.test) if isinstance(file, CsvFile)}
             forms = {"separator": self.file.spelled, "header": self.file.header, "encoding": common(encodings)}
@@ -203,3 +208,9 @@ class Table(Data):
                 "set data.sizes=auto data.input_shape=auto"
             )
         return parts
+
+
+def _key(name: str, names: list[str]) -> str:
+    """A column's name where a config can have it as a key, else its number."""
+    fits = KEY.fullmatch(name) and not (name.startswith("_") and name.endswith("_"))
+    return name if fits else str(names.index(name))

@@ -14,6 +14,7 @@ import yaml
 from nncli.data.encode import encode
 from nncli.data.table import Table
 from nncli.errors import DataError
+from nncli.run.fit import fit_words
 from nncli.transforms import table as transform
 
 SHARED = Path(os.environ.get("NN_SHARED_DATA", "")) / "tabular"
@@ -163,7 +164,7 @@ def test_kinds_can_be_stated_for_some_columns_by_name_or_number() -> None:
     write(people().with_columns(pl.Series("zip.code", [1000 + i % 5 for i in range(60)])))
     data = table(target="rich", columns={"zip.code": "category", "1": "skip"})
     data.setup()
-    assert data.inferred()["columns"]["zip.code"] == "category"
+    assert data.inferred()["columns"]["9"] == "category"  # a config has no keys with dots
     assert data.inferred()["columns"]["age"] == "skip"
     assert data.facts["categories"]["zip.code"][0] == "1000"
     assert "age" not in data.facts["columns"]
@@ -239,6 +240,21 @@ def test_names_may_be_anything() -> None:
     data.setup()
     assert data.facts["columns"] == names[1:]
     assert rows_of(data)[3].tolist() == [3 * (2 + place) + 0.5 for place in range(7)]
+
+
+@pytest.mark.parametrize(("y", "metric", "least"), [("label", "val/accuracy", 0.9), ("size", "val/r2", 0.9)])
+def test_a_file_of_ones_own_needs_no_yaml(y: str, metric: str, least: float) -> None:
+    x = np.random.default_rng(0).normal(size=(300, 2)).round(3)
+    odd = {'quo"te: #': x[:, 1], "two\nlines": ["a", "b", ""] * 100, "a.b": [None, 1, 2] * 100, "${seed}": [1] * 300}
+    label, size = np.where(x[:, 0] > x[:, 1], "up", "down"), (3 * x[:, 0] - x[:, 1] + 5).round(3)
+    write(pl.DataFrame({"é": x[:, 0], **odd, "label": label, "size": size}).drop({"label": "size", "size": "label"}[y]))
+    words = ["data=csv", "data.path=x.csv", f"data.target={y}", "trainer.accelerator=cpu", "test=false"]
+    run = fit_words([*words, "trainer.max_epochs=20"], show="quiet")
+    again = fit_words([f"recipe={run.config}"], show="quiet")
+    first, second = (one.read(one.summary) for one in (run, again))
+    assert first["metrics"][metric] > least
+    assert "'4': constant" in run.config.read_text()  # by its number, since no config can hold ${
+    assert first["metrics"] == second["metrics"]
 
 
 def test_a_test_file_is_held_to_the_training_file() -> None:
