@@ -9,8 +9,8 @@ from nncli.cli.options import Json, Trust, console
 
 if TYPE_CHECKING:
     from nncli.config.compose import Config
-    from nncli.data.audit import Finding
-    from nncli.data.base import Data
+    from nncli.insight.findings import Finding
+    from nncli.insight.source import Data
 
 app = typer.Typer(help="Look at the sets of data: list, fetch, show, check them.", no_args_is_help=True)
 Words = Annotated[

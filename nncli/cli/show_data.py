@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from nncli.config.compose import Config
-    from nncli.data.base import Data
+    from nncli.insight.source import Data
 
 CLASSES = 20  # that are printed
 COLUMNS = 60  # of a table that are printed
@@ -21,26 +21,17 @@ def draw(
     config: "Config", data: "Data", told: dict[str, Any], out: str, augmented: bool, screen: "Console"
 ) -> "tuple[Path | None, Text | None]":
     """The file that the pictures were saved in, and the pictures in characters where a terminal can show them."""
-    from nncli.data.rows import Windows
     from nncli.errors import NnError
-    from nncli.insight import drawn
+    from nncli.insight.drawn import drawing
     from nncli.insight.pictures import half_blocks
 
-    rows, kind = data.parts[told["part"]], told["kind"]
-    if kind == "image":
-        pictures, labels = drawn.changed(config, data, rows) if augmented else drawn.images(data, rows)
-        first = pictures[: drawn.WIDTH]
-        sheet = drawn.sheet(pictures, labels)
-        strip = half_blocks(first, screen.width) if screen.is_terminal else None
-    elif kind == "series" and augmented:
-        sheet, strip = drawn.changed_window(config, data, rows), None
-    elif kind == "series" and isinstance(rows, Windows):
-        sheet, strip = drawn.lines(data, rows), None
-    elif augmented or out:
+    sheet, pictures = drawing(config, data, told["part"], told["kind"], augmented)
+    if sheet is None and (augmented or out):
         what = "--augmented" if augmented else "--out"
-        raise NnError(f"{what} is for images and series; this data is of the kind {kind}")
-    else:
+        raise NnError(f"{what} is for images and series; this data is of the kind {told['kind']}")
+    if sheet is None:
         return None, None
+    strip = half_blocks(pictures, screen.width) if pictures and screen.is_terminal else None
     path = Path(out).expanduser() if out else Path("data_show") / f"{told['name']}{'-augmented' * augmented}.png"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

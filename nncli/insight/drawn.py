@@ -21,6 +21,19 @@ SEVERAL = 8  # pictures that are drawn changed, each several times
 MOST = 12  # columns of a series that are drawn
 
 
+def drawing(
+    config: Config, data: Data, part: str, kind: str, augmented: bool
+) -> tuple[Image.Image | None, list[Image.Image]]:
+    """One picture of a part, and the images of its first row; None for what cannot be drawn."""
+    rows = data.parts[part]
+    if kind == "image":
+        pictures, labels = changed(config, data, rows) if augmented else images(data, rows)
+        return grid(pictures, labels, WIDTH), pictures[:WIDTH]
+    if kind == "series" and augmented:
+        return changed_window(config, data, rows), []
+    return (lines(data, rows), []) if kind == "series" and isinstance(rows, Windows) else (None, [])
+
+
 def images(data: Data, rows: Rows) -> tuple[list[Image.Image], list[str]]:
     """The first pictures of a part and what they show."""
     x, y = rows.take(torch.arange(min(SHOWN, len(rows))))
@@ -61,10 +74,6 @@ def augmented(config: Config, data: Data, x: Tensor, times: int) -> list[Tensor]
             views = draw.unbind(1) if draw.dim() > x.dim() else [draw]
             draws += [view.float() for view in views]
     return draws[:times]
-
-
-def sheet(pictures: list[Image.Image], labels: list[str]) -> Image.Image:
-    return grid(pictures, labels, WIDTH)
 
 
 def lines(data: Data, rows: Windows) -> Image.Image:
