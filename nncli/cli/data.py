@@ -89,7 +89,6 @@ def show(
 
     \b
     nn data show digits
-    nn data show recipe=wine_mlp --part val
     nn data show digits transform=crop_flip --augmented
     """
     import json as jsons
