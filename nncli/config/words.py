@@ -176,7 +176,7 @@ class Values:
         try:
             here = at(self.tree, key)
         except Missing:
-            return self._put(key, value, line) if adding else self._unknown(key, value)
+            return self._put(key, value, line) if adding or self._open(key) else self._unknown(key, value)
         if isinstance(value, Mapping) and isinstance(here, Mapping):
             told = [self._set(f"{key}.{name}", v, line, adding=adding, over=over) for name, v in value.items()]
             return next(filter(None, told), "")
@@ -186,6 +186,14 @@ class Values:
         if adding and not over:
             return f"is there already; change it with {key}=… without the plus"
         return self._put(key, value, line)
+
+    def _open(self, key: str) -> bool:
+        """Whether the key lies in what the data itself would fill: data.columns.age=category where columns is auto."""
+        parent = key.rpartition(".")[0]
+        try:
+            return parent.startswith("data.") and at(self.tree, parent) == "auto"
+        except Missing:
+            return False
 
     def _put(self, key: str, value: Any, line: str) -> str:
         node: Any = self.tree
@@ -199,6 +207,8 @@ class Values:
                 inner = node[int(name)]
             else:
                 inner = None
+            if inner == "auto" and self._open(key):
+                inner = node[name] = {}
             if not isinstance(inner, dict | list):
                 prefix = ".".join(path[: depth + 1])
                 return _through(inner, prefix, ".".join([*path[depth + 1 :], last]))

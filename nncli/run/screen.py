@@ -10,7 +10,6 @@ from typing import Any, Literal
 from lightning.pytorch import Callback, LightningModule, Trainer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
 
 from nncli.paths import runs_dir, shown
 from nncli.run.folder import RunFolder
@@ -59,12 +58,8 @@ class Screen:
             self._object({"run": str(run.path), **summary})
         if self.mode in ("json", "quiet"):
             return
-        table = Table.grid(padding=(0, 3))
-        for part, when in (("val", f"best, step {summary['best_step']}"), ("test", "")):
-            judged = {k.split("/")[1]: v for k, v in summary["metrics"].items() if k.startswith(f"{part}/")}
-            if judged:
-                table.add_row(f"  {part}", *(f"{k} [bold]{v:.4f}[/]" for k, v in reversed(judged.items())), when)
-        self.console.print(table)
+        for line in _results(summary):
+            self.line(line)
         rate = summary["samples_per_s"]
         speed = f" · {rate:,.0f} samples/s" if rate else ""
         state = "" if summary["status"] == "finished" else f"{summary['status']} · "
@@ -73,6 +68,19 @@ class Screen:
         more = max(2 * summary["epochs"], 1)
         trust = "".join(f" --trust {package}" for package in sorted(self.trust))
         self.line(f"next: nn eval {name}{trust} · nn resume {name} trainer.max_epochs={more}{trust} · nn runs ls")
+
+
+def _results(summary: dict[str, Any]) -> list[str]:
+    """The best judgement and the test part, one under the other."""
+    rows = []
+    for part, when in (("val", f"best, step {summary['best_step']}"), ("test", "")):
+        judged = [(k.split("/")[1], v) for k, v in summary["metrics"].items() if k.startswith(f"{part}/")]
+        if judged:
+            rows.append([f"{part:<4}", *(f"{name} {value:.4f}" for name, value in reversed(judged)), when])
+    widths = [max(map(len, column)) for column in zip(*rows, strict=False)]
+    return [
+        "  " + "   ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=False)).rstrip() for row in rows
+    ]
 
 
 class Bar(Callback):

@@ -214,6 +214,8 @@ def _explained(error: Exception, run: RunFolder) -> str:
         place = f"; the traceback is in {file}"
     except OSError:
         place = ""
+    if "DataLoader worker" in str(error):
+        return f"a process that decodes data was killed; nn resume goes on, with loader.workers=1 it takes less{place}"
     if isinstance(error, torch.OutOfMemoryError):
         return f"out of memory. Try a smaller data.batch_size, or trainer.accumulate=2 for the same batch{place}"
     return f"training failed: {_first_line(error)}{place}"
