@@ -86,7 +86,7 @@ WRONG = {
     "model.widht=3": "Did you mean model.width? model takes: input_shape, num_outputs, width",
     "optimiser=sgd": "no such choice. Did you mean optimizer=sgd?",
     "optimiser.lr=1": "Did you mean optimizer.lr?",
-    "model=mpl": "no such model. Did you mean mlp? There are: linear, mlp",
+    "model=mpl": "no such model. Did you mean mlp? There are: bag, cnn, linear, mlp",
     "modle@second=mlp": "Did you mean model=mlp?",
     "model@second=mlp": "To add it: +model@second=mlp",
     "sede=1": "Did you mean seed=1?",
