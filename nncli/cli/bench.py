@@ -12,7 +12,7 @@ Peers = Annotated[bool, typer.Option("--peers", help="Plain Lightning too, and K
 
 FIXED = ("test=false", "trainer.max_epochs=100000", "trainer.devices=1", "trainer.strategy=auto")
 ONCE = ("trainer.accumulate=1", "trainer.early_stopping=null")
-MADE = ("data=shapes", "data.size=28", "data.samples=12000", "data.batch_size=128")  # pictures as large as MNIST's
+MADE = ("data=shapes", "data.size=12000", "data.batch_size=128")  # pictures as large as those of MNIST
 CNN = ("model=cnn", "model.channels=[32,64]", "optimizer=adam", "regularization=none", "trainer.channels_last=true")
 
 

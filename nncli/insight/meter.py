@@ -11,6 +11,8 @@ from typing import Any
 
 import torch
 
+from nncli.run.memory import give_back
+
 WARM = 0.1  # share of the steps that are not counted
 
 
@@ -92,6 +94,7 @@ def _forget_peak(device: torch.device) -> None:
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
     elif sys.platform == "linux":
+        give_back()
         Path("/proc/self/clear_refs").write_text("5")  # the kernel begins to look for a new peak
 
 
