@@ -106,6 +106,7 @@ class Batches:
             prefetch_factor=AHEAD if workers else None,
             persistent_workers=workers > 0,
             pin_memory=pin,
+            generator=torch.Generator(),  # else each loader draws from the global state, which a resume puts back
         )
 
 

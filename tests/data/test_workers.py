@@ -7,6 +7,7 @@ from itertools import chain
 from pathlib import Path
 
 import pytest
+import torch
 from torch import Tensor
 
 from nncli.data.batches import Batches
@@ -61,6 +62,12 @@ def test_resume_inside_an_epoch_goes_on_with_the_same_samples(workers: int) -> N
     again = cut(workers)
     again.start = (0, 3)
     assert seen(again, epochs=2) == whole[3:]
+
+
+def test_workers_draw_nothing_from_the_random_state_that_a_resume_puts_back() -> None:
+    before = torch.get_rng_state()
+    seen(cut(1))
+    assert torch.equal(torch.get_rng_state(), before)
 
 
 def test_a_killed_worker_ends_it_in_time_and_leaves_no_process(tmp_path: Path) -> None:
