@@ -90,7 +90,7 @@ class Audit:
                 text = f"classes of the train part do not occur in the {name} part: {self._named(gone)}"
                 yield Finding("look", "missing class", text, "every class in every part", gone.size)
         if (nowhere := classes[sum(counts.values(), np.zeros_like(train)) == 0]).size:
-            severity: Severity = "wrong" if classes[-1] in nowhere else "look"
+            severity: Severity = "wrong" if classes[-1] in nowhere and not self.classes else "look"
             text = f"classes that occur nowhere: {self._named(nowhere)}"
             yield Finding(severity, "missing class", text, f"data.num_classes is {len(classes)}", nowhere.size)
         yield from self._imbalance(classes[train > 0], train[train > 0])

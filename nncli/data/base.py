@@ -94,7 +94,7 @@ class Data(LightningDataModule):
         if isinstance(self.num_classes, int):
             for name, rows in parts.items():
                 self._check_labels(name, rows, self.num_classes)
-            _check_top({name: rows for name, rows in parts.items() if rows.labels is not None}, self.num_classes)
+            self._check_count(parts, self.num_classes)
 
     def _check_shape(self, name: str, rows: Rows) -> None:
         x, _ = rows.span(0, 1)
@@ -117,6 +117,23 @@ class Data(LightningDataModule):
                         f"data: {what} has a value that is no finite number, first in {self.where(name, row)}"
                     )
             at += len(y)
+
+    def _check_count(self, parts: dict[str, Rows], num_classes: int) -> None:
+        """As many classes as stated: those with names, or else the highest one must occur somewhere."""
+        labelled = [rows for rows in parts.values() if rows.labels is not None]
+        if not labelled:
+            return
+        if (names := self.facts.get("classes")) is not None:
+            if len(names) != num_classes:
+                raise DataError(
+                    f"data.num_classes is {num_classes}, the data has {len(names)} classes; "
+                    f"set data.num_classes={len(names)}"
+                )
+        elif (high := max(map(_highest, labelled))) != num_classes - 1:
+            low = min(int(rows.labels.min()) for rows in labelled if rows.labels is not None)
+            raise DataError(
+                f"data.num_classes is {num_classes}, so labels are 0 to {num_classes - 1}; found {low} to {high}"
+            )
 
     def _check_labels(self, name: str, rows: Rows, num_classes: int) -> None:
         y = rows.labels
@@ -231,13 +248,3 @@ class Data(LightningDataModule):
 
 def _highest(rows: Rows) -> int:
     return int(rows.labels.max()) if rows.labels is not None else 0
-
-
-def _check_top(parts: dict[str, Rows], num_classes: int) -> None:
-    """The highest class must occur somewhere; otherwise there are fewer classes than stated."""
-    low = min((int(rows.labels.min()) for rows in parts.values() if rows.labels is not None), default=0)
-    high = max((_highest(rows) for rows in parts.values()), default=num_classes - 1)
-    if high != num_classes - 1:
-        raise DataError(
-            f"data.num_classes is {num_classes}, so labels are 0 to {num_classes - 1}; found {low} to {high}"
-        )

@@ -46,6 +46,16 @@ def test_a_fact_the_data_does_not_bear_out_is_named(data: Fixed, message: str) -
         data.setup()
 
 
+def test_a_class_with_a_name_need_not_occur() -> None:
+    data = Fixed(num_classes=5)
+    data.facts["classes"] = ["a", "b", "c", "d", "seen by an earlier run"]
+    data.setup()
+    data = Fixed(num_classes=3)
+    data.facts["classes"] = ["a", "b", "c", "d"]
+    with pytest.raises(DataError, match=r"data\.num_classes is 3"):
+        data.setup()
+
+
 def test_setup_loads_once() -> None:
     data = Fixed()
     data.setup("fit")
