@@ -94,7 +94,7 @@ class Batches:
             order = torch.randperm(count, generator=generator)
         if self.rows.lengths is None:
             return order
-        return _bucketed(order, self.rows.lengths.cpu(), self.batch_size, generator)
+        return _bucketed(order, self.rows.lengths, self.batch_size, generator)
 
     def _prepared(self, workers: int, pin: bool) -> DataLoader[tuple[Tensor, Tensor] | NnError]:
         """Batches made ahead of time by other processes, or put into pinned memory for the way to the GPU."""

@@ -53,11 +53,12 @@ def twins_between(a: Rows, prints_a: np.ndarray, b: Rows, prints_b: np.ndarray) 
 
 def _pieces(rows: Rows) -> Iterator[tuple[Tensor | slice, Tensor]]:
     if rows.lengths is not None:
-        for which in rows.lengths.cpu().argsort(stable=True).split(CHUNK):
+        for which in rows.lengths.argsort(stable=True).split(CHUNK):
             yield which, rows.take(which)[0]
         return
-    for low in range(0, len(rows), CHUNK):
-        high = min(low + CHUNK, len(rows))
+    size = rows.at_once(CHUNK)
+    for low in range(0, len(rows), size):
+        high = min(low + size, len(rows))
         yield slice(low, high), rows.span(low, high)[0]
 
 
@@ -88,8 +89,9 @@ def _factors(count: int) -> np.ndarray:
 def _confirmed(a: Rows, b: Rows, pairs: Twins) -> Twins:
     """The pairs whose inputs are equal byte for byte."""
     same = np.zeros(len(pairs), dtype=bool)
-    for low in range(0, len(pairs), CHUNK):
-        some = slice(low, low + CHUNK)
+    size = a.at_once(CHUNK)
+    for low in range(0, len(pairs), size):
+        some = slice(low, low + size)
         x = a.take(torch.from_numpy(pairs.first[some]))[0]
         z = b.take(torch.from_numpy(pairs.second[some]))[0]
         if x.shape != z.shape:

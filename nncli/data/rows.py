@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 CHUNK = 4096  # samples at a time where a whole part is looked at
+CHUNK_BYTES = 1 << 26  # and bytes, about: samples may be large, or a part larger than memory
 PAD = 0  # the token that fills up short rows; no vocabulary gives it to a word
 
 
@@ -44,8 +45,13 @@ class Rows(ABC):
 
     def chunks(self) -> Iterator[tuple[Tensor, Tensor]]:
         """All samples in order, some thousand at a time."""
-        for low in range(0, len(self), CHUNK):
-            yield self.span(low, min(low + CHUNK, len(self)))
+        size = self.at_once(CHUNK)
+        for low in range(0, len(self), size):
+            yield self.span(low, min(low + size, len(self)))
+
+    def at_once(self, most: int) -> int:
+        """How many samples, up to `most`, to look at together without filling the memory."""
+        return min(most, max(1, CHUNK_BYTES // max(1, sum(t.nbytes for t in self.span(0, min(1, len(self)))))))
 
     def inputs(self) -> Iterator[Tensor]:
         """What the statistics of the inputs are taken from; each value of the part once."""
@@ -109,16 +115,14 @@ class Ragged(Rows):
         return len(self.y)
 
     def take(self, rows: Tensor) -> tuple[Tensor, Tensor]:
-        rows = rows.to(self.flat.device, non_blocking=True)
-        lengths = self._of(rows)[:, None]
-        place_BT = torch.arange(int(lengths.max()) if len(rows) else 0, device=self.flat.device)[None, :]
-        there_BT = place_BT < lengths
+        assert self.lengths is not None
+        lengths = self.lengths.index_select(0, rows)  # in memory, so that the longest is known without waiting
+        longest = int(lengths.max()) if len(rows) else 0
+        rows, lengths = (t.to(self.flat.device, non_blocking=True) for t in (rows, lengths))
+        place_BT = torch.arange(longest, device=self.flat.device)[None, :]
+        there_BT = place_BT < lengths[:, None]
         from_BT = torch.where(there_BT, self.starts.index_select(0, rows)[:, None] + place_BT, 0)
         return torch.where(there_BT, self.flat[from_BT].long(), PAD), self.y.index_select(0, rows)
-
-    def _of(self, rows: Tensor) -> Tensor:
-        assert self.lengths is not None
-        return self.lengths.index_select(0, rows)
 
     @property
     def nbytes(self) -> int:
@@ -129,7 +133,7 @@ class Ragged(Rows):
 
     def to(self, device: torch.device) -> "Ragged":
         assert self.lengths is not None
-        return Ragged(*(t.to(device) for t in (self.flat, self.starts, self.lengths, self.y)))
+        return Ragged(self.flat.to(device), self.starts.to(device), self.lengths, self.y.to(device))
 
 
 class Windows(Rows):

@@ -5,6 +5,7 @@ import torch
 
 from nncli.config.compose import compose
 from nncli.data.base import Data, Parts
+from nncli.data.rows import Ragged
 from nncli.insight.bench import by_nn
 from nncli.run.assemble import settle
 
@@ -43,6 +44,19 @@ def test_the_same_samples_come_wherever_they_rest() -> None:
     for (x, y), (a, b) in zip(on, off, strict=True):
         assert torch.equal(x.cpu(), a)
         assert torch.equal(y.cpu(), b)
+
+
+def test_texts_are_filled_up_without_waiting_for_the_gpu() -> None:
+    lengths = torch.tensor([3, 1, 2])
+    rows = Ragged(torch.arange(2, 8), lengths.cumsum(0) - lengths, lengths, torch.arange(3)).to(torch.device("cuda"))
+    which = torch.tensor([2, 0])
+    rows.take(which)
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        x, _ = rows.take(which)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    assert x.tolist() == [[6, 7, 0], [2, 3, 4]]
 
 
 def test_a_step_does_not_wait_for_data_on_the_gpu() -> None:

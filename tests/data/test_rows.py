@@ -58,6 +58,14 @@ def test_chunks_give_every_sample_once(rows: Rows) -> None:
     assert torch.cat([y for _, y in rows.chunks()]).tolist() == list(range(len(rows)))
 
 
+def test_chunks_of_large_samples_are_small() -> None:
+    sizes = [
+        len(y)
+        for _, y in InMemory(torch.zeros(1, dtype=torch.uint8).expand(9, 3, 3000, 3000), torch.arange(9)).chunks()
+    ]
+    assert sizes == [2, 2, 2, 2, 1]
+
+
 def test_batches_of_texts_are_cut_from_like_lengths_and_miss_nobody() -> None:
     generator = torch.Generator().manual_seed(0)
     lengths = torch.randint(1, 60, (640,), generator=generator)
