@@ -26,9 +26,10 @@ def bench(
 ) -> None:
     """Time training under nn beside a bare loop and a plain one, in one process, as ratios.
 
+    Without words, a small convolutional net on made pictures as large as those of MNIST.
+
     \b
-    nn bench
-    nn bench recipe=digits_mlp --steps 500
+    nn bench recipe=digits_mlp
     """
     from nncli.config.compose import compose
     from nncli.insight.bench import CONTENDERS, compete, medians
