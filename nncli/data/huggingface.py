@@ -135,8 +135,8 @@ class HuggingFace(Data):
             target = self.target
         wanted = [self.input] if isinstance(self.input, str) else list(self.input)
         inputs = _input_columns(data, target) if wanted == ["auto"] else wanted
-        for key, name in [("target", target), *(("input", name) for name in inputs)]:
-            if name not in names:
+        for key, name in [("target", target), ("group", self.group), *(("input", name) for name in inputs)]:
+            if name is not None and name not in names:
                 raise DataError(f"data.{key} is {name}, no column of {self.path}; {_listed(names)}")
         if not inputs:
             raise DataError(f"{self.path} has no column of images, texts or numbers besides {target}; {_listed(names)}")
@@ -146,7 +146,7 @@ class HuggingFace(Data):
         source = used["train"]
         val = 0.0 if "val" in used else self.val_fraction
         test = 0.0 if "test" in used else self.test_fraction
-        groups = np.asarray(train[self.group][:]).astype(str) if self.group and self.how == "grouped" else None
+        groups = np.asarray(train[self.group][:]).astype(str) if self.group is not None else None
         rows = split_rows(y[source], val, test, self.split_seed, self.how, groups, self.fold)
         self._from = {part: (source, which) for part, which in rows.items() if part not in used or part == "train"}
         self._from |= {part: (used[part], torch.arange(len(y[used[part]]))) for part in used if part != "train"}

@@ -46,7 +46,8 @@ def split_rows(
     """
     if how == "grouped" and groups is None:
         raise DataError("data.split is grouped, which needs data.group: the column that names the group of a row")
-    groups = groups if how == "grouped" else None
+    if how != "grouped" and groups is not None:
+        raise DataError(f"data.group is set, but data.split is {how}; say data.split=grouped too")
     _check_fold(fold, len(y) if groups is None else len(np.unique(groups)), how)
     if groups is not None:
         blocks = _grouped(groups, val_fraction, test_fraction, seed, fold)

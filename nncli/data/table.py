@@ -125,8 +125,6 @@ class Table(Data):
     def _check_words(self) -> None:
         if self.path is None:
             raise DataError("data.path is null; name a CSV or Parquet file: data.path=FILE")
-        if self.group is not None and self.how != "grouped":
-            raise DataError(f"data.group is {self.group}, but data.split is {self.how}; say data.split=grouped too")
         if self.time is not None and self.how != "ordered":
             raise DataError(f"data.time is {self.time}, but data.split is {self.how}; say data.split=ordered too")
         if self.fold is not None and self.test_path is not None:

@@ -83,6 +83,8 @@ class Text(Data):
             raise DataError("data.fold cuts its own test part, and there is a given one; leave out one of the two")
         layout = layout_of(path) if self.layout == "auto" else self.layout
         self._found["layout"] = layout
+        if self.group is not None and layout != "column":
+            raise DataError(f"data.group is {self.group}, which is a column of a table; here the layout is {layout}")
         parts = self._stream(path, test_path) if layout == "stream" else self._labelled(path, test_path, layout)
         size = Vocabulary.parse(self.facts["tokenizer"]).size
         self._found |= {"input_shape": [self.max_length], "num_tokens": size}
@@ -136,8 +138,6 @@ class Text(Data):
     def _read(self, path: Path, layout: Layout) -> Samples:
         if layout == "column":
             return read_column(path, self.encoding, self.text, self.target, self.group, self.header)
-        if self.group is not None:
-            raise DataError(f"data.group is {self.group}, which is a column of a table; here the layout is {layout}")
         return (read_folders if layout == "folders" else read_lines)(path, self.encoding)
 
     def _vocabulary(self, texts: list[str]) -> Vocabulary:

@@ -134,6 +134,8 @@ def test_a_folder_of_files_trains_and_is_judged(tmp_path: Path) -> None:
         ({"path": "nobody/nothing"}, r"data\.path is nobody/nothing, which could not be loaded: .*\n.*network"),
         ({"target": "answer"}, r"data\.target is answer, no column of .*; it has id, text, label"),
         ({"input": ["text", "id"]}, r"data\.input is \['text', 'id'\], of which not all are numbers"),
+        ({"group": "writer", "split": "grouped"}, r"data\.group is writer, no column of .*; it has id, text, label"),
+        ({"group": "id"}, r"data\.group is set.*say data\.split=grouped"),
         ({"val_split": "dev"}, r"data\.val_split is dev; .* has train"),
         ({"num_classes": 3}, r"data\.num_classes is 3"),
         ({"samples": 3, "batch_size": 2}, "part has no samples"),

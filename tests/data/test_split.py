@@ -16,7 +16,7 @@ WAYS: tuple[How, ...] = get_args(How)
 
 
 def parts(how: How, seed: int = 0, fold: list[int] | None = None, test_fraction: float = 0.2) -> dict[str, Tensor]:
-    return split_rows(LABELS, 0.1, test_fraction, seed, how, WRITERS, fold)
+    return split_rows(LABELS, 0.1, test_fraction, seed, how, WRITERS if how == "grouped" else None, fold)
 
 
 def rows(*tensors: Tensor) -> list[int]:
@@ -143,5 +143,7 @@ def test_more_folds_than_there_is_data_for_are_refused(how: How, most: int) -> N
 def test_groups_must_be_given_and_be_enough() -> None:
     with pytest.raises(DataError, match=r"data\.split is grouped, which needs data\.group"):
         split_rows(LABELS, 0.1, 0.1, 0, "grouped")
+    with pytest.raises(DataError, match=r"data\.group is set, but data\.split is stratified"):
+        split_rows(LABELS, 0.1, 0.1, 0, "stratified", WRITERS)
     with pytest.raises(DataError, match=r"data\.group has 2 different values, too few for 3 parts"):
         split_rows(LABELS, 0.1, 0.1, 0, "grouped", np.arange(103) % 2)

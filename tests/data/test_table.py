@@ -207,10 +207,12 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
     ("x,y\n1,0\n2,1\n", {"target": "y", "columns": {"z": "number"}}, r"data\.columns: x\.csv has no column 'z'"),
     ("x,y\n1,0\n2,1\n3,1\n4,0\n", {"target": "y", "sizes": [2]}, r"data\.sizes is \[2\], the data has \[1\]"),
     ("x,y\n1,0\n2,1\n3,1\n4,0\n", {"target": "y", "input_shape": [9]}, r"data\.input_shape is \[9\].* make 1 values"),
-    ("x,y\n1,0\n2,1\n", {"target": "y", "group": "x"}, r"data\.group is x.*say data\.split=grouped"),
+    ("x,y\n1,0\n2,1\n", {"target": "y", "group": "x"}, r"data\.group is set.*say data\.split=grouped"),
     ("x,y\n1,0\n2,1\n", {"target": "y", "time": "x"}, r"data\.time is x.*say data\.split=ordered"),
     ("x,y\n1,0\n2,1\n", {"target": "y", "path": "y.csv"}, r"data\.path: there is no file y\.csv; did you mean x\.csv"),
     ("x,y\n1,0\n2,1\n", {"target": "y", "path": None}, r"data\.path=FILE"),
+    ("x,y\n1,0\n2,1\n", {"target": "y", "path": "."}, r"data\.path: \. is a folder; name the file in it"),
+    ("PK\x03\x04", {"target": "y"}, r"x\.csv is a zip or an Excel file; unpack it, or save it as CSV"),
 ]
 
 
@@ -231,6 +233,22 @@ def test_one_text_among_numbers_is_no_category() -> None:
     data = table(target="y", missing=["thirty"])
     data.setup()
     assert data.facts["kinds"] == {"age": "number"}
+
+
+@pytest.mark.parametrize("cell", ["{},5", "1,{:03}", "{}%", "$ {}.25", "-{} €"])
+def test_numbers_written_otherwise_are_refused_and_not_left_out(cell: str) -> None:
+    Path("x.csv").write_text("\n".join(["a;b;y", *(f"{cell.format(i)};{i};{i % 2}" for i in range(1, 60))]))
+    with pytest.raises(DataError, match=r"x\.csv, line 2: column 'a' holds .*a number that is not written as 1234\.5"):
+        table(target="y").setup()
+    data = table(target="y", columns={"a": "skip"})
+    data.setup()
+    assert data.facts["kinds"] == {"b": "number"}
+
+
+@pytest.mark.parametrize("cell", ["1.{}.3", "{}/12/2020", "A{}", "{}:30"])
+def test_versions_days_and_codes_are_no_numbers_written_otherwise(cell: str) -> None:
+    Path("x.csv").write_text("\n".join(["a;b;y", *(f"{cell.format(i)};{i};{i % 2}" for i in range(1, 60))]))
+    table(target="y").setup()
 
 
 def test_names_may_be_anything() -> None:
