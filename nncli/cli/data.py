@@ -146,7 +146,10 @@ def _loaded(words: list[str], trust: list[str] | tuple[()], augmented: bool) -> 
     from nncli.insight.source import composed, source
     from nncli.run.train import hushed
 
-    config = composed(words, trust, ("data", "transform") if augmented else ("data",))
+    sections = ("data", "transform") if augmented else ("data",)
+    config = composed(words, trust, sections)
+    if "batch_size" in config.tree.data:  # nothing is batched here, so that few samples are enough
+        config = composed([*words, "data.batch_size=1"], trust, sections)
     source(config)
     with hushed():
         if augmented:

@@ -15,6 +15,8 @@ USED = ("number", "category", "date", "datetime")  # the other kinds are left ou
 MOSTLY = 0.9  # a column with this share of numbers was meant to be one
 MANY = 20  # different values that make numbers a measure, and rows that make a name of each row an identifier
 ID = re.compile(r"(?i:^(?:id|index|row|nr|uuid|guid|unnamed.*)$|[_\s.-]id$|^id[_\s.-])|[a-z]I[dD]$")
+# 1,5 and 1,000 and 5% and $7.50, but neither 1.2.3 nor 12/31/2020
+DRESSED = re.compile(r"[-+]?\s*[$€£]?\s*[-+]?\d+(?:,\d+)*(?:\.\d+)?\s*[%$€£]?")
 NAMELESS = re.compile(r"c\d+")
 
 
@@ -68,6 +70,12 @@ class Look:
                 f"{place(row)}: column '{self.name}' holds '{shown(text)}' where {self.numeric:,} of {self.known:,} "
                 "values are numbers; mend it, add it to data.missing if it means no value, "
                 f"or say data.columns={{{self.name}:category}}"
+            )
+        if self.odd and self.most > MANY and DRESSED.fullmatch(self.odd[1]):
+            row, text = self.odd
+            raise DataError(
+                f"{place(row)}: column '{self.name}' holds '{shown(text)}', a number that is not written as 1234.5; "
+                f"write it so, or say data.columns={{{self.name}:skip}} or data.columns={{{self.name}:category}}"
             )
         return "identifier" if self.known >= MANY and self.different >= MOSTLY * self.known else "category"
 

@@ -85,6 +85,8 @@ class CsvFile:
 
     def _sample(self, separator: str) -> list[list[str]]:
         """The first records, split."""
+        if self.quote is not None and len(self.quote.encode()) != 1:
+            raise DataError(f"data.quote is {self.quote}; it must be one character such as ' or null")
         raw = self.source if isinstance(self.source, bytes) else _head(self.source)
         text = raw[:SAMPLE].decode("utf-8-sig", "ignore")
         more = len(raw) > SAMPLE
@@ -181,10 +183,11 @@ def _names(path: Path, first: list[str], header: bool) -> list[str]:
     if not header:
         return [f"c{place}" for place in range(len(first))]
     names = [name.strip() or f"c{place}" for place, name in enumerate(first)]
+    first_of: dict[str, int] = {}
     for place, name in enumerate(names):
-        if name in names[:place]:
+        if first_of.setdefault(name, place) != place:
             raise DataError(
-                f"{path}: columns {names.index(name)} and {place} (counted from 0) are both called '{name}'; "
+                f"{path}: columns {first_of[name]} and {place} (counted from 0) are both called '{name}'; "
                 "rename one, or name all with data.names=[…]"
             )
     return names

@@ -29,7 +29,7 @@ class Folder(Data):
         self,
         path: str | None,
         test_path: str | None,
-        size: list[Annotated[int, Ge(1)]] | Literal["auto"],
+        size: list[Annotated[int, Interval(ge=1, le=10_000)]] | Literal["auto"],
         channels: Literal["auto", 1, 3],
         cache: bool | Literal["auto"],
         memory: Annotated[float, Gt(0)] | Literal["auto"],

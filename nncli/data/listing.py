@@ -86,10 +86,16 @@ def _walk(folder: Path, prefix: str) -> Iterator[tuple[str, os.stat_result]]:
     with os.scandir(folder) as entries:
         for entry in entries:
             if entry.is_dir():
-                if not entry.name.startswith("."):
+                if not entry.name.startswith(".") and not _leads_back(entry):
                     yield from _walk(folder / entry.name, f"{prefix}{entry.name}/")
             elif entry.is_file():
                 yield prefix + entry.name, entry.stat()
+
+
+def _leads_back(entry: os.DirEntry[str]) -> bool:
+    """Whether a folder is a link to one that it is in, which would never end."""
+    inside = os.path.realpath(os.path.dirname(entry.path)) + os.sep
+    return entry.is_symlink() and inside.startswith(os.path.realpath(entry.path) + os.sep)
 
 
 def _zip_names(source: Path) -> list[str]:

@@ -25,7 +25,8 @@ def shown(items: Iterable[tuple[int, Item]], total: int | None, text: str) -> It
             if late and bar.console.is_terminal and not bar.live.is_started:
                 bar.start()
     finally:
-        bar.stop()
+        if bar.live.is_started:  # else it would leave a blank line where no terminal is
+            bar.stop()
 
 
 def say(text: str) -> None:

@@ -1,12 +1,14 @@
 """A CSV file of measures over time: numbers checked one by one, time checked for order and gaps."""
 
 import csv
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nncli.data.columns import DRESSED
 from nncli.errors import DataError
 
 if TYPE_CHECKING:
@@ -33,6 +35,7 @@ FORMATS = (
     "%Y%m%d",
 )
 LOOK = 1000  # rows that decide how time is written
+HIGHEST = 1e38  # what float32 can hold
 GAP = 1.5  # a step this many times the usual one leaves something out; months and years differ by less
 
 
@@ -60,7 +63,13 @@ def read(path: Path, target: list[str] | None, others: list[str], time: str | No
         time = _find_time(table)
     _require(path, table, [*(target or []), *others, *([time] if time else [])])
     if target is None:
-        target = [name for name in table.columns if name not in (*others, time) and _counts(table, name)]
+        left = [name for name in table.columns if name not in (*others, time)]
+        target = [name for name in left if _counts(table, name)]
+        if odd := next((name for name in left if name not in target and _dressed(table, name)), None):
+            raise DataError(
+                f"{path}, line {first_line}: column '{odd}' is '{table[odd][0]}', a number that is not written as "
+                "1234.5; write it so, or name the columns you want: data.target=[…]"
+            )
         if not target:
             raise DataError(f"{path} has no column of numbers; its columns are: {', '.join(table.columns)}")
     names = [*target, *others]
@@ -97,6 +106,9 @@ def _open(path: Path) -> tuple["pl.DataFrame", int]:
     separator = max(",;\t", key=head.count)
     cells = next(csv.reader([head], delimiter=separator))
     named = any(not _is_number(cell) and not _form(pl.Series([cell])) for cell in cells)
+    names = [cell.strip() for cell in cells]
+    if named and (twice := next((name for name, count in Counter(names).items() if name and count > 1), None)):
+        raise DataError(f"{path}, line 1: two columns are called '{twice}'; rename one")
     try:
         table = pl.read_csv(
             path, has_header=named, separator=separator, infer_schema=False, encoding="utf8-lossy", raise_if_empty=False
@@ -143,14 +155,24 @@ def _counts(table: "pl.DataFrame", name: str) -> bool:
     return len(cells) > 0 and _cast(cells).count() * 2 >= len(cells)
 
 
+def _dressed(table: "pl.DataFrame", name: str) -> bool:
+    """Whether a column holds numbers written in a person's way, such as 1,5 or 5%."""
+    cells = table[name].head(LOOK).drop_nulls().str.strip_chars()
+    return len(cells) > 0 and all(DRESSED.fullmatch(cell) for cell in cells)
+
+
 def _numbers(path: Path, table: "pl.DataFrame", name: str, first_line: int) -> np.ndarray:
     numbers = _cast(table[name])
-    fine = numbers.is_finite().fill_null(value=False)
+    fine = (numbers.abs() <= HIGHEST).fill_null(value=False) & numbers.is_not_nan().fill_null(value=False)
     if fine.all():
         return numbers.to_numpy().astype(np.float32)
     row = int(fine.not_().arg_true()[0])
     cell = table[name][row]
-    said = "is empty" if cell is None or not cell.strip() else f"is '{cell}', which is no finite number"
+    said = (
+        "is empty"
+        if cell is None or not cell.strip()
+        else f"is '{cell}', which is no finite number within ±{HIGHEST:g}"
+    )
     more = f" ({int(fine.not_().sum()):,} such cells)" if fine.not_().sum() > 1 else ""
     raise DataError(f"{path}, line {row + first_line}: column '{name}' {said}{more}; fill in or leave out such lines")
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 File = CsvFile | ParquetFile
 SHOWN = 20  # names in a message
+PACKED = {b"\x1f\x8b": "gzip", b"PK\x03\x04": "a zip or an Excel file", b"\x28\xb5\x2f\xfd": "zstd", b"BZh": "bzip2"}
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,8 @@ class Form:
 
 def open_table(key: str, path: Path, form: Form) -> File:
     """The file that `data.<key>` names; Parquet is told by its first bytes."""
+    if path.is_dir():
+        raise DataError(f"data.{key}: {path} is a folder; name the file in it")
     if not path.is_file():
         names = [other.name for other in path.parent.glob("*")] if path.parent.is_dir() else []
         near = get_close_matches(path.name, names, n=1)
@@ -39,8 +42,12 @@ def open_table(key: str, path: Path, form: Form) -> File:
     try:
         if is_parquet(path):
             return ParquetFile(path, form.names)
+        with path.open("rb") as file:
+            head = file.read(4)
     except OSError as problem:
         raise DataError(f"data.{key}: {path} cannot be read: {problem.strerror}") from problem
+    if (packed := next((name for mark, name in PACKED.items() if head.startswith(mark)), None)) is not None:
+        raise DataError(f"data.{key}: {path} is {packed}; unpack it, or save it as CSV or Parquet")
     header = None if form.header == "auto" else bool(form.header)
     return CsvFile(
         path, separator=form.separator, header=header, quote=form.quote, encoding=form.encoding, names=form.names

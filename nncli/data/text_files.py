@@ -49,6 +49,8 @@ def layout_of(path: Path) -> Layout:
         return "column" if path.suffix.lower() in TABLES else "stream"
     if any(files_of(folder, deep=True) for folder in folders_of(path)):
         return "folders"
+    if not files_of(path):
+        raise DataError(f"data.path is {path}, which holds no text files")
     return "stream" if len(files_of(path)) == 1 else "lines"
 
 
@@ -111,6 +113,8 @@ def read_column(path: Path, encoding: str, text: str, target: str, group: str | 
         raise DataError(f"{path} has no rows")
     text = _text_column(table, path) if text == "auto" else _there(table, text, "text", path)
     target = _target_column(table, text, path) if target == "auto" else _there(table, target, "target", path)
+    if text == target:
+        raise DataError(f"data.text and data.target are both {text}; {path} has {_listed(table)}")
     kept = {"text": table[text], "target": table[target]}
     for what, column in kept.items():
         if missing := column.null_count():

@@ -94,9 +94,22 @@ def assemble(
     task = cast(Any, build(tree.task, config=config))
     task.facts = data.facts
     if not judge_only:
-        task.fit_statistics(data.parts["train"])
+        _fit(task, data)
     settings = section(config, "trainer")
     return Parts(data, task, place(settings), settings)
+
+
+def _fit(task: Any, data: Any) -> None:
+    try:
+        task.fit_statistics(data.parts["train"])
+    except (RuntimeError, ValueError, TypeError, IndexError) as error:
+        x, _ = data.parts["train"].span(0, 1)
+        suits = data.suits().get("transform", "standardize") if hasattr(data, "suits") else "standardize"
+        raise NnError(
+            f"the transform does not fit the data, whose samples are {list(x.shape[1:])} {x.dtype}: "
+            f"{str(error).partition(chr(10))[0]}\n"
+            f"  take transform={suits}; what changes samples can be put into its transform.augment or transform.mix"
+        ) from error
 
 
 def cut(config: Config, parts: Parts, *, rank: int = 0, world: int = 1, device: torch.device | None = None) -> None:

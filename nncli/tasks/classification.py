@@ -54,6 +54,11 @@ class Classification(Task):
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         x, y = batch
+        if y.is_floating_point():
+            raise NnError(
+                "task=classification wants classes as targets, and this data has measured numbers; "
+                "take task=regression or, for a series, task=forecast, each with loss=mse"
+            )
         mix = getattr(self.transform, "mix", None)
         if mix is None or not self.training:
             return self._loss(self(x), y)

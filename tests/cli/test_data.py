@@ -88,6 +88,12 @@ def test_show_counts_every_part_and_draws_the_pictures(tmp_path: Path) -> None:
     assert (tmp_path / "here" / "p.png").is_file()
 
 
+def test_few_samples_can_be_looked_at_too(tmp_path: Path) -> None:
+    (tmp_path / "few.csv").write_text("a,y\n" + "\n".join(f"{i},{'ab'[i % 2]}" for i in range(12)))
+    told = json.loads(run("show", "csv", "data.path=few.csv", "data.target=y", "--json"))
+    assert told["parts"]["train"]["samples"] == 8, "fewer than the 32 of a batch"
+
+
 def test_augmented_pictures_differ_from_draw_to_draw_and_not_from_run_to_run(tmp_path: Path) -> None:
     def drawn(*words: str) -> bytes:
         run("show", "digits", "transform=crop_flip", "--augmented", "--out", "p.png", *words)

@@ -208,10 +208,17 @@ def test_one_class_no_pictures_and_no_class_folder_are_told(tmp_path: Path) -> N
         ready(tmp_path / "one", size=[3])
 
 
+def test_a_link_that_leads_back_up_is_not_followed(tmp_path: Path) -> None:
+    photos = lay(tmp_path / "photos", animals(10))
+    (photos / "cat" / "up").symlink_to(photos, target_is_directory=True)
+    check(ready(photos), (12, 4, 4))
+
+
 def test_files_that_are_no_pictures_are_told_and_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     files = animals(10) | {"cat/notes.txt": b"?", "cat/.DS_Store": b"?", "Thumbs.db": b"?"}
     check(ready(lay(tmp_path / "photos", files)), (12, 4, 4))
     told = capsys.readouterr().err
+    assert not told.startswith("\n"), "a bar that was never shown left a line"
     assert "cat/notes.txt: no picture, left out" in told
     assert ".DS_Store" not in told
 

@@ -111,6 +111,13 @@ def test_folds_judge_later_and_later_stretches() -> None:
         (with_line(9, "2020-01-08,NaN,0,fine"), {}, r"line 9: column 'a' is 'NaN', which is no finite number"),
         (with_line(9, "2020-01-08,7,seven,fine"), {}, r"line 9: column 'b' is 'seven', which is no finite number"),
         (with_line(9, "2020-01-08,7,1e999,fine"), {}, r"line 9: column 'b' is '1e999'"),
+        (with_line(9, "2020-01-08,7,1e300,fine"), {}, r"line 9: column 'b' is '1e300'"),
+        (
+            "day;a\n2020-01-01;1,5\n2020-01-02;2,5\n",
+            {},
+            r"line 2: column 'a' is '1,5', a number that is not written as",
+        ),
+        ("day,a, a\n2020-01-01,1,5\n", {}, r"two columns are called 'a'; rename one"),
         (with_line(9, "2020-01-08,7"), {}, r"line 9: column 'b' is empty"),
         (with_line(9, "2020-01-08,7,1,fine,more"), {}, r"line 9 has not the 4 cells of the first line"),
         (with_line(9, "soon,7,1,fine"), {}, r"line 9: column 'day' is 'soon', no time like 2020-01-01"),

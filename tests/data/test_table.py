@@ -207,7 +207,7 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
     ("x,y\n1,0\n2,1\n", {"target": "y", "columns": {"z": "number"}}, r"data\.columns: x\.csv has no column 'z'"),
     ("x,y\n1,0\n2,1\n3,1\n4,0\n", {"target": "y", "sizes": [2]}, r"data\.sizes is \[2\], the data has \[1\]"),
     ("x,y\n1,0\n2,1\n3,1\n4,0\n", {"target": "y", "input_shape": [9]}, r"data\.input_shape is \[9\].* make 1 values"),
-    ("x,y\n1,0\n2,1\n", {"target": "y", "group": "x"}, r"data\.group is set.*say data\.split=grouped"),
+    ("x,z,y\n1,4,0\n2,7,1\n", {"target": "y", "group": "x"}, r"data\.group is set.*say data\.split=grouped"),
     ("x,y\n1,0\n2,1\n", {"target": "y", "time": "x"}, r"data\.time is x.*say data\.split=ordered"),
     ("x,y\n1,0\n2,1\n", {"target": "y", "path": "y.csv"}, r"data\.path: there is no file y\.csv; did you mean x\.csv"),
     ("x,y\n1,0\n2,1\n", {"target": "y", "path": None}, r"data\.path=FILE"),

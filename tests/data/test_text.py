@@ -165,12 +165,14 @@ def test_what_is_wrong_is_named(tmp_path: Path, files: dict[str, str], changed: 
         ("text,label\nfine,1\n,2\n", r"1 of 2 rows have no value in the text column 'text', first row 2"),
         ("text,a,b\nsome words,1,2\n", r"which column is the class\? It has text, a, b; say data\.target=NAME"),
         ("text,label\nfine,1\nbad,1\n", "all 2 samples are of one class, '1'"),
+        ("text,target\nfine,1\nbad,2\n", r"data\.text and data\.target are both text; .*has text, target"),
     ],
 )
 def test_a_broken_table_is_named(tmp_path: Path, text: str, message: str) -> None:
     (tmp_path / "x.csv").write_text(text)
+    target = "text" if "text,target" in text else "auto"
     with pytest.raises(DataError, match=message):
-        load(tmp_path / "x.csv", text="text" if "text," in text else "auto")
+        load(tmp_path / "x.csv", text="text" if "text," in text else "auto", target=target)
 
 
 def test_no_path_or_a_wrong_one_is_named(tmp_path: Path) -> None:

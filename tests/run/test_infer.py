@@ -9,7 +9,7 @@ import yaml
 
 from nncli.config.compose import compose, freeze
 from nncli.data.scikit import Scikit
-from nncli.errors import DataError
+from nncli.errors import DataError, NnError
 from nncli.run.assemble import assemble, require
 from nncli.run.infer import infer
 from nncli.run.screen import Screen
@@ -71,3 +71,11 @@ def test_a_text_of_the_data_never_becomes_a_reference(monkeypatch: pytest.Monkey
     monkeypatch.setattr(Scikit, "inferred", lambda self: {"name": {"${oc.env:HOME}": "number"}})
     with pytest.raises(DataError, match="which a config cannot keep"):
         infer(compose(["data=digits", *OPEN]), Heard())
+
+
+def test_a_transform_that_does_not_fit_is_told_with_one_that_does() -> None:
+    Path("x.csv").write_text("a,b,y\n" + "\n".join(f"{i},{'uvw'[i % 3]},{i % 2}" for i in range(60)))
+    config = compose(["data=csv", "data.path=x.csv", "data.target=y", "transform=mixup"])
+    found, data = infer(config, Heard())
+    with pytest.raises(NnError, match=r"the transform does not fit the data, whose samples are \[2\](.|\n)*=table"):
+        assemble(found, data=data)

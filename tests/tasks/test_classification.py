@@ -177,6 +177,11 @@ def test_what_mixing_and_weights_need_is_said() -> None:
         plain(nn.Linear(2, 2), loss=nn.MSELoss(), num_classes=2, class_weights="balanced")
 
 
+def test_measured_targets_are_refused() -> None:
+    with pytest.raises(NnError, match=r"wants classes as targets.*take task=regression or.*task=forecast.*loss=mse"):
+        plain(nn.Linear(2, 2)).training_step((torch.randn(4, 2), torch.randn(4)), 0)
+
+
 def shifted_accuracy(shift: bool) -> float:
     """How many digits are recognized, each moved by one pixel, by a net that did or did not see moved ones."""
     torch.manual_seed(0)
