@@ -22,7 +22,8 @@ def texts(cells: "pl.Series", missing: Collection[str]) -> "pl.Series":
 
     if cells.dtype.is_float():
         whole = cells.cast(pl.Int64, strict=False)
-        cells = whole.cast(pl.String) if (whole.cast(cells.dtype) == cells).all() else cells.cast(pl.String)
+        same = (whole.cast(cells.dtype) == cells).fill_null(False)
+        cells = whole.cast(pl.String).zip_with(same, cells.cast(pl.String))  # cell by cell: a file comes in stretches
     elif cells.dtype != pl.String:
         cells = cells.cast(pl.String)
     cells = cells.str.strip_chars()

@@ -146,12 +146,13 @@ class Table(Data):
             for key, name in (("group", self.group), ("time", self.time))
             if name is not None
         }
-        stated: dict[str, Kind] = {column(file, "columns", name): kind for name, kind in self.columns.items()}
+        given = bool(self.facts)
         apart = {target, roles.get("group")}
-        undecided = [] if self.facts else [name for name in file.names if name not in stated and name not in apart]
+        told = {} if given else self.columns
+        stated: dict[str, Kind] = {column(file, "columns", name): kind for name, kind in told.items()}
+        undecided = [] if given else [name for name in file.names if name not in stated and name not in apart]
         found, whole = survey(file, undecided, {target, *roles.values()}, self.missing)
         self.kinds: dict[str, Kind] = {name: (stated | found)[name] for name in file.names if name in (stated | found)}
-        given = bool(self.facts)
         if not given:
             kinds = {name: kind for name, kind in self.kinds.items() if kind in USED and name not in apart}
             self._check_kinds(kinds, target)

@@ -11,6 +11,7 @@ import pytest
 import torch
 import yaml
 
+from nncli.data.cells import texts
 from nncli.data.encode import encode
 from nncli.data.table import Table
 from nncli.errors import DataError
@@ -221,6 +222,24 @@ def test_what_is_wrong_is_named(text: str, words: dict[str, Any], message: str) 
     Path("x.csv").write_text(text)
     with pytest.raises(DataError, match=message):
         table(**({"path": "x.csv"} | words)).setup()
+
+
+def test_whole_numbers_are_spelled_alike_in_every_stretch_of_a_float_column() -> None:
+    assert texts(pl.Series([1.0, 2.5, None]), [""]).to_list() == ["1", "2.5", None]
+    assert texts(pl.Series([1.0, 2.0]), [""]).to_list() == ["1", "2"]
+
+
+def test_a_file_to_judge_on_may_lack_what_was_left_out() -> None:
+    rows = [f"{i % 7},{i},{'yes' if i % 7 > 3 else 'no'}" for i in range(60)]
+    Path("x.csv").write_text("\n".join(["a,id,y", *rows]))
+    first = table(path="x.csv", target="y")
+    first.setup()
+    assert first.inferred()["columns"]["id"] == "identifier"
+    Path("z.csv").write_text("\n".join(["a,y", *(f"{i % 7},{'yes' if i % 7 > 3 else 'no'}" for i in range(60))]))
+    again = table(path="z.csv", target="y", columns=first.inferred()["columns"])
+    again.facts = first.facts
+    again.setup()
+    assert len(again.parts) == 3
 
 
 def test_one_text_among_numbers_is_no_category() -> None:
