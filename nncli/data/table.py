@@ -157,7 +157,7 @@ class Table(Data):
             kinds = {name: kind for name, kind in self.kinds.items() if kind in USED and name not in apart}
             self._check_kinds(kinds, target)
             self.facts.update(target=target, missing=self.missing, kinds=kinds, columns=stored(kinds))
-        needed(file, self.facts["kinds"], file)
+        needed(file, self.facts["kinds"])
         aim = Target(whole[target], target, self.missing, file.place)
         classes = self.facts.get("classes") if given else aim.classes(self.classes)
         if classes is not None:
@@ -174,7 +174,7 @@ class Table(Data):
     def _test_targets(self, target: str, classes: list[str] | None) -> Tensor | None:
         if (test := self.test) is None:
             return None
-        needed(test, [target, *self.facts["kinds"]], self.file)
+        needed(test, [target, *self.facts["kinds"]])
         _, whole = survey(test, [], [target], self.missing)
         aim = Target(whole[target], target, self.missing, test.place)
         return aim.measures() if classes is None else aim.labels(classes, stops=True)

@@ -69,10 +69,12 @@ def column(file: File, key: str, name: str | int | None) -> str:
     raise DataError(f"data.{key}: {file.path} has no column '{text}'{hint} ({has})")
 
 
-def needed(file: File, names: Collection[str], like: File) -> None:
-    """Refuse a file that lacks columns of another."""
+def needed(file: File, names: Collection[str]) -> None:
+    """Refuse a file that lacks columns of the training file."""
     if lost := [name for name in names if name not in file.names]:
-        raise DataError(f"{file.path} has no column '{lost[0]}', which {like.path} has; both need the same columns")
+        raise DataError(
+            f"{file.path} has no column '{lost[0]}', which the training file has; both need the same columns"
+        )
 
 
 def survey(

@@ -26,8 +26,8 @@ def infer(config: Config, screen: Screen) -> tuple[Config, Any]:
         return config, data
     suits = {} if _typed(config, "recipe") else {k: v for k, v in data.suits().items() if not _typed(config, k)}
     choices = {key: value for key, value in suits.items() if "." not in key}
-    values |= {key: value for key, value in suits.items() if "." in key}
     composed = compose([*(f"{key}={value}" for key, value in choices.items()), *config.words], trust=config.trust)
+    values |= {key: value for key, value in suits.items() if "." in key and _there(composed, key)}
     for key, value in values.items():
         if any("${" in text for text in _texts(value)):
             raise DataError(f"{key} would hold a text with ${{ from the data, which a config cannot keep; rename it")
@@ -43,6 +43,12 @@ def infer(config: Config, screen: Screen) -> tuple[Config, Any]:
 def _typed(config: Config, key: str) -> bool:
     """Whether a person typed this key, in whatever way Hydra lets them."""
     return any(word.lstrip("+~").partition("=")[0].partition("@")[0] == key for word in config.words)
+
+
+def _there(config: Config, key: str) -> bool:
+    """Whether a key is in the tree: a net that the person chose may have no such argument."""
+    section, _, name = key.rpartition(".")
+    return name in (OmegaConf.select(config.tree, section) or {})
 
 
 def _texts(value: Any) -> list[str]:

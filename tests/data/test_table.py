@@ -240,6 +240,10 @@ def test_a_file_to_judge_on_may_lack_what_was_left_out() -> None:
     again.facts = first.facts
     again.setup()
     assert len(again.parts) == 3
+    Path("z.csv").write_text("id,y\n1,yes\n2,no\n")
+    again.parts = {}
+    with pytest.raises(DataError, match=r"z\.csv has no column 'a', which the training file has"):
+        again.setup()
 
 
 def test_one_text_among_numbers_is_no_category() -> None:

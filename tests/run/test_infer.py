@@ -58,6 +58,9 @@ def test_choices_that_suit_are_made_where_nobody_made_them(monkeypatch: pytest.M
     assert found.tree.task._target_.endswith("Regression")
     assert found.tree.model._target_.endswith("MLP"), "a word of the person's was replaced"
     assert (found.tree.model.num_outputs, found.tree.data.num_classes) == (1, None)
+    suit(monkeypatch, {"task": "regression", "loss": "mse", "model.depth": 7})
+    found, _ = infer(compose(["data=diabetes", "model=linear", "model.num_outputs=1", *OPEN]), Heard())
+    assert "depth" not in found.tree.model, "the chosen net has no such argument"
 
 
 def test_a_recipe_is_not_changed_but_for_what_it_leaves_open(monkeypatch: pytest.MonkeyPatch) -> None:
