@@ -11,7 +11,7 @@ Rounds = Annotated[int, typer.Option(min=1, help="How often the loops take turns
 Peers = Annotated[bool, typer.Option("--peers", help="Plain Lightning too, and Keras where it is installed.")]
 
 FIXED = ("test=false", "trainer.max_epochs=100000", "trainer.devices=1", "trainer.strategy=auto")
-ONCE = ("trainer.accumulate=1", "trainer.early_stopping=null")
+ONCE = ("trainer.accumulate=1", "trainer.early_stopping=null", "trainer.val_every=100000")  # no loop judges in between
 MADE = ("data=shapes", "data.size=12000", "data.batch_size=128")  # pictures as large as those of MNIST
 CNN = ("model=cnn", "model.channels=[32,64]", "optimizer=adam", "regularization=none", "trainer.channels_last=true")
 

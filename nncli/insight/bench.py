@@ -1,6 +1,7 @@
 """How fast a recipe trains under nn, beside loops that do less: in one process, in turn, as ratios."""
 
 import inspect
+import os
 import statistics
 import tempfile
 from collections.abc import Callable, Iterator
@@ -74,7 +75,7 @@ def by_hand(config: Config, data: Any, steps: int) -> Timing:
 
 def plain(config: Config, data: Any, steps: int) -> Timing:
     """The loop of most tutorials: a DataLoader that fetches sample by sample, fp32, no logging."""
-    parts, device, meter = begin(config, data, steps, channels_last=False)
+    parts, device, meter = begin(config, data, steps, plain=True)
     loader = DataLoader(Samples(data.parts["train"]), data.batch_size, shuffle=True, drop_last=True)
     return train_by_hand(parts, meter.batches(forever(loader)), meter, device, "32")
 
@@ -87,7 +88,7 @@ def by_nn(config: Config, data: Any, steps: int) -> Timing:
     parts.task.on_train_batch_end = lambda *_: meter.step() and None
     screen = Screen("bar")
     try:
-        with open("/dev/null", "w") as nowhere, tempfile.TemporaryDirectory() as folder:
+        with open(os.devnull, "w") as nowhere, tempfile.TemporaryDirectory() as folder:
             screen.console = Console(file=nowhere, force_terminal=True)
             train(config, make("bench", str(Path(folder) / "run")), parts, screen, Signals(), None)
     finally:
@@ -98,14 +99,16 @@ def by_nn(config: Config, data: Any, steps: int) -> Timing:
 CONTENDERS: dict[str, Contender] = {"bare": bare, "plain": plain, "by hand": by_hand, "nn": by_nn}
 
 
-def begin(config: Config, data: Any, steps: int, *, channels_last: bool | None = None) -> tuple[Parts, Any, Meter]:
-    """New weights on the device, and a meter that is running."""
+def begin(config: Config, data: Any, steps: int, *, plain: bool = False) -> tuple[Parts, Any, Meter]:
+    """New weights on the device, laid out and compiled as the run's unless `plain`, and a meter that is running."""
     parts = assemble(config, data=data)
     device = parts.where.device
     cut(config, parts, device=device)
     parts.task.to(device)
-    if parts.trainer["channels_last"] if channels_last is None else channels_last:
+    if parts.trainer["channels_last"] and not plain:
         parts.task.net.to(memory_format=torch.channels_last)
+    if parts.trainer["compile"] and not plain:
+        parts.task.net.compile()
     return parts, device, Meter(steps, data.batch_size, device)
 
 

@@ -30,7 +30,7 @@ def peers(told: Callable[[str], None]) -> dict[str, Contender]:
 
 
 class Plain(LightningModule):
-    """A module as in Lightning's own introduction: one self.log in the step, one progress bar, one CSV."""
+    """A module as in Lightning's own introduction, with one self.log in the step."""
 
     def __init__(self, parts: Parts, meter: Meter) -> None:
         super().__init__()
@@ -51,7 +51,7 @@ class Plain(LightningModule):
 
 def by_lightning(config: Config, data: Any, steps: int) -> Timing:
     """Plain Lightning with a DataLoader, in the run's precision."""
-    parts, _, meter = begin(config, data, steps, channels_last=False)
+    parts, _, meter = begin(config, data, steps, plain=True)
     loader = DataLoader(Samples(data.parts["train"]), data.batch_size, shuffle=True, drop_last=True)
     with hushed(), tempfile.TemporaryDirectory() as folder:
         trainer = Trainer(
@@ -69,13 +69,14 @@ def by_keras(config: Config, data: Any, steps: int) -> Timing:
     os.environ.setdefault("KERAS_BACKEND", "torch")
     import keras  # pyright: ignore[reportMissingImports]
 
-    parts, device, _ = begin(config, data, steps, channels_last=False)
-    x, y = data.parts["train"].span(0, min(len(data.parts["train"]), steps * data.batch_size))
+    parts, device, _ = begin(config, data, steps, plain=True)
+    count = min(len(data.parts["train"]) // data.batch_size, steps)
+    x, y = data.parts["train"].span(0, count * data.batch_size)
     with torch.no_grad():
         x = parts.task.transform.eval()(x.to(device)).cpu().numpy()
     model = keras.Sequential([keras.layers.TorchModuleWrapper(parts.task.net)])
     model.compile(optimizer=keras.optimizers.Adam(), loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True))
-    meter = Meter(min(steps, len(x) // data.batch_size), data.batch_size, device)
+    meter = Meter(count, data.batch_size, device)
 
     class Count(keras.callbacks.Callback):
         def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
