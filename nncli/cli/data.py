@@ -62,6 +62,7 @@ def get(words: Words = None, trust: Trust = None) -> None:
     nn data get digits
     """
     from nncli.cli.show_data import in_bytes
+    from nncli.errors import NnError
     from nncli.insight.source import composed, lies, source
     from nncli.paths import shown
 
@@ -70,6 +71,9 @@ def get(words: Words = None, trust: Trust = None) -> None:
     data.prepare_data()
     place = lies(data)
     if place is None:
+        for key in ("root", "path"):
+            if given := getattr(data, key, None):
+                raise NnError(f"data.{key} is {given}, which is not there")
         print("nothing to fetch")
         return
     size = sum(file.stat().st_size for file in [place, *place.rglob("*")] if file.is_file())

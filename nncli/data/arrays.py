@@ -2,7 +2,7 @@
 
 import zipfile
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -68,12 +68,12 @@ class Arrays(Data):
             self._from["test"] = (self.test_path, torch.arange(len(y)))
         return parts
 
-    def suits(self) -> dict[str, str]:
+    def suits(self) -> dict[str, Any]:
         rows = self.parts["train"]
         x, y = rows.span(0, 1)
         model = {"model": "cnn" if x.dim() == 4 else "mlp"}
         if y.is_floating_point():
-            return model | {"task": "regression", "loss": "mse", "model.num_outputs": str(y[0].numel())}
+            return model | {"task": "regression", "loss": "mse", "model.num_outputs": y[0].numel()}
         return model | {"task": "classification", "loss": "cross_entropy"}
 
     def where(self, part: str, row: int) -> str:
@@ -97,7 +97,23 @@ class Arrays(Data):
                 x = x.transpose(0, 3, 1, 2)
         y = np.asarray(y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y)
         measured = y.dtype.kind == "f" or self.num_classes is None
-        return x, torch.from_numpy(y.astype(np.float32 if measured else np.int64))
+        if not measured:
+            self._check_classes(path, y)
+        with np.errstate(over="ignore"):  # what is too large becomes inf, and is told with its row
+            return x, torch.from_numpy(y.astype(np.float32 if measured else np.int64))
+
+    def _check_classes(self, path: Path, y: np.ndarray) -> None:
+        """Labels whose number nobody stated must look like classes."""
+        if self.num_classes != "auto" or y.ndim != 1 or len(y) == 0:
+            return
+        if len(wrong := np.flatnonzero((y < 0) | (y >= len(y)))):
+            raise DataError(
+                f"{path}, row {wrong[0]}: {self.target} is {y[wrong[0]]}; classes are numbered from 0, so with "
+                f"{len(y):,} rows 0 to {len(y) - 1:,} make sense; number them anew, or for a measured target say "
+                "data.num_classes=null task=regression loss=mse model.num_outputs=1"
+            )
+        if (y == y[0]).all():
+            raise DataError(f"{path}: {self.target} is {y[0]} in every row; a net needs two classes to tell apart")
 
     def _array(self, path: Path, name: str) -> np.ndarray:
         """One array by its name; an .npy stays in its file until its rows are asked for."""
@@ -113,6 +129,10 @@ class Arrays(Data):
                 return found[name]
         except OSError as problem:
             raise DataError(f"{file} cannot be read: {problem.strerror or problem}; wanted is {FORMS}") from problem
+        except MemoryError as problem:
+            raise DataError(
+                f"{file} does not fit into memory: {problem}; save x as .npy, which can stay on disk"
+            ) from problem
         except (ValueError, EOFError, zipfile.BadZipFile) as problem:
             reason = "it holds Python objects, which are never loaded" if "allow_pickle" in str(problem) else problem
             raise DataError(f"{file} cannot be read: {reason}; wanted is {FORMS}") from problem
@@ -121,7 +141,8 @@ class Arrays(Data):
         wanted = np.uint8 if x.dtype.kind == "b" else {"f": np.float32}.get(x.dtype.kind, np.int64)
         wanted = np.uint8 if x.dtype == np.uint8 else wanted
         if x.nbytes <= limit(self.memory):
-            return InMemory(torch.from_numpy(x[which.numpy()].astype(wanted, copy=False)), y)
+            with np.errstate(over="ignore"):
+                return InMemory(torch.from_numpy(x[which.numpy()].astype(wanted, copy=False)), y)
         if x.dtype != wanted:
             text = f"{self.path}: x is {x.dtype} and larger than data.memory allows; save it as {np.dtype(wanted)}"
             raise DataError(text)

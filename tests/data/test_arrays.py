@@ -1,5 +1,7 @@
 """NumPy arrays of one's own."""
 
+import struct
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ import torch
 from nncli.data.arrays import Arrays
 from nncli.data.rows import InMemory, Mapped
 from nncli.errors import DataError
+from nncli.run.fit import fit_words
 
 
 def ready(path: Path | None, **words: Any) -> Arrays:
@@ -71,7 +74,38 @@ def test_measured_targets_are_for_regression(tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", x=np.random.rand(20, 2), price=np.random.rand(20, 1))
     data = ready(tmp_path / "a.npz", target="price")
     assert data.inferred()["num_classes"] is None
-    assert data.suits() == {"model": "mlp", "task": "regression", "loss": "mse", "model.num_outputs": "1"}
+    words = ["data=arrays", f"data.path={tmp_path / 'a.npz'}", "data.target=price", "data.batch_size=4"]
+    run = fit_words([*words, "trainer.max_steps=1", "trainer.accelerator=cpu"], show="quiet")
+    assert "test/r2" in run.read(run.summary)["metrics"]
+
+
+def test_labels_that_are_no_classes_are_told(tmp_path: Path) -> None:
+    def saved(y: Any) -> Path:
+        np.savez(tmp_path / "a.npz", x=np.zeros((4, 2)), y=np.array(y))
+        return tmp_path / "a.npz"
+
+    for y, message in {
+        (0, -1, 1, 0): r"a\.npz, row 1: y is -1; classes are numbered from 0, so with 4 rows 0 to 3",
+        (0, 1, 2, 9): r"row 3: y is 9.*data\.num_classes=null task=regression",
+        (2, 2, 2, 2): "y is 2 in every row",
+    }.items():
+        with pytest.raises(DataError, match=message):
+            ready(saved(y))
+
+
+@pytest.mark.filterwarnings("error")
+def test_numbers_beyond_float32_are_told_without_a_warning(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", x=np.full((20, 2), 1e300), y=np.arange(20) % 2)
+    with pytest.raises(DataError, match=r"input has a value that is no finite number, first in .*a\.npz, row"):
+        ready(tmp_path / "a.npz")
+
+
+def test_a_header_that_claims_more_than_memory_holds_is_told(tmp_path: Path) -> None:
+    header = b"{'descr': '<f8', 'fortran_order': False, 'shape': (1000000000000, 9), }"
+    with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
+        archive.writestr("x.npy", b"\x93NUMPY\x01\x00" + struct.pack("<H", 118) + header.ljust(117) + b"\n")
+    with pytest.raises(DataError, match=r"a\.npz does not fit into memory: .*save x as \.npy"):
+        ready(tmp_path / "a.npz")
 
 
 def test_what_cannot_be_read_is_told(tmp_path: Path) -> None:
