@@ -76,8 +76,7 @@ def by_hand(config: Config, data: Any, steps: int) -> Timing:
 def plain(config: Config, data: Any, steps: int) -> Timing:
     """The loop of most tutorials: a DataLoader that fetches sample by sample, fp32, no logging."""
     parts, device, meter = begin(config, data, steps, plain=True)
-    loader = DataLoader(Samples(data.parts["train"]), data.batch_size, shuffle=True, drop_last=True)
-    return train_by_hand(parts, meter.batches(forever(loader)), meter, device, "32")
+    return train_by_hand(parts, meter.batches(forever(one_by_one(data))), meter, device, "32")
 
 
 def by_nn(config: Config, data: Any, steps: int) -> Timing:
@@ -141,6 +140,18 @@ def _told(scheduler: Any, steps: int) -> dict[str, int]:
 def forever(loader: Any) -> Iterator[Any]:
     while True:
         yield from loader
+
+
+def one_by_one(data: Any) -> DataLoader[tuple[Tensor, Tensor]]:
+    """The training part, fetched sample by sample; texts are filled up to the longest of a batch."""
+    rows = data.parts["train"]
+    collate = None if rows.lengths is None else _filled_up
+    return DataLoader(Samples(rows), data.batch_size, shuffle=True, drop_last=True, collate_fn=collate)
+
+
+def _filled_up(samples: list[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
+    x, y = ([sample[at] for sample in samples] for at in (0, 1))
+    return nn.utils.rnn.pad_sequence(x, batch_first=True), torch.stack(y)
 
 
 class Samples(Dataset[tuple[Tensor, Tensor]]):

@@ -9,10 +9,9 @@ from typing import Any
 import torch
 from lightning.pytorch import LightningModule, Trainer
 from torch import Tensor
-from torch.utils.data import DataLoader
 
 from nncli.config.compose import Config
-from nncli.insight.bench import Contender, Samples, begin
+from nncli.insight.bench import Contender, begin, one_by_one
 from nncli.insight.meter import Meter, Metered, Timing
 from nncli.run.assemble import Parts
 from nncli.run.train import hushed
@@ -52,7 +51,6 @@ class Plain(LightningModule):
 def by_lightning(config: Config, data: Any, steps: int) -> Timing:
     """Plain Lightning with a DataLoader, in the run's precision."""
     parts, _, meter = begin(config, data, steps, plain=True)
-    loader = DataLoader(Samples(data.parts["train"]), data.batch_size, shuffle=True, drop_last=True)
     with hushed(), tempfile.TemporaryDirectory() as folder:
         trainer = Trainer(
             **lightning_arguments(parts.trainer | {"grad_clip": None}, parts.where),
@@ -60,7 +58,7 @@ def by_lightning(config: Config, data: Any, steps: int) -> Timing:
             enable_model_summary=False,
             enable_progress_bar=False,
         )
-        trainer.fit(Plain(parts, meter), Metered(loader, meter))
+        trainer.fit(Plain(parts, meter), Metered(one_by_one(data), meter))
     return meter.timing()
 
 

@@ -2,12 +2,15 @@
 
 import json
 import time
+from types import SimpleNamespace
 
 import pytest
 import torch
 
 from nncli.cli.bench import bench
+from nncli.data.rows import Ragged
 from nncli.errors import ConfigError
+from nncli.insight.bench import one_by_one
 from nncli.insight.meter import Meter
 from tests.conftest import Nn
 
@@ -41,6 +44,16 @@ def test_bench_compares_four_loops_in_one_process(nn: Nn) -> None:
         assert loop["samples_per_s"] > 0
         assert 0 <= loop["waiting"] < 1
         assert loop["peak_mb"] > 50
+
+
+def test_the_plain_loader_fills_up_texts() -> None:
+    lengths = torch.tensor([3, 1])
+    data = SimpleNamespace(
+        parts={"train": Ragged(torch.arange(1, 5), torch.tensor([0, 3]), lengths, torch.arange(2))}, batch_size=2
+    )
+    ((x, y),) = one_by_one(data)
+    assert sorted(x.tolist()) == [[1, 2, 3], [4, 0, 0]]
+    assert sorted(y.tolist()) == [0, 1]
 
 
 def test_bench_tells_a_wrong_word() -> None:
