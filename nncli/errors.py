@@ -37,6 +37,11 @@ class Stopped(BaseException):
         self.exit_code = 128 + signum
 
 
+def printable(text: str, lines: bool = True) -> str:
+    """Text of a file that cannot move a terminal's cursor or clear its screen; line ends stay, or are shown."""
+    return "".join(c if c.isprintable() or (lines and c == "\n") else "↵" if c == "\n" else "�" for c in text)
+
+
 @dataclass(frozen=True)
 class Problem:
     """One thing wrong with a config: the full key, its value, who set it, and what would be right."""

@@ -169,6 +169,8 @@ def _loaded(words: list[str], trust: list[str] | tuple[()], augmented: bool) -> 
 def _print_findings(found: "list[Finding]", counts: dict[str, int], skipped: list[str]) -> None:
     from rich.text import Text
 
+    from nncli.errors import printable
+
     screen = console()
     for finding in found:
         style = "bold red" if finding.severity == "wrong" else "bold"
@@ -176,7 +178,7 @@ def _print_findings(found: "list[Finding]", counts: dict[str, int], skipped: lis
         screen.print(head.append(f"  {finding.count:,}", style="" if finding.count > 1 else "dim"))
         about = [finding.text, *([f"fine would be: {finding.bound}"] if finding.bound else [])]
         for line in (*about, *finding.where):
-            screen.print(Text(f"         {line}"), soft_wrap=True)
+            screen.print(Text(printable(f"         {line}")), soft_wrap=True)
     for name in skipped:
         screen.print(f"the {name} part is decoded from files; nn data check --all compares its samples too")
     sizes = ", ".join(f"{name} {count:,}" for name, count in counts.items())

@@ -14,6 +14,7 @@ def init(folder: Folder = "my_project") -> None:
     nn init my_project
     """
     from pathlib import Path
+    from shlex import quote
 
     from nncli.errors import NnError
     from nncli.paths import start
@@ -30,4 +31,4 @@ def init(folder: Folder = "my_project") -> None:
     except OSError as error:
         raise NnError(f"{folder} cannot be filled: {error.strerror}") from error
     print(f"made {folder}: recipes/mine.yaml, my_nets.py, conf/model/mine.yaml, tests/test_my_nets.py, README.md")
-    print(f"next: cd {folder} && nn train recipe=mine")
+    print(f"next: cd {quote(folder)} && nn train recipe=mine")

@@ -12,7 +12,7 @@ from nncli.cli.env import env
 from nncli.cli.init import init
 from nncli.cli.judge import judge
 from nncli.cli.train import resume, train
-from nncli.errors import ConfigError, NnError, Stopped
+from nncli.errors import ConfigError, NnError, Stopped, printable
 
 app = typer.Typer(
     name="nn",
@@ -60,7 +60,7 @@ def main() -> None:
         show_problems(error)
         _leave(error.exit_code)
     except NnError as error:
-        print(f"{error}", file=sys.stderr)
+        print(printable(str(error)), file=sys.stderr)
         _leave(error.exit_code)
     except Stopped as stopped:
         print("\nstopped; go on with: nn resume last", file=sys.stderr)

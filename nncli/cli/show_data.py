@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nncli.errors import printable
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
@@ -14,6 +16,7 @@ CLASSES = 20  # that are printed
 COLUMNS = 60  # of a table that are printed
 WIDE = 8  # columns of the first rows that are printed
 LONG = 200  # characters of a value that are too many to print
+CELL = 40  # characters of a name or value in a table
 BAR = 30  # characters of the longest bar
 
 
@@ -50,7 +53,7 @@ def tell(told: dict[str, Any], screen: "Console", data: "Data", strip: "Text | N
     found = {key: value for key, value in told["found"].items() if len(str(value)) < LONG}
     if found:
         words = ", ".join(f"data.{key}={spelled(value)}" for key, value in found.items())
-        screen.print(f"found {words}", soft_wrap=True)
+        screen.print(printable(f"found {words}"), soft_wrap=True)
     _classes(told["parts"], screen)
     if "rows" in told:
         _columns(told["columns"], screen)
@@ -83,7 +86,6 @@ def _parts(parts: dict[str, Any], screen: "Console") -> None:
 def _classes(parts: dict[str, Any], screen: "Console") -> None:
     """How often each class occurs in each part, and a bar for the first part."""
     from rich.table import Table
-    from rich.text import Text
 
     counts = {name: part["classes"] for name, part in parts.items() if "classes" in part}
     if not counts:
@@ -95,7 +97,7 @@ def _classes(parts: dict[str, Any], screen: "Console") -> None:
     table.add_row("  class", *counts, "")
     for label in names[:CLASSES]:
         cells = [f"{classes.get(label, 0):,}" for classes in counts.values()]
-        table.add_row(Text(f"  {label}"), *cells, "█" * round(BAR * first.get(label, 0) / most))
+        table.add_row(_cell(f"  {label}"), *cells, "█" * round(BAR * first.get(label, 0) / most))
     screen.print(table)
     if len(names) > CLASSES:
         screen.print(f"  and {len(names) - CLASSES} more classes")
@@ -103,7 +105,6 @@ def _classes(parts: dict[str, Any], screen: "Console") -> None:
 
 def _columns(columns: list[dict[str, Any]], screen: "Console") -> None:
     from rich.table import Table
-    from rich.text import Text
 
     table = Table.grid(padding=(0, 2))
     table.add_row("  column", "kind", "missing", "distinct", "min", "mean", "max", "most frequent")
@@ -111,7 +112,7 @@ def _columns(columns: list[dict[str, Any]], screen: "Console") -> None:
         span = [f"{column[key]:.4g}" if key in column else "" for key in ("min", "mean", "max")]
         often = f"{column['most']} ({column['times']:,} times)" if "most" in column else ""
         counts = (f"{column['missing']:,}", f"{column['distinct']:,}")
-        table.add_row(Text(f"  {column['name']}"), column["kind"], *counts, *span, Text(often))
+        table.add_row(_cell(f"  {column['name']}"), column["kind"], *counts, *span, _cell(often))
     screen.print(table)
     if len(columns) > COLUMNS:
         screen.print(f"  and {len(columns) - COLUMNS} more columns")
@@ -119,28 +120,26 @@ def _columns(columns: list[dict[str, Any]], screen: "Console") -> None:
 
 def _rows(rows: list[dict[str, Any]], screen: "Console") -> None:
     from rich.table import Table
-    from rich.text import Text
 
     names = list(rows[0])
     some = [*names[: WIDE - 1], *(["…"] if len(names) > WIDE else []), names[-1]] if len(names) > WIDE else names
     table = Table.grid(padding=(0, 2))
     for values in ({name: name for name in some}, *rows):
         cells = (values.get(name, "…") for name in some)
-        table.add_row("", *map(Text, cells))
+        table.add_row("", *map(_cell, cells))
     screen.print(table)
 
 
 def _ranges(columns: list[dict[str, Any]], screen: "Console", data: "Data") -> None:
     """Each column of a series as a line of characters, and its range."""
     from rich.table import Table
-    from rich.text import Text
 
     from nncli.insight.drawn import spark
 
     table = Table.grid(padding=(0, 2))
     for place, column in enumerate(columns[:COLUMNS]):
         span = ", ".join(f"{key} {column[key]:.4g}" for key in ("min", "mean", "max"))
-        table.add_row(Text(f"  {column['name']}"), spark(data, place, 2 * BAR), span)
+        table.add_row(_cell(f"  {column['name']}"), spark(data, place, 2 * BAR), span)
     screen.print(table)
 
 
@@ -153,8 +152,15 @@ def _texts(told: dict[str, Any], screen: "Console") -> None:
         low, quarter, middle, more, high = told["lengths"]
         screen.print(f"  {low} to {high} tokens, half of them {quarter} to {more}, the middle one {middle}")
     for sample in told["texts"]:
-        plain = ["".join(c if c.isprintable() else "↵" if c == "\n" else "�" for c in sample[k]) for k in sample]
+        plain = [printable(sample[k], lines=False) for k in sample]
         screen.print(Text(f"  {plain[0]}").append(f"  → {plain[1]}", style="bold"))
+
+
+def _cell(text: str) -> "Text":
+    from rich.text import Text
+
+    text = printable(text, lines=False)
+    return Text(text if len(text) <= CELL else text[: CELL - 1] + "…")
 
 
 def in_bytes(size: float) -> str:

@@ -8,7 +8,7 @@ from omegaconf import OmegaConf
 
 from nncli.config.compose import Config, compose
 from nncli.config.origin import spelled
-from nncli.errors import DataError
+from nncli.errors import DataError, printable
 from nncli.run.assemble import load, require
 from nncli.run.screen import Screen
 
@@ -33,7 +33,7 @@ def infer(config: Config, screen: Screen) -> tuple[Config, Any]:
             raise DataError(f"{key} would hold a text with ${{ from the data, which a config cannot keep; rename it")
         OmegaConf.update(composed.tree, key, value, merge=False, force_add=True)
     for key, value in {**choices, **values}.items():
-        text = spelled(value)
+        text = printable(spelled(value))
         screen.line(f"  found  {key} = {text if len(text) <= WIDEST else text[: WIDEST - 1] + '…'}")
     found = replace(composed, words=config.words)
     require(found)

@@ -1,6 +1,8 @@
 """`nn data` as a person meets it: what there is, what it looks like, and what is wrong with it."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -86,6 +88,19 @@ def test_show_counts_every_part_and_draws_the_pictures(tmp_path: Path) -> None:
     text = run("show", "recipe=digits_mlp", "--part", "val", "--out", "here/p.png")
     assert "1 × 8 × 8 uint8 → int64" in text
     assert (tmp_path / "here" / "p.png").is_file()
+
+
+def test_names_in_a_file_cannot_reach_the_terminal(tmp_path: Path) -> None:
+    clear = "\x1b[2J"
+    (tmp_path / "x.csv").write_text(f"a{clear},b,y\n" + "\n".join(f"{i},{clear},{clear}{i % 2}" for i in range(60)))
+    told = run("show", "csv", "data.path=x.csv", "data.target=y")
+    assert "a�[2J" in told
+    assert "\x1b" not in told
+    (tmp_path / "x.csv").write_text(f"{clear},y\n1,a\n" * 2)
+    done = subprocess.run(
+        [sys.executable, "-m", "nncli", "data", "show", "csv", "data.path=x.csv"], capture_output=True, text=True
+    )
+    assert (done.returncode, "\x1b" in done.stderr, "�[2J, y" in done.stderr) == (1, False, True)
 
 
 def test_few_samples_can_be_looked_at_too(tmp_path: Path) -> None:
