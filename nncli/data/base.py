@@ -225,6 +225,7 @@ class Data(LightningDataModule):
             shuffle=shuffle,
             sampling=self._sampling,
             workers=self._helpers(rows),
+            ahead=(gpu and not resting) or isinstance(rows, Mapped),
             pin=gpu and not resting,
             **self._share,
         )

@@ -1,6 +1,8 @@
 """Batches cut from the rows of a part: a whole batch by index, in an order that only seed and epoch decide."""
 
-from collections.abc import Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import pairwise
 from typing import Literal
 
@@ -12,7 +14,7 @@ from torch.utils.data import DataLoader, Dataset
 from nncli.data.rows import Rows
 from nncli.errors import DataError, NnError, TrainingFailed
 
-AHEAD = 4  # batches that a worker prepares before they are asked for
+AHEAD = 4  # batches that are prepared before they are asked for
 POOL = 50  # batches among which samples of like length are brought together
 
 Sampling = Literal["natural", "balanced"]
@@ -42,6 +44,7 @@ class Batches:
         limit: int | None = None,
         sampling: Sampling = "natural",
         workers: int = 0,
+        ahead: bool = False,
         pin: bool = False,
     ) -> None:
         if batch_size % (world * accumulate):
@@ -56,7 +59,8 @@ class Batches:
         cut = _equal(len(rows) // batch_size * accumulate, micro) if shuffle else _covering(len(rows), micro, world)
         self.bounds = [_share(low, high, rank, world) for low, high in cut][:limit]
         self._plan: list[np.ndarray] = []  # the rows of each batch to come; a tensor would go by shared memory
-        self._loader = self._prepared(workers, pin) if workers or pin else None
+        self._loader = self._prepared(workers, pin) if workers else None
+        self._ahead, self._pin = ahead, pin
 
     def __len__(self) -> int:
         return len(self.bounds)
@@ -71,6 +75,9 @@ class Batches:
             order = self.order(epoch) if self.shuffle else torch.arange(len(self.rows))
             self._plan[:] = [order[low:high].numpy() for low, high in bounds]
             yield from _fetched(self._loader)
+        elif self._ahead:
+            order = self.order(epoch) if self.shuffle else torch.arange(len(self.rows))
+            yield from _in_advance(self._pinned if self._pin else self.rows.take, [order[a:b] for a, b in bounds])
         elif self.shuffle:
             order = self.order(epoch)
             for low, high in bounds:
@@ -97,17 +104,22 @@ class Batches:
         return _bucketed(order, self.rows.lengths, self.batch_size, generator)
 
     def _prepared(self, workers: int, pin: bool) -> DataLoader[tuple[Tensor, Tensor] | NnError]:
-        """Batches made ahead of time by other processes, or put into pinned memory for the way to the GPU."""
+        """Batches made ahead of time by other processes."""
         return DataLoader(
             _Takes(self.rows),
             sampler=self._plan,
             batch_size=None,
             num_workers=workers,
-            prefetch_factor=AHEAD if workers else None,
-            persistent_workers=workers > 0,
+            prefetch_factor=AHEAD,
+            persistent_workers=True,
             pin_memory=pin,
             generator=torch.Generator(),  # else each loader draws from the global state, which a resume puts back
         )
+
+    def _pinned(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """In memory from which a GPU copies while it computes."""
+        x, y = self.rows.take(rows)
+        return x.pin_memory(), y.pin_memory()
 
 
 class _Takes(Dataset[tuple[Tensor, Tensor] | NnError]):
@@ -121,6 +133,18 @@ class _Takes(Dataset[tuple[Tensor, Tensor] | NnError]):
             return self.rows.take(torch.from_numpy(which))
         except NnError as error:
             return error
+
+
+def _in_advance(take: Callable[[Tensor], tuple[Tensor, Tensor]], plan: list[Tensor]) -> Iterator[tuple[Tensor, Tensor]]:
+    """The batches of a plan in order; a thread prepares the next ones meanwhile."""
+    with ThreadPoolExecutor(1) as thread:
+        waiting: deque[Future[tuple[Tensor, Tensor]]] = deque()
+        for rows in plan:
+            waiting.append(thread.submit(take, rows))
+            if len(waiting) > AHEAD:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
 
 
 def _fetched(loader: Iterable[tuple[Tensor, Tensor] | NnError]) -> Iterator[tuple[Tensor, Tensor]]:

@@ -98,3 +98,24 @@ def test_balanced_sampling_wants_classes() -> None:
     rows = InMemory(torch.randn(20, 1), torch.randn(20))
     with pytest.raises(DataError, match=r"loader\.sampling is balanced, which needs one class"):
         list(Batches(rows, 10, shuffle=True, seed=0, sampling="balanced"))
+
+
+def test_batches_prepared_by_a_thread_are_the_same_in_the_same_order() -> None:
+    rows = InMemory(torch.arange(100.0)[:, None], torch.arange(100))
+    for shuffle in (True, False):
+        now, ahead = (
+            [y.tolist() for _, y in Batches(rows, 8, shuffle=shuffle, seed=0, ahead=early)] for early in (False, True)
+        )
+        assert now == ahead
+    batches = Batches(rows, 8, shuffle=True, seed=0, ahead=True)
+    batches.start = (3, 5)
+    assert [y.tolist() for _, y in batches] == [batches.order(3)[i : i + 8].tolist() for i in range(40, 96, 8)]
+
+
+def test_a_fault_met_by_the_thread_is_told_as_it_is() -> None:
+    class Broken(InMemory):
+        def take(self, rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+            raise DataError("photo 7 is broken")
+
+    with pytest.raises(DataError, match="photo 7 is broken"):
+        list(Batches(Broken(torch.zeros(9, 1), torch.zeros(9)), 3, shuffle=True, seed=0, ahead=True))
