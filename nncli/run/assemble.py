@@ -16,6 +16,8 @@ from nncli.run import random
 from nncli.run.keeper import checkpoint_settings
 from nncli.run.trainer import Placement, loader_settings, misfits, place, trainer_settings
 
+# words that say where data and loaders are, never what is learned: a run may be resumed or judged with others
+ELSEWHERE = ("data.root", "data.path", "data.test_path", "data.cache", "data.memory", "loader.device", "loader.workers")
 TRIED_ROWS = 8  # samples that go through the net before training starts
 
 

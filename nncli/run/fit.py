@@ -10,7 +10,7 @@ from nncli.config.reach import unread
 from nncli.errors import NnError
 from nncli.run import folder as folders
 from nncli.run import launch
-from nncli.run.assemble import Parts, assemble, cut, require, settle, try_one_batch
+from nncli.run.assemble import ELSEWHERE, Parts, assemble, cut, require, settle, try_one_batch
 from nncli.run.checkpoint import clean, facts, load, newest
 from nncli.run.folder import RunFolder
 from nncli.run.infer import infer
@@ -31,14 +31,8 @@ RESUMABLE = (
     "trainer.threads",
     "trainer.timeout",
     "checkpoint.*",
-    "data.root",
-    "data.path",
-    "data.test_path",
-    "data.cache",
-    "data.memory",
-    "loader.device",
-    "loader.workers",
     "test",
+    *ELSEWHERE,
 )
 
 

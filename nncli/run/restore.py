@@ -7,20 +7,16 @@ from lightning.pytorch import Trainer
 
 from nncli.config.compose import Config, thaw
 from nncli.errors import CheckpointError
-from nncli.run.assemble import Parts, assemble, cut, require
+from nncli.run.assemble import ELSEWHERE, Parts, assemble, cut, require
 from nncli.run.checkpoint import load
 from nncli.run.folder import RunFolder
 from nncli.run.train import hushed, weights
 from nncli.run.trainer import lightning_arguments
 
 MOVABLE = (
-    "data.root",
-    "data.path",
-    "data.test_path",
+    *ELSEWHERE,
     "data.gaps",
     "data.batch_size",
-    "loader.device",
-    "loader.workers",
     "trainer.accelerator",
     "trainer.precision",
     "trainer.limit_batches",

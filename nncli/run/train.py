@@ -181,7 +181,7 @@ def _replay(config: Config, run: RunFolder, parts: Parts, error: NonFinite) -> s
     """Train again from the newest checkpoint up to the bad step, looking at every one, to name the layer."""
     if parts.where.world > 1:
         return str(error)
-    again = assemble(config)
+    again = assemble(config, data=parts.data)
     trainer = Trainer(
         **lightning_arguments(parts.trainer | {"max_steps": error.step + 1}, parts.where),
         callbacks=Crew([Watch(1, eager=True), Resumer()]),

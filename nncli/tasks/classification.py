@@ -77,7 +77,7 @@ class Classification(Task):
         logits = self(x).float()
         right = (logits.argmax(dim=1) == y).sum()
         loss = self.loss(logits, y)
-        return torch.stack([loss.new_tensor(len(y)), loss * len(y), right.to(loss.dtype)])
+        return torch.stack([loss.new_full((), len(y)), loss * len(y), right.to(loss.dtype)])
 
     def finish(self, sums: list[float]) -> dict[str, float]:
         count, loss, right = sums

@@ -70,7 +70,7 @@ class Forecast(Task):
         z, wanted = self._standard(x, y.shape[1:]), self._scaled(y)
         error = z - wanted
         naive = self._scaled(self._columns(x[:, -1:])) - wanted
-        found = [wanted.new_tensor(len(y)), self.loss(z, wanted) * len(y), wanted.new_tensor(wanted.numel())]
+        found = [wanted.new_full((), len(y)), self.loss(z, wanted) * len(y), wanted.new_full((), wanted.numel())]
         return torch.stack([*found, error.square().sum(), error.abs().sum(), naive.square().sum()])
 
     def finish(self, sums: list[float]) -> dict[str, float]:

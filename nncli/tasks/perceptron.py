@@ -41,7 +41,7 @@ class PerceptronRule(Task):
             return torch.zeros(3, device=self.device)
         z = self._z(x)
         right = ((z > 0) == (y > 0)).sum()
-        return torch.stack([z.new_tensor(len(y)), self.loss(z, y), right.to(z.dtype)])
+        return torch.stack([z.new_full((), len(y)), self.loss(z, y), right.to(z.dtype)])
 
     def finish(self, sums: list[float]) -> dict[str, float]:
         count, loss, right = sums

@@ -59,7 +59,7 @@ class Regression(Task):
             return torch.zeros(6, device=self.device)
         z, wanted = self._standard(x), self._scaled(y)
         error = z - wanted
-        count = wanted.new_tensor(len(y))
+        count = wanted.new_full((), len(y))
         found = [count, self.loss(z, wanted) * count, error.abs().sum(), error.square().sum()]
         return torch.stack([*found, wanted.sum(), wanted.square().sum()])
 
