@@ -70,6 +70,11 @@ def main() -> None:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         _leave(1)
+    except PermissionError as error:
+        if os.environ.get("NN_DEBUG"):
+            raise
+        print(printable(f"{error.filename or 'a file'}: permission denied; look at who may read it"), file=sys.stderr)
+        _leave(1)
     except Exception as error:
         if os.environ.get("NN_DEBUG"):
             raise
