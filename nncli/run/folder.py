@@ -119,6 +119,9 @@ def lock_file(folder: RunFolder) -> int | None:
     return handle
 
 
+_locks: set[int] = set()  # that this process holds
+
+
 @contextmanager
 def held(run: RunFolder) -> Iterator[None]:
     """Hold the run for as long as this lasts, so that no two processes train or mend it at once."""
@@ -128,10 +131,22 @@ def held(run: RunFolder) -> Iterator[None]:
         lock = lock_file(run)
     if lock is None:
         raise NnError(f"{run.name} is being trained by another process now.")
+    _locks.add(lock)
     try:
         yield
     finally:
+        _locks.discard(lock)
         os.close(lock)
+
+
+def _let_go() -> None:
+    """A forked worker must not hold the run: it lives some seconds longer than a trainer that was killed."""
+    while _locks:
+        os.close(_locks.pop())
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_let_go)
 
 
 def make(name: str, run_dir: str | None = None) -> RunFolder:

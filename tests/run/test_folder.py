@@ -1,5 +1,6 @@
 """Run folders never collide and are found by the names a person types."""
 
+import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -65,3 +66,20 @@ def test_a_run_whose_process_died_is_interrupted() -> None:
 
     os.close(lock)
     assert run.status() == "interrupted"
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_worker_that_outlives_its_trainer_does_not_hold_the_run() -> None:
+    run = started(folder.make("a"), 1.0)
+    reads, writes = os.pipe()
+    with folder.held(run):
+        if (worker := os.fork()) == 0:
+            os.read(reads, 1)  # alive until it is told
+            os._exit(0)
+    try:
+        assert not run.is_busy()
+    finally:
+        os.write(writes, b"x")
+        os.waitpid(worker, 0)
+        os.close(reads)
+        os.close(writes)
