@@ -108,7 +108,7 @@ def _mistakes(x: np.ndarray, y: np.ndarray) -> int:
 
 
 def _drawn(rows: Rows) -> tuple[np.ndarray, np.ndarray | None]:
-    which = torch.linspace(0, len(rows) - 1, min(len(rows), SAMPLE)).round().long()
+    which = rows.spread(SAMPLE)
     x, _ = rows.take(which)
     return x.numpy(), None if rows.labels is None else rows.labels[which].numpy()
 

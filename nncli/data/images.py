@@ -5,7 +5,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -24,6 +24,7 @@ from nncli.data.progress import say, shown
 from nncli.data.rows import InMemory, Mapped, Rows
 from nncli.errors import DataError
 
+MEASURED = 4096  # pictures, evenly spread, that the statistics of files are taken from
 SAMPLED = 1000  # pictures, evenly spread, whose sizes are looked at for `auto`
 SIDES = (16, 20, 24, 28, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160, 176, 192, 208, 224)
 DISK_SHARE = 0.8  # of what is free on the disk that the decoded pictures may take unasked
@@ -66,6 +67,10 @@ class Files(Rows):
         if self._reader[0] != os.getpid():  # a worker opens the zip for itself: a place in a file is shared by a fork
             self._reader = (os.getpid(), reader(self.source))
         return self._reader[1]
+
+    def inputs(self) -> Iterator[Tensor]:
+        """Some of the pictures: to decode all of a large set would take as long as an epoch."""
+        return (self.take(rows)[0] for rows in self.spread(MEASURED).split(self.at_once(MEASURED)))
 
     def __getstate__(self) -> dict[str, object]:
         return self.__dict__ | {"_reader": (0, None)}  # an open zip goes to no other process

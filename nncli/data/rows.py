@@ -49,6 +49,10 @@ class Rows(ABC):
         for low in range(0, len(self), size):
             yield self.span(low, min(low + size, len(self)))
 
+    def spread(self, most: int) -> Tensor:
+        """Up to `most` samples, evenly spaced."""
+        return torch.linspace(0, len(self) - 1, min(len(self), most), dtype=torch.float64).round().long()
+
     def at_once(self, most: int) -> int:
         """How many samples, up to `most`, to look at together without filling the memory."""
         return min(most, max(1, CHUNK_BYTES // max(1, sum(t.nbytes for t in self.span(0, min(1, len(self)))))))

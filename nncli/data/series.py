@@ -117,6 +117,8 @@ class Series(Data):
                 torch.zeros(total), self.val_fraction, self.test_fraction, self.split_seed, "ordered", fold=self.fold
             )
             return np.cumsum([len(ordered.get(part, [])) for part in PARTS]).tolist()
+        if self.fold is not None:
+            raise DataError("data.borders and data.fold both say where the parts end; set one of the two to null")
         rows = [_row(found, border, total) for border in self.borders]
         edges = [*rows, total] if len(rows) == 2 else rows
         if len(edges) != 3 or not 0 < edges[0] < edges[1] < edges[2] <= total:

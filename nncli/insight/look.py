@@ -68,7 +68,7 @@ def _place(rows: Rows) -> str:
 
 def columns(data: Data, rows: Rows) -> list[dict[str, Any]]:
     """Name, range, and what is most frequent in each column of a table."""
-    some = torch.linspace(0, len(rows) - 1, min(SAMPLE, len(rows))).round().long()
+    some = rows.spread(SAMPLE)
     x = rows.take(some)[0].reshape(len(some), -1)
     names = column_names(data, x.shape[1])
     return [_column(data, name, values) for name, values in zip(names, x.unbind(1), strict=True)]

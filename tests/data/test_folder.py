@@ -123,6 +123,12 @@ def test_pictures_are_the_same_wherever_they_rest(tmp_path: Path, words: dict[st
     assert data.parts["train"].span(0, 1)[0].shape == (1, 3, 16, 12)
 
 
+def test_statistics_of_files_come_from_some_of_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(images, "MEASURED", 5)
+    rows = ready(lay(tmp_path / "photos", animals(10)), cache=False).parts["train"]
+    assert sum(len(x) for x in rows.inputs()) == 5
+
+
 def test_many_pictures_are_shared_out_to_processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root = pack(tmp_path / "a.zip", {f"{n}/{i}.jpg": noise(i, 8) for n in SHADES for i in range(20)})
     alone = images.gather(root, images.Wish((8, 8), 3), keep=False)

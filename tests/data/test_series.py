@@ -136,6 +136,7 @@ def test_folds_judge_later_and_later_stretches() -> None:
         (LINES, {"horizon": 10}, r"the val part has 9 of the 60 rows of the series, and one window wants 10"),
         (LINES, {"batch_size": 64}, r"data\.batch_size is 64, more than the 37 samples"),
         (LINES, {"borders": [40, 30]}, r"data\.borders is \[40, 30\].*must grow"),
+        (LINES, {"borders": [30, 40], "fold": [0, 3]}, r"data\.borders and data\.fold both"),
         (LINES, {"borders": [30, 40, 90]}, r"within the 60 rows"),
         (LINES, {"borders": ["May", "June"]}, r"data\.borders: May is no time"),
         (LINES, {"borders": ["2020-02-01", "2020-02-15"], "time": None}, r"no column tells the time"),
