@@ -1,6 +1,7 @@
 """Run folders never collide and are found by the names a person types."""
 
 import os
+import socket
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -71,15 +72,17 @@ def test_a_run_whose_process_died_is_interrupted() -> None:
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 def test_a_worker_that_outlives_its_trainer_does_not_hold_the_run() -> None:
     run = started(folder.make("a"), 1.0)
-    reads, writes = os.pipe()
+    ours, its = socket.socketpair()
     with folder.held(run):
         if (worker := os.fork()) == 0:
-            os.read(reads, 1)  # alive until it is told
+            its.send(b"alive")
+            its.recv(1)  # until it is told
             os._exit(0)
+        ours.recv(5)
     try:
         assert not run.is_busy()
     finally:
-        os.write(writes, b"x")
+        ours.send(b"x")
         os.waitpid(worker, 0)
-        os.close(reads)
-        os.close(writes)
+        ours.close()
+        its.close()
