@@ -86,16 +86,17 @@ def load(config: Config, facts: dict[str, Any] | None = None) -> Any:
     return data
 
 
-def assemble(
-    config: Config, *, data: Any = None, facts: dict[str, Any] | None = None, judge_only: bool = False
-) -> Parts:
-    """Build the parts of a config that has passed its check. The seed fixes the initial weights."""
+def assemble(config: Config, *, data: Any = None, facts: dict[str, Any] | None = None, fitted: bool = False) -> Parts:
+    """Build the parts of a config that has passed its check. The seed fixes the initial weights.
+
+    `fitted`: the statistics of the inputs come with the weights that are to be loaded.
+    """
     tree = config.tree
     data = data or load(config, facts)
     random.seed_all(int(tree.seed))
     task = cast(Any, build(tree.task, config=config))
     task.facts = data.facts
-    if not judge_only:
+    if not fitted:
         _fit(task, data)
     settings = section(config, "trainer")
     return Parts(data, task, place(settings), settings)

@@ -94,7 +94,7 @@ def _take_part(world: int, config: Config, first: Callable[[Announce], object]) 
     frozen = thaw(run.config, trust=config.trust)
     path = Path(checkpoint) if checkpoint else None
     with Signals().caught() as signals:
-        train(frozen, run, assemble(frozen, facts=facts(path)), Screen("quiet"), signals, path)
+        train(frozen, run, assemble(frozen, facts=facts(path), fitted=path is not None), Screen("quiet"), signals, path)
 
 
 def _spread(config: Config, world: int) -> Config:

@@ -50,6 +50,8 @@ def prepared(config: Config, screen: Screen) -> tuple[Config, Parts]:
         screen.line(f"  note: {note}")
     with hushed():
         config, data = infer(config, screen)
+        if config.tree.test and "test" not in getattr(data, "parts", {"test": None}):
+            raise NnError("this data has no test part to judge on; say test=false, or hold one out: data.test_fraction=0.15")
         config = settle(config)
         parts = assemble(config, data=data)
         try_one_batch(parts)
@@ -106,7 +108,7 @@ def resume(
         clean(run.checkpoints)
         checkpoint = newest(run.checkpoints, screen.warn)
         with hushed():
-            parts = assemble(config, facts=facts(checkpoint))
+            parts = assemble(config, facts=facts(checkpoint), fitted=checkpoint is not None)
         if checkpoint and words:
             _not_backwards(parts, checkpoint)
         if words:

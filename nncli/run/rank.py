@@ -32,7 +32,7 @@ def main() -> int:
     try:
         with Signals().caught() as signals:
             config, path = thaw(run.config), Path(checkpoint) if checkpoint else None
-            train(config, run, assemble(config, facts=facts(path)), screen, signals, path)
+            train(config, run, assemble(config, facts=facts(path), fitted=path is not None), screen, signals, path)
     except Stopped as stopped:
         return stopped.exit_code
     except TrainingFailed as error:

@@ -40,7 +40,7 @@ def restore(
     except CheckpointError as error:
         other = "last" if which == "best" else "best"
         raise CheckpointError(f"{error} The other weights may be whole: nn eval {run.name} --which {other}") from error
-    parts = assemble(config, facts=state.get("facts"), judge_only=True)
+    parts = assemble(config, facts=state.get("facts"), fitted=True)
     try:
         parts.task.load_state_dict(weights(state))
     except RuntimeError as error:
