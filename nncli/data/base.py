@@ -166,6 +166,8 @@ class Data(LightningDataModule):
 
         `overfit` > 0 trains and judges on the same few batches.
         """
+        if sampling == "balanced" and ((y := self.parts["train"].labels) is None or y.is_floating_point()):
+            raise DataError("loader.sampling is balanced, which needs one class for each sample; take natural")
         self._share: dict[str, Any] = {
             "seed": seed,
             "rank": rank,

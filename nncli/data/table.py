@@ -152,7 +152,8 @@ class Table(Data):
         stated: dict[str, Kind] = {column(file, "columns", name): kind for name, kind in told.items()}
         undecided = [] if given else [name for name in file.names if name not in stated and name not in apart]
         found, whole = survey(file, undecided, {target, *roles.values()}, self.missing)
-        self.kinds: dict[str, Kind] = {name: (stated | found)[name] for name in file.names if name in (stated | found)}
+        known = stated | found
+        self.kinds: dict[str, Kind] = {name: known[name] for name in file.names if name in known}
         if not given:
             kinds = {name: kind for name, kind in self.kinds.items() if kind in USED and name not in apart}
             self._check_kinds(kinds, target)

@@ -71,7 +71,8 @@ def column(file: File, key: str, name: str | int | None) -> str:
 
 def needed(file: File, names: Collection[str]) -> None:
     """Refuse a file that lacks columns of the training file."""
-    if lost := [name for name in names if name not in file.names]:
+    there = set(file.names)
+    if lost := [name for name in names if name not in there]:
         raise DataError(
             f"{file.path} has no column '{lost[0]}', which the training file has; both need the same columns"
         )

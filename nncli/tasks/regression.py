@@ -34,6 +34,10 @@ class Regression(Task):
         mode: Literal["min", "max"],
     ) -> None:
         super().__init__(net, transform, loss, optimizer, scheduler, monitor, mode)
+        if isinstance(loss, nn.CrossEntropyLoss):
+            raise NnError(
+                "task=regression learns a measured number, and loss=cross_entropy is for classes; set loss=mse"
+            )
         self.register_buffer("target_mean", torch.zeros(()))
         self.register_buffer("target_std", torch.ones(()))
 

@@ -11,6 +11,7 @@ from nncli.config.compose import compose, freeze
 from nncli.data.scikit import Scikit
 from nncli.errors import DataError, NnError
 from nncli.run.assemble import assemble, require
+from nncli.run.fit import fit_words
 from nncli.run.infer import infer
 from nncli.run.screen import Screen
 
@@ -82,3 +83,19 @@ def test_a_transform_that_does_not_fit_is_told_with_one_that_does() -> None:
     found, data = infer(config, Heard())
     with pytest.raises(NnError, match=r"the transform does not fit the data, whose samples are \[2\](.|\n)*=table"):
         assemble(found, data=data)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["data.test_fraction=0"], r"no test part to judge on; say test=false, or hold one out: data\.test_fraction"),
+        (["data.target=size", "loader.sampling=balanced"], r"loader\.sampling is balanced.*take natural"),
+        (["data.target=size", "loss=cross_entropy"], r"loss=cross_entropy is for classes; set loss=mse"),
+        (["data.target=size", "task=classification"], r"task=classification wants classes as targets"),
+    ],
+)
+def test_choices_that_cannot_end_well_leave_no_run(tmp_path: Path, words: list[str], message: str) -> None:
+    Path("x.csv").write_text("a,y,size\n" + "\n".join(f"{i},{i % 2},{i}.5" for i in range(60)))
+    with pytest.raises(NnError, match=message):
+        fit_words(["data=csv", "data.path=x.csv", "data.target=y", "data.batch_size=8", *words], show="quiet")
+    assert not (tmp_path / "runs").exists()
