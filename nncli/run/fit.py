@@ -51,7 +51,8 @@ def prepared(config: Config, screen: Screen) -> tuple[Config, Parts]:
     with hushed():
         config, data = infer(config, screen)
         if config.tree.test and "test" not in getattr(data, "parts", {"test": None}):
-            raise NnError("this data has no test part to judge on; say test=false, or hold one out: data.test_fraction=0.15")
+            held = "say test=false, or hold one out: data.test_fraction=0.15"
+            raise NnError(f"this data has no test part to judge on; {held}")
         config = settle(config)
         parts = assemble(config, data=data)
         try_one_batch(parts)
