@@ -68,7 +68,7 @@ def _told(error: Exception, config: Config, at: str) -> NnError:
     if isinstance(cause, NnError):
         return cause
     key = next((line.split(":", 1)[1].strip() for line in str(error).splitlines() if "full_key:" in line), "") or at
-    key = _set_at(config, _dotted(key))
+    key = _set_at(config, key if OmegaConf.select(config.tree, key) is not None else _dotted(key))
     section = OmegaConf.select(config.tree, key) if key else None
     target = section.get("_target_", "") if isinstance(section, DictConfig) else ""
     return ConfigError([_problem(config, key, target, _complaint(cause))])

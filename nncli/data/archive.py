@@ -26,7 +26,10 @@ def extract(archive: Path, names: list[str], folder: Path, largest: int = LARGES
     An archive with a link, a device, an absolute name or a `..`, or one that unpacks to more than `largest` bytes, is
     refused before anything is written.
     """
-    draft = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
+    try:
+        draft = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
+    except OSError as problem:
+        raise DataError(f"{folder.parent} cannot be written to: {problem.strerror}") from problem
     try:
         with (_zip if zipfile.is_zipfile(archive) else _tar)(archive, largest) as (files, opened):
             for name in names:

@@ -9,7 +9,7 @@ from lightning import LightningDataModule
 from torch import Tensor
 
 from nncli.data.batches import Batches, Sampling
-from nncli.data.rows import InMemory, Mapped, Rows
+from nncli.data.rows import InMemory, Mapped, Rows, Windows
 from nncli.errors import DataError
 
 Parts = Mapping[str, Rows | tuple[Tensor, Tensor]]
@@ -99,11 +99,8 @@ class Data(LightningDataModule):
     def _check_shape(self, name: str, rows: Rows) -> None:
         x, _ = rows.span(0, 1)
         if self.input_shape != "auto" and rows.lengths is None and list(x.shape[1:]) != self.input_shape:
-            text = (
-                f"data.input_shape is {self.input_shape}, the {name} part has {list(x.shape[1:])}; "
-                f"set data.input_shape={list(x.shape[1:])}"
-            )
-            raise DataError(text.replace(", ", ",").replace(",the", ", the"))
+            stated, there = (str(list(shape)).replace(" ", "") for shape in (self.input_shape, x.shape[1:]))
+            raise DataError(f"data.input_shape is {stated}, the {name} part has {there}; set data.input_shape={there}")
 
     def _check_finite(self, name: str, rows: Rows) -> None:
         if not rows.span(0, 1)[0].is_floating_point() and not rows.span(0, 1)[1].is_floating_point():
@@ -185,7 +182,8 @@ class Data(LightningDataModule):
         """How many samples there are, and where they rest, once they are placed."""
         counts = " · ".join(f"{len(rows):,} {part}" for part, rows in self.parts.items())
         rows = self.parts["train"]
-        megabytes = sum(part.nbytes for part in self.parts.values()) / 1e6
+        shared = isinstance(rows, Windows)  # the parts look at one series
+        megabytes = sum(part.nbytes for part in ([rows] if shared else self.parts.values())) / 1e6
         if rows.decodes:
             return f"{counts} · decoded as needed by {self._helpers(rows) or 'no'} workers"
         if isinstance(rows, Mapped):

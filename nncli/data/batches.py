@@ -111,7 +111,7 @@ class Batches:
             batch_size=None,
             num_workers=workers,
             prefetch_factor=AHEAD,
-            persistent_workers=True,
+            persistent_workers=self.shuffle,  # judging comes too seldom to hold processes for it
             pin_memory=pin,
             generator=torch.Generator(),  # else each loader draws from the global state, which a resume puts back
         )

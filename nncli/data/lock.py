@@ -4,8 +4,10 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from nncli.data.progress import say
+from nncli.errors import DataError
 
 
 @contextmanager
@@ -16,10 +18,9 @@ def alone(path: Path, doing: str) -> Iterator[None]:
     except ImportError:  # Windows has no flock; what two processes make at once is then made twice
         yield
         return
-    path.parent.mkdir(parents=True, exist_ok=True)
     lock = path.with_name(path.name + ".lock")
     while True:
-        with lock.open("a") as handle:
+        with _opened(lock) as handle:
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -32,6 +33,14 @@ def alone(path: Path, doing: str) -> Iterator[None]:
             finally:
                 lock.unlink(missing_ok=True)
             return
+
+
+def _opened(lock: Path) -> IO[str]:
+    try:
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        return lock.open("a")
+    except OSError as problem:
+        raise DataError(f"{lock.parent} cannot be written to: {problem.strerror}") from problem
 
 
 def _same(handle: int, path: Path) -> bool:
