@@ -97,6 +97,8 @@ class Arrays(Data):
                 x = x.transpose(0, 3, 1, 2)
         y = np.asarray(y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y)
         measured = y.dtype.kind == "f" or self.num_classes is None
+        if not measured and y.ndim > 1:
+            raise DataError(f"{path}: {self.target} has shape {list(y.shape)}; classes are one whole number a row")
         if not measured:
             self._check_classes(path, y)
         with np.errstate(over="ignore"):  # what is too large becomes inf, and is told with its row
@@ -134,7 +136,11 @@ class Arrays(Data):
                 f"{file} does not fit into memory: {problem}; save x as .npy, which can stay on disk"
             ) from problem
         except (ValueError, EOFError, zipfile.BadZipFile) as problem:
-            reason = "it holds Python objects, which are never loaded" if "allow_pickle" in str(problem) else problem
+            reason = str(problem)
+            if "allow_pickle" in reason:
+                reason = "it holds Python objects, which are never loaded"
+            elif "malformed node" in reason:
+                reason = "its header is broken"
             raise DataError(f"{file} cannot be read: {reason}; wanted is {FORMS}") from problem
 
     def _rows(self, x: np.ndarray, y: Tensor, which: Tensor) -> Rows:

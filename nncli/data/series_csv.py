@@ -70,6 +70,8 @@ def read(path: Path, target: list[str] | None, others: list[str], time: str | No
                 f"{path}, line {first_line}: column '{odd}' is '{table[odd][0]}', a number that is not written as "
                 "1234.5; write it so, or name the columns you want: data.target=[…]"
             )
+        if not len(table):
+            raise DataError(f"{path} has no rows below its header")
         if not target:
             raise DataError(f"{path} has no column of numbers; its columns are: {', '.join(table.columns)}")
     names = [*target, *others]
@@ -138,7 +140,8 @@ def _is_number(text: str) -> bool:
 
 def _require(path: Path, table: "pl.DataFrame", names: list[str]) -> None:
     if missing := [name for name in names if name not in table.columns]:
-        raise DataError(f"{path} has no column '{missing[0]}'; its columns are: {', '.join(table.columns)}")
+        given = f"data.target, data.exogenous or data.time names '{missing[0]}'"
+        raise DataError(f"{given}, which {path} has not; its columns are: {', '.join(table.columns)}")
     if twice := [name for name in names if names.count(name) > 1]:
         raise DataError(f"data: column '{twice[0]}' is named twice among target, exogenous and time")
 

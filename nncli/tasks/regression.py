@@ -44,7 +44,7 @@ class Regression(Task):
     def fit_statistics(self, rows: Rows) -> None:
         super().fit_statistics(rows)
         if (y := rows.labels) is None:
-            raise NnError("task=regression wants one measured number for each sample; this data has none")
+            raise NnError("task=regression wants one measured number for each sample, which this data has not")
         self.target_mean.fill_(y.double().mean().item())
         self.target_std.fill_(y.double().std(correction=0).item() or 1.0)
 

@@ -128,7 +128,7 @@ def test_folds_judge_later_and_later_stretches() -> None:
         ),
         (with_line(9, "2020-01-07,7,1,fine"), {}, r"line 9: 2020-01-07 does not come after 2020-01-07"),
         (with_line(9, None), {"gaps": 0}, r"data\.gaps is 0, the series has 1, the first before line 9 of x\.csv"),
-        (LINES, {"target": "c"}, r"x\.csv has no column 'c'; its columns are: day, a, b, note"),
+        (LINES, {"target": "c"}, r"names 'c', which x\.csv has not; its columns are: day, a, b, note"),
         (LINES, {"target": "note"}, r"line 2: column 'note' is 'fine'"),
         (LINES, {"target": "a", "exogenous": ["a"]}, r"column 'a' is named twice"),
         (LINES, {"num_targets": 3}, r"data\.num_targets is 3, but 2 columns are forecast"),
@@ -143,7 +143,8 @@ def test_folds_judge_later_and_later_stretches() -> None:
         (LINES, {"path": None}, r"data\.path is null; say which file"),
         (LINES, {"path": "y.csv"}, r"data\.path is y\.csv, which cannot be read: No such file"),
         ("", {}, r"x\.csv is empty"),
-        ("day,a\n", {}, r"x\.csv has no column of numbers"),
+        ("day,a\n", {}, r"x\.csv has no rows below its header"),
+        ("day,a\n2020-01-01,x\n", {}, r"x\.csv has no column of numbers"),
     ],
 )
 def test_what_is_wrong_is_named_with_its_place(lines: list[str] | str, changed: dict[str, Any], message: str) -> None:
