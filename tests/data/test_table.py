@@ -271,7 +271,9 @@ def test_numbers_written_otherwise_are_refused_and_not_left_out(cell: str) -> No
 @pytest.mark.parametrize("cell", ["1.{}.3", "{}/12/2020", "A{}", "{}:30"])
 def test_versions_days_and_codes_are_no_numbers_written_otherwise(cell: str) -> None:
     Path("x.csv").write_text("\n".join(["a;b;y", *(f"{cell.format(i)};{i};{i % 2}" for i in range(1, 60))]))
-    table(target="y").setup()
+    data = table(target="y")
+    data.setup()
+    assert data.facts["kinds"].get("a") != "number"
 
 
 def test_names_may_be_anything() -> None:
