@@ -1,7 +1,7 @@
 """One of several classes for each input."""
 
 from collections.abc import Callable
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 from annotated_types import Ge
@@ -11,6 +11,8 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from nncli.errors import NnError
+from nncli.optim.groups import Groups
+from nncli.tasks import counts
 from nncli.tasks.base import Batch, Rows, Task
 
 
@@ -18,10 +20,11 @@ class Classification(Task):
     """The net gives one score (logit) a class; the loss is taken in float32 whatever the net computes in.
 
     Balanced class weights count each class of the training part equally in the training loss, as sklearn's do; they
-    travel with the weights. The metrics are not weighted.
+    travel with the weights. The metrics are not weighted. While training, those in `metrics` are taken; a test takes
+    all of them, and leaves each class's own and the confusion matrix in `details`.
     """
 
-    metrics: ClassVar[tuple[str, ...]] = ("loss", "accuracy")
+    metrics: ClassVar[tuple[str, ...]] = ("loss", "accuracy", "f1")
     mixes: ClassVar[bool] = True
     weight_of_class: Tensor | None
 
@@ -36,9 +39,14 @@ class Classification(Task):
         mode: Literal["min", "max"],
         num_classes: Annotated[int, Ge(2)] | None = None,
         class_weights: Literal["balanced"] | None = None,
+        init: Callable[[nn.Module], object] | None = None,
+        groups: Groups | None = None,
     ) -> None:
-        super().__init__(net, transform, loss, optimizer, scheduler, monitor, mode)
+        super().__init__(net, transform, loss, optimizer, scheduler, monitor, mode, init, groups)
         self.num_classes = num_classes
+        self.thorough = False  # whether all metrics are taken
+        self.outputs = num_classes or 0  # scores that the net gives, seen when it is judged
+        self.details: dict[str, Any] = {}
         if class_weights and not isinstance(loss, nn.CrossEntropyLoss):
             raise NnError(f"task.class_weights={class_weights} goes with loss=cross_entropy, not {type(loss).__name__}")
         self.register_buffer("weight_of_class", torch.ones(self._classes()) if class_weights else None)
@@ -69,19 +77,33 @@ class Classification(Task):
         """The probability of each class (B, classes)."""
         return self(x).float().softmax(dim=1)
 
+    def on_test_start(self) -> None:
+        self.thorough = True
+
+    def on_test_end(self) -> None:
+        self.thorough = False
+
     def sums(self, batch: Batch) -> Tensor:
-        """Samples, loss, right answers."""
+        """Samples, loss, and the counts of `nncli.tasks.counts`."""
         x, y = batch
-        if len(y) == 0:  # a rank's share of a short last batch
-            return torch.zeros(3, device=self.device)
-        logits = self(x).float()
-        right = (logits.argmax(dim=1) == y).sum()
-        loss = self.loss(logits, y)
-        return torch.stack([loss.new_full((), len(y)), loss * len(y), right.to(loss.dtype)])
+        empty = len(y) == 0  # a rank's share of a short last batch: a made-up sample says how many classes there are
+        logits = self(x.new_zeros(1, *x.shape[1:]))[:0].float() if empty else self(x).float()
+        self.outputs = logits.shape[1]
+        loss = logits.new_zeros(()) if empty else self.loss(logits, y) * len(y)
+        if self.thorough:
+            found = counts.everything(logits, y)
+        else:
+            found = counts.per_class(logits.argmax(dim=1), y, logits.shape[1])
+        return torch.cat([torch.stack([loss.new_full((), len(y)), loss]), found])
 
     def finish(self, sums: list[float]) -> dict[str, float]:
-        count, loss, right = sums
-        return {"loss": loss / count, "accuracy": right / count}
+        (count, loss), found = sums[:2], torch.tensor(sums[2:], dtype=torch.float64)
+        metrics = {"loss": loss / count}
+        if self.thorough:
+            more, self.details = counts.judge(found, self.outputs)
+            return metrics | more
+        right = float(found.view(3, -1)[0].sum())
+        return metrics | {"accuracy": right / count, "f1": counts.f1(found)}
 
     def _loss(self, logits: Tensor, y: Tensor) -> Tensor:
         if self.weight_of_class is None:

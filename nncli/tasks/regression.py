@@ -10,6 +10,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from nncli.errors import NnError
+from nncli.optim.groups import Groups
 from nncli.tasks.base import Batch, Rows, Task
 
 
@@ -19,7 +20,7 @@ class Regression(Task):
     Predictions and metrics are in the target's own units; only `loss` stays in standard units.
     """
 
-    metrics: ClassVar[tuple[str, ...]] = ("loss", "mae", "rmse", "r2")
+    metrics: ClassVar[tuple[str, ...]] = ("loss", "mae", "rmse", "mse", "r2")
     target_mean: Tensor
     target_std: Tensor
 
@@ -32,8 +33,10 @@ class Regression(Task):
         scheduler: Callable[..., LRScheduler] | None,
         monitor: str,
         mode: Literal["min", "max"],
+        init: Callable[[nn.Module], object] | None = None,
+        groups: Groups | None = None,
     ) -> None:
-        super().__init__(net, transform, loss, optimizer, scheduler, monitor, mode)
+        super().__init__(net, transform, loss, optimizer, scheduler, monitor, mode, init, groups)
         if isinstance(loss, nn.CrossEntropyLoss):
             raise NnError(
                 "task=regression learns a measured number, and loss=cross_entropy is for classes; set loss=mse"
@@ -75,6 +78,7 @@ class Regression(Task):
             "loss": loss / count,
             "mae": unit * absolute / count,
             "rmse": unit * math.sqrt(squared / count),
+            "mse": unit * unit * squared / count,
             "r2": 1 - squared / spread if spread > 0 else math.nan,
         }
 

@@ -54,7 +54,9 @@ def test_learns_digits_with_clipped_gradients_and_a_fused_optimizer(precision: A
     fit.fit(learner, data)
     fit.test(learner, data, verbose=False)
     assert learner.results["test/accuracy"] > 0.94, learner.results
-    assert set(learner.results) == {"val/loss", "val/accuracy", "test/loss", "test/accuracy"}
+    brief, whole = {"loss", "accuracy", "f1"}, {"precision", "recall", "ece", "top5", "roc_auc"}
+    assert set(learner.results) == {f"val/{m}" for m in brief} | {f"test/{m}" for m in brief | whole}
+    assert sum(map(sum, learner.details["confusion"])) == len(data.parts["test"])
 
 
 def test_metrics_are_those_of_the_whole_part_at_once() -> None:
@@ -70,10 +72,14 @@ def test_metrics_are_those_of_the_whole_part_at_once() -> None:
     assert judge.callback_metrics["test/loss"].item() == pytest.approx(loss, rel=1e-5), "loggers get them too"
 
 
-def test_an_empty_share_adds_nothing() -> None:
+@pytest.mark.parametrize("thorough", [False, True])
+def test_an_empty_share_adds_nothing_and_as_much_of_it(thorough: bool) -> None:
     learner = task([2], 2)
+    learner.thorough = thorough
+    some = learner.sums((torch.zeros(3, 2), torch.zeros(3, dtype=torch.long)))
     empty = learner.sums((torch.zeros(0, 2), torch.zeros(0, dtype=torch.long)))
-    assert empty.tolist() == [0, 0, 0]
+    assert empty.shape == some.shape
+    assert not empty.any()
 
 
 def test_the_schedule_ends_with_the_run() -> None:

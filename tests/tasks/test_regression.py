@@ -4,6 +4,7 @@ from functools import partial
 
 import pytest
 import torch
+from sklearn import metrics
 from torch import nn
 from torch.optim import Adam
 
@@ -40,6 +41,7 @@ def test_predictions_and_metrics_are_in_the_targets_units() -> None:
     assert found["mae"] == pytest.approx(error.abs().mean().item(), rel=1e-3)
     assert found["rmse"] == pytest.approx(error.square().mean().sqrt().item(), rel=1e-3)
     assert found["r2"] == pytest.approx(1 - (error.square().sum() / (y - y.mean()).square().sum()).item(), abs=1e-3)
+    assert found["mse"] == pytest.approx(metrics.mean_squared_error(y, learner.predict(x).detach()), rel=1e-3)
     assert 8 < found["rmse"] < 12, "what remains is the noise of 10"
     assert found["loss"] < 1, "the loss is in standard units"
 

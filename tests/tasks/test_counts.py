@@ -1,0 +1,122 @@
+"""The metrics of a classifier beside scikit-learn's."""
+
+import math
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from sklearn import metrics
+from torch import Tensor, nn
+from torch.optim import SGD
+
+from nncli.tasks.classification import Classification
+from nncli.transforms.transform import Transform
+
+MANY = 3000
+
+
+class Given(nn.Module):
+    """A net whose inputs are its scores."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x
+
+
+def task(classes: int) -> Classification:
+    transform, rule = Transform(nn.Identity(), []), partial(SGD, lr=0.1)
+    return Classification(
+        Given(), transform, nn.CrossEntropyLoss(), rule, None, "val/accuracy", "max", num_classes=classes
+    )
+
+
+def samples(classes: int, confidence: float, missing: int | None = None) -> tuple[Tensor, Tensor]:
+    """Scores that know something about the labels; rare classes are rarer, and one may not be there at all."""
+    torch.manual_seed(classes)
+    y = (torch.rand(MANY).square() * classes).long()
+    y[y == missing] = 0
+    return confidence * (torch.randn(MANY, classes) + 1.5 * nn.functional.one_hot(y, classes)), y
+
+
+def judged(logits: Tensor, y: Tensor, thorough: bool = True) -> tuple[dict[str, float], dict[str, Any]]:
+    """By two ranks with uneven batches, the second of which gets nothing in the end."""
+    learner = task(logits.shape[1])
+    learner.thorough = thorough
+    ranks = [[slice(0, 64), slice(64, 65), slice(65, 1700)], [slice(1700, MANY), slice(0, 0)]]
+    rows = [sum(learner.sums((logits[s], y[s])).double() for s in rank) for rank in ranks]
+    assert isinstance(rows[0], Tensor)
+    return learner.finish((rows[0] + rows[1]).tolist()), learner.details
+
+
+@pytest.mark.parametrize("confidence", [0.2, 1.0, 20.0])
+@pytest.mark.parametrize("classes", [2, 3, 10])
+def test_metrics_are_scikit_learns(classes: int, confidence: float) -> None:
+    logits, y = samples(classes, confidence)
+    found, details = judged(logits, y)
+    p, guess = logits.double().softmax(1).numpy(), logits.argmax(1)
+    precision, recall, f1, _ = metrics.precision_recall_fscore_support(y, guess, average="macro", zero_division=0)
+    assert found["accuracy"] == pytest.approx(metrics.accuracy_score(y, guess))
+    assert [found["precision"], found["recall"], found["f1"]] == pytest.approx([precision, recall, f1])
+    z = logits.double()
+    others = torch.stack([z[:, torch.arange(classes) != c].logsumexp(1) for c in range(classes)], 1)
+    areas = [metrics.roc_auc_score(y == c, (z - others)[:, c].numpy()) for c in range(classes)]
+    assert found["roc_auc"] == pytest.approx(np.mean(areas), abs=1e-3)
+    assert details["confusion"] == metrics.confusion_matrix(y, guess).tolist()
+    each = metrics.precision_recall_fscore_support(y, guess, zero_division=0)
+    for name, values in zip(("precision", "recall", "f1", "support"), each, strict=True):
+        assert [row[name] for row in details["classes"]] == pytest.approx(list(values))
+    if classes > 5:
+        assert found["top5"] == pytest.approx(metrics.top_k_accuracy_score(y, p, k=5))
+    else:
+        assert "top5" not in found
+        if classes > 2:
+            area = metrics.roc_auc_score(y, p, multi_class="ovr")
+            assert found["roc_auc"] == pytest.approx(area, abs=1e-3 if confidence < 20 else 0.02), "float64 ties there"
+
+
+def test_what_is_taken_while_training_is_what_a_test_takes() -> None:
+    logits, y = samples(7, 1.0)
+    brief, whole = judged(logits, y, thorough=False)[0], judged(logits, y)[0]
+    assert tuple(brief) == Classification.metrics
+    assert brief == pytest.approx({name: whole[name] for name in brief})
+    assert brief["loss"] == pytest.approx(nn.functional.cross_entropy(logits, y).item(), rel=1e-5)
+
+
+def test_a_class_without_samples_is_left_out_of_the_means_as_by_scikit_learn() -> None:
+    logits, y = samples(5, 1.0, missing=2)
+    logits[:, 2] = -50  # nobody answers it either
+    found, details = judged(logits, y)
+    assert found["f1"] == pytest.approx(metrics.f1_score(y, logits.argmax(1), average="macro"))
+    assert details["classes"][2]["support"] == 0
+    areas = [metrics.roc_auc_score(y == c, logits.softmax(1)[:, c]) for c in (0, 1, 3, 4)]
+    assert found["roc_auc"] == pytest.approx(np.mean(areas), abs=1e-3)
+
+
+def test_the_calibration_error_is_the_gap_between_confidence_and_accuracy() -> None:
+    logits, y = samples(4, 3.0)
+    p, guess = logits.softmax(1).max(1)
+    expected = 0.0
+    for low in range(15):
+        inside = (p > low / 15) & (p <= (low + 1) / 15)
+        if inside.any():
+            gap = (p[inside].mean() - (guess[inside] == y[inside]).float().mean()).abs()
+            expected += (inside.float().mean() * gap).item()
+    assert judged(logits, y)[0]["ece"] == pytest.approx(expected, abs=1e-5)
+    assert expected > 0.1, "scores three times too large are too sure"
+
+
+def test_scores_beyond_what_floats_tell_apart_still_make_a_curve() -> None:
+    y = torch.arange(MANY) % 2
+    sure = 1000.0 * nn.functional.one_hot(y, 2)
+    assert judged(sure, y)[0]["roc_auc"] == 1.0
+    assert judged(torch.zeros(MANY, 2), y)[0]["roc_auc"] == 0.5
+    assert math.isnan(judged(sure, torch.zeros_like(y))[0]["roc_auc"]), "one class alone has no curve"
+
+
+def test_a_thousand_classes_have_all_but_the_curve() -> None:
+    logits, y = samples(1000, 1.0)
+    found, details = judged(logits, y)
+    assert "roc_auc" not in found
+    assert found["top5"] == pytest.approx(metrics.top_k_accuracy_score(y, logits, k=5, labels=range(1000)))
+    assert len(details["confusion"]) == 1000
