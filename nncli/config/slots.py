@@ -18,6 +18,8 @@ SLOTS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "loss": ("torch.nn.Module", ()),
     "optimizer": ("torch.optim.Optimizer", ("params",)),
     "scheduler": ("torch.optim.lr_scheduler.LRScheduler", ("optimizer", "total_steps")),
+    "init": ("nncli.models.init.Init", ()),
+    "groups": ("nncli.optim.groups.Groups", ()),
     "logger": ("lightning.pytorch.loggers.Logger", ("save_dir",)),
 }
 ROOTS = ("task", "data", "logger")  # built by the program; every other part is built because one of these refers to it

@@ -1,40 +1,52 @@
-"""Learning rates over a run, counted in optimizer steps."""
+"""Learning rates over a run, counted in optimizer steps, so that a schedule ends when training ends.
+
+Counts below 1 are shares of the steps, others are numbers of steps.
+"""
 
 import math
 from typing import Annotated, Any
 
-from annotated_types import Ge, Interval
+from annotated_types import Ge, Gt, Interval
 from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
+Share = Annotated[float, Interval(ge=0, le=1)]
+Count = Annotated[float, Ge(0)]
 
-class WarmupCosine(LRScheduler):
-    """A straight rise to the optimizer's rate, then half a cosine down to `final` of it (Loshchilov & Hutter 2017).
 
-    `warmup` below 1 is a share of all steps, otherwise a number of steps. The rate depends on the step alone, and the
-    saved state on nothing else: loaded into a longer schedule, it goes on at that schedule's rate for the step.
+def counted(count: float, steps: int) -> int:
+    """A share of the steps, or a number of them, as a number."""
+    return min(steps, round(count * steps) if count < 1 else int(count))
+
+
+def falling(done: float) -> float:
+    """Half a cosine, from 1 at 0 to 0 at 1."""
+    return (1 + math.cos(math.pi * done)) / 2
+
+
+class Schedule(LRScheduler):
+    """A straight rise over `warmup` to where `shape` starts, then `shape` to the end.
+
+    The rate depends on the step alone, and the saved state on nothing else: loaded into a longer schedule, it goes on
+    at that schedule's rate for the step. Every group of the optimizer follows from its own rate.
     """
 
-    def __init__(
-        self,
-        optimizer: Optimizer,
-        total_steps: Annotated[int, Ge(1)],
-        warmup: Annotated[float, Ge(0)],
-        final: Annotated[float, Interval(ge=0, le=1)],
-    ) -> None:
+    def __init__(self, optimizer: Optimizer, total_steps: int, warmup: float) -> None:
         self.total_steps = total_steps
-        self.warmup_steps = min(total_steps, round(warmup * total_steps) if warmup < 1 else int(warmup))
-        self.final = final
+        self.warmup_steps = counted(warmup, total_steps)
+        self.steps = max(1, total_steps - self.warmup_steps)  # those after the warmup
         super().__init__(optimizer)
 
+    def shape(self, step: int) -> float:
+        """The rate as a share of the optimizer's, `step` steps of `self.steps` after the warmup."""
+        raise NotImplementedError
+
     def share(self, step: int) -> float:
-        """The rate at a step, as a share of the peak."""
+        """The rate at a step of the run, as a share of the optimizer's."""
         if step < self.warmup_steps:
-            return (step + 1) / self.warmup_steps
-        falling = max(1, self.total_steps - self.warmup_steps)
-        done = min(1.0, (step - self.warmup_steps) / falling)
-        return self.final + (1 - self.final) * (1 + math.cos(math.pi * done)) / 2
+            return self.shape(0) * (step + 1) / self.warmup_steps
+        return self.shape(min(self.steps, step - self.warmup_steps))
 
     def get_lr(self) -> list[float | Tensor]:
         return [base * self.share(self.last_epoch) for base in self.base_lrs]
@@ -47,3 +59,116 @@ class WarmupCosine(LRScheduler):
         self._last_lr = self.get_lr()
         for group, rate in zip(self.optimizer.param_groups, self._last_lr, strict=True):
             group["lr"] = rate
+
+
+class Constant(Schedule):
+    """The same rate to the end."""
+
+    def __init__(self, optimizer: Optimizer, total_steps: Annotated[int, Ge(1)], warmup: Count) -> None:
+        super().__init__(optimizer, total_steps, warmup)
+
+    def shape(self, step: int) -> float:
+        return 1.0
+
+
+class WarmupCosine(Schedule):
+    """Half a cosine down to `final` (Loshchilov & Hutter 2017)."""
+
+    def __init__(self, optimizer: Optimizer, total_steps: Annotated[int, Ge(1)], warmup: Count, final: Share) -> None:
+        self.final = final
+        super().__init__(optimizer, total_steps, warmup)
+
+    def shape(self, step: int) -> float:
+        return self.final + (1 - self.final) * falling(step / self.steps)
+
+
+class Linear(Schedule):
+    """A straight line down to `final`."""
+
+    def __init__(self, optimizer: Optimizer, total_steps: Annotated[int, Ge(1)], warmup: Count, final: Share) -> None:
+        self.final = final
+        super().__init__(optimizer, total_steps, warmup)
+
+    def shape(self, step: int) -> float:
+        return 1 - (1 - self.final) * step / self.steps
+
+
+class Exponential(Schedule):
+    """The same factor at every step, so that the end is at `final`."""
+
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        total_steps: Annotated[int, Ge(1)],
+        warmup: Count,
+        final: Annotated[float, Interval(gt=0, le=1)],
+    ) -> None:
+        self.final = final
+        super().__init__(optimizer, total_steps, warmup)
+
+    def shape(self, step: int) -> float:
+        return self.final ** (step / self.steps)
+
+
+class InverseSqrt(Schedule):
+    """One over the square root of the step (Vaswani et al. 2017); the longer the warmup, the slower the fall."""
+
+    def __init__(self, optimizer: Optimizer, total_steps: Annotated[int, Ge(1)], warmup: Count) -> None:
+        super().__init__(optimizer, total_steps, warmup)
+
+    def shape(self, step: int) -> float:
+        start = max(1, self.warmup_steps)
+        return math.sqrt(start / (start + step))
+
+
+class Trapezoid(Schedule):
+    """Full rate, then a straight line down to `final` over the last `cooldown` (Zhai et al. 2022)."""
+
+    def __init__(
+        self, optimizer: Optimizer, total_steps: Annotated[int, Ge(1)], warmup: Count, cooldown: Count, final: Share
+    ) -> None:
+        self.cooldown, self.final = counted(cooldown, total_steps), final
+        super().__init__(optimizer, total_steps, warmup)
+
+    def shape(self, step: int) -> float:
+        length = min(self.cooldown, self.steps)
+        done = step - (self.steps - length)
+        return 1.0 if done <= 0 else 1 - (1 - self.final) * done / length
+
+
+class Step(Schedule):
+    """Times `factor` after every `every`."""
+
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        total_steps: Annotated[int, Ge(1)],
+        warmup: Count,
+        every: Annotated[float, Gt(0)],
+        factor: Annotated[float, Gt(0)],
+    ) -> None:
+        self.every, self.factor = every, factor
+        super().__init__(optimizer, total_steps, warmup)
+
+    def shape(self, step: int) -> float:
+        return self.factor ** (step // max(1, counted(self.every, self.steps)))
+
+
+class MultiStep(Schedule):
+    """Times `factor` at each of the `milestones`, counted from the warmup's end."""
+
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        total_steps: Annotated[int, Ge(1)],
+        warmup: Count,
+        milestones: list[Annotated[float, Gt(0)]],
+        factor: Annotated[float, Gt(0)],
+    ) -> None:
+        self.milestones, self.factor = milestones, factor
+        super().__init__(optimizer, total_steps, warmup)
+
+    def shape(self, step: int) -> float:
+        # one that lies beyond the end is never reached
+        passed = sum(step >= (m * self.steps if m < 1 else m) - 1e-9 for m in self.milestones)
+        return self.factor**passed

@@ -1,6 +1,7 @@
 """What all tasks share: the wiring of optimizer and schedule, and judging a part by sums that add up over ranks."""
 
 import inspect
+import sys
 from collections.abc import Callable, Iterable
 from typing import Any, ClassVar, Literal, Protocol
 
@@ -8,9 +9,10 @@ import torch
 from lightning import LightningModule
 from torch import Tensor, distributed, nn
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LRScheduler
+from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
 from nncli.errors import NnError
+from nncli.optim.groups import Groups
 
 Batch = tuple[Tensor, Tensor]
 
@@ -42,10 +44,15 @@ class Task(LightningModule):
         scheduler: Callable[..., LRScheduler] | None,
         monitor: str,
         mode: Literal["min", "max"],
+        init: Callable[[nn.Module], object] | None = None,
+        groups: Groups | None = None,
     ) -> None:
         super().__init__()
+        if init is not None:
+            init(net)
         self.net, self.transform, self.loss = net, transform, loss
         self.optimizer, self.scheduler = optimizer, scheduler
+        self.groups = groups or Groups(decay_vectors=True, layer_decay=1.0, l1=0.0)
         self.monitor, self.mode = monitor, mode
         self.results: dict[str, float] = {}
         self.facts: dict[str, Any] = {}  # what the data learned from its training part; saved with the weights
@@ -94,7 +101,7 @@ class Task(LightningModule):
         self._finish("test")
 
     def configure_optimizers(self) -> Any:
-        optimizer = self.optimizer(self.net.parameters())
+        optimizer = self.groups.make(self.optimizer, self.net)
         # A fused step would unscale inside, after clipping, so Lightning refuses the two; unscale before instead.
         optimizer._step_supports_amp_scaling = False  # pyright: ignore[reportAttributeAccessIssue]
         if self.scheduler is None:
@@ -103,7 +110,13 @@ class Task(LightningModule):
         if "total_steps" in inspect.signature(self.scheduler).parameters:
             told["total_steps"] = int(self.trainer.estimated_stepping_batches)
         schedule = self.scheduler(optimizer, **told)
+        if isinstance(schedule, ReduceLROnPlateau):  # moved by `_finish`, before the epoch's checkpoint is written
+            never = {"interval": "epoch", "frequency": sys.maxsize, "monitor": self.monitor}
+            return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, **never}}
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
+        self.groups.pull(self.net)
 
     @torch.no_grad()
     def _judge(self, batch: Batch) -> None:
@@ -120,3 +133,7 @@ class Task(LightningModule):
         found = {f"{part}/{name}": value for name, value in self.finish(sums.tolist()).items()}
         self.results.update(found)
         self.log_dict(found, sync_dist=True)  # equal on all ranks already; without it Lightning warns
+        if part == "val" and self.trainer.state.fn == "fit":
+            for config in self.trainer.lr_scheduler_configs:
+                if isinstance(config.scheduler, ReduceLROnPlateau):
+                    config.scheduler.step(self.results[self.monitor])

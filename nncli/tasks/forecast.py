@@ -10,6 +10,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from nncli.errors import NnError
+from nncli.optim.groups import Groups
 from nncli.tasks.base import Batch, Rows, Task
 
 
@@ -35,8 +36,10 @@ class Forecast(Task):
         num_targets: Annotated[int, Ge(1)],
         monitor: str,
         mode: Literal["min", "max"],
+        init: Callable[[nn.Module], object] | None = None,
+        groups: Groups | None = None,
     ) -> None:
-        super().__init__(net, transform, loss, optimizer, scheduler, monitor, mode)
+        super().__init__(net, transform, loss, optimizer, scheduler, monitor, mode, init, groups)
         self.num_targets = num_targets
         self.register_buffer("target_mean", torch.zeros(num_targets))
         self.register_buffer("target_std", torch.ones(num_targets))

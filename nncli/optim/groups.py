@@ -1,0 +1,99 @@
+"""Which weights decay, how fast each layer moves, and the pull of L1: what an optimizer treats weight by weight."""
+
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import torch
+from annotated_types import Ge, Interval
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from nncli.errors import NnError
+
+
+class Groups:
+    """Rules by which a net's weights are grouped for the optimizer.
+
+    Frozen weights stay in their group: without a gradient nothing is done or kept for them, until they are thawed.
+
+    Weight decay is for matrices and filters: norms, biases and other vectors do without unless `decay_vectors`.
+    A layer's rate is `layer_decay` to the power of its distance from the output. The gradient of `l1 * |w|` is added
+    to that of every weight that may decay.
+    """
+
+    def __init__(
+        self,
+        decay_vectors: bool,
+        layer_decay: Annotated[float, Interval(gt=0, le=1)],
+        l1: Annotated[float, Ge(0)],
+    ) -> None:
+        self.decay_vectors, self.layer_decay, self.l1 = decay_vectors, layer_decay, l1
+
+    def make(self, optimizer: Callable[..., Optimizer], net: nn.Module) -> Optimizer:
+        """The optimizer over the net's groups. The first group has the highest rate: it is the one that is shown."""
+        given = getattr(optimizer, "keywords", {})
+        whole = bool(getattr(getattr(optimizer, "func", optimizer), "splits_hidden", False))
+        found = self.split(net, decays=given.get("weight_decay", 0) != 0, hidden=whole)
+        if len(found) == 1 and not whole:
+            return optimizer(found[0]["params"])
+        try:
+            made = optimizer(found)
+        except ValueError as error:
+            if "per-parameter options" not in str(error):
+                raise
+            raise NnError("regularization.layer_decay wants an optimizer with several rates, not lbfgs") from error
+        for group in made.param_groups:
+            group["lr"] = group["lr"] * group.pop("share")
+        return made
+
+    def split(self, net: nn.Module, *, decays: bool, hidden: bool) -> list[dict[str, Any]]:
+        """Groups of weights with what sets each apart; one group where nothing does."""
+        distance = distances(net) if self.layer_decay < 1 else {}
+        inside = {id(w) for w in hidden_weights(net)} if hidden else set()
+        rows: dict[tuple[int, bool, bool], list[Tensor]] = {}
+        for weight in net.parameters():
+            free = decays and not self.decay_vectors and weight.ndim < 2
+            rows.setdefault((distance.get(id(weight), 0), id(weight) not in inside, free), []).append(weight)
+        found = []
+        for (away, outside, free), weights in sorted(rows.items(), key=lambda row: row[0]):
+            group: dict[str, Any] = {"params": weights, "share": self.layer_decay**away}
+            found.append(group | ({"weight_decay": 0.0} if free else {}) | ({"hidden": not outside} if hidden else {}))
+        return found
+
+    @torch.no_grad()
+    def pull(self, net: nn.Module) -> None:
+        """Add the gradient of the L1 penalty."""
+        if not self.l1:
+            return
+        for weight in net.parameters():
+            if weight.grad is not None and (self.decay_vectors or weight.ndim > 1):
+                weight.grad.add_(weight.sign(), alpha=self.l1)
+
+
+def hidden_weights(net: nn.Module) -> list[nn.Parameter]:
+    """Matrices and filters between the embeddings and the output: what an optimizer for matrices is made for."""
+    looked_up = {id(w) for m in net.modules() if isinstance(m, nn.Embedding) for w in m.parameters()}
+    own = {id(w) for w in net.parameters(recurse=False)}  # positions and tokens that the net itself holds
+    wide = [w for w in net.parameters() if w.ndim > 1 and id(w) not in looked_up | own]
+    return wide[:-1]
+
+
+def distances(net: nn.Module) -> dict[int, int]:
+    """How many layers or blocks each weight is away from the output, by the weight's id."""
+    found: dict[int, int] = {}
+    depth = 0
+    for part in _parts(net):
+        weights = [w for w in part.parameters() if id(w) not in found]
+        depth += any(w.ndim > 1 for w in weights) or depth == 0  # a norm belongs to the layer before it
+        found |= {id(w): depth for w in weights}
+    found = {id(w): 1 for w in net.parameters()} | found  # what the net itself holds is at the input
+    return {key: max(depth, 1) - at for key, at in found.items()}
+
+
+def _parts(net: nn.Module) -> list[nn.Module]:
+    """The net's layers and blocks in their order: children, those of plain containers taken one by one."""
+    found: list[nn.Module] = []
+    for child in net.children():
+        plain = isinstance(child, nn.Sequential | nn.ModuleList)
+        found += _parts(child) if plain else [child] if any(True for _ in child.parameters()) else []
+    return found
