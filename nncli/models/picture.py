@@ -3,7 +3,7 @@
 from nncli.errors import NnError
 
 
-def picture(model: str, input_shape: list[int], least: int = 1, otherwise: str = "give larger pictures") -> list[int]:
+def picture(model: str, input_shape: list[int], least: int = 1, otherwise: str = "model=lenet5 takes any") -> list[int]:
     """Height and width of `input_shape`, channels first; `least` is the smallest side that the net can take."""
     if len(input_shape) != 3:
         raise NnError(f"model={model} takes pictures (channels, height, width), not input_shape {input_shape}")

@@ -34,7 +34,7 @@ def test_exported_for_any_batch_it_says_the_same(name: str) -> None:
 @pytest.mark.parametrize("name", NETS)
 def test_no_layer_leaves_channels_last(name: str) -> None:
     net = NETS[name]()
-    net.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+    net.to(memory_format=torch.channels_last)
     left: list[str] = []
 
     def look(layer: nn.Module, _given: object, made: torch.Tensor) -> None:
