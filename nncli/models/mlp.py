@@ -1,5 +1,7 @@
 """The multilayer perceptron (Rumelhart, Hinton & Williams 1986)."""
 
+from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
 from math import prod
 from typing import Annotated, Literal
@@ -7,10 +9,11 @@ from typing import Annotated, Literal
 from annotated_types import Ge, Interval
 from torch import Tensor, nn
 
-ACTIVATIONS: dict[str, type[nn.Module]] = {
+ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "relu": nn.ReLU,
     "tanh": nn.Tanh,
     "gelu": nn.GELU,
+    "gelu_tanh": partial(nn.GELU, approximate="tanh"),
     "sigmoid": nn.Sigmoid,
     "silu": nn.SiLU,
     "elu": nn.ELU,
@@ -27,7 +30,7 @@ class MLP(nn.Module):
         num_outputs: Annotated[int, Ge(1)],
         width: Annotated[int, Ge(1)],
         depth: Annotated[int, Ge(1)],
-        activation: Literal["relu", "tanh", "gelu", "sigmoid", "silu", "elu", "leaky_relu"],
+        activation: Literal["relu", "tanh", "gelu", "gelu_tanh", "sigmoid", "silu", "elu", "leaky_relu"],
         dropout: Annotated[float, Interval(ge=0, lt=1)],
     ) -> None:
         super().__init__()
