@@ -23,10 +23,11 @@ LINKS = """Made from the YAML files, the signatures and the verbs: it says what 
 - [Configs](config.md): every group, its choices and their keys: what they mean and take
 - [Verbs](verbs.md): every command with its options and examples"""
 RECIPES = """Start from one with `nn train recipe=NAME`, or copy it with `nn recipes cp NAME MINE`. A claim was measured
-with the command, the seed and the `trainer.precision` of its row; the bound leaves room for other seeds."""
+with the command, the seed and the `trainer.precision` of its row; the bound leaves room for other seeds.
+`nn verify recipe=NAME` holds a recipe to its claim, `nn verify --fast` all those that are marked fast."""
 CONFIGS = """Every key of every choice. A group's choice is typed as `model=resnet`, a value as `model.depth=34`;
 a value `${a.b}` is the value of the key `a.b`. The same at the prompt: `nn config explain KEY`."""
-FACTS = ("measured", "device", "precision", "seed", "minutes")
+FACTS = ("measured", "device", "precision", "seed", "minutes", "fast")
 VERBS = "Every verb also says this itself: `nn VERB --help`. Exit codes stand in [Runs](../guide/runs.md)."
 
 
@@ -45,11 +46,14 @@ def recipes() -> str:
     rows = []
     for recipe in map(read_recipe, sorted((ROOT / "recipes").glob("*.yaml"))):
         claim = {key: str(value) for key, value in recipe.claim.items()}
-        bound = f"≥ {claim['at_least']}" if "at_least" in claim else f"≤ {claim.get('at_most')}"
-        facts = [claim.get(key, "") for key in FACTS]
+        claim["fast"] = "yes" if recipe.claim.get("fast") else ""
+        limits = [f"{sign} {claim[key]}" for key, sign in (("at_least", "≥"), ("at_most", "≤")) if key in claim]
+        facts = [claim.get("metric", ""), " ".join(limits), *(claim.get(key, "") for key in FACTS), recipe.published]
         link = f"[{recipe.name}](../../recipes/{recipe.path.name})"
-        rows.append([link, recipe.title, f"`nn train recipe={recipe.name}`", claim.get("metric", ""), bound, *facts])
-    return page("Recipes", RECIPES, [table(["recipe", "what", "command", "metric", "bound", *FACTS], rows)])
+        rows.append([link, recipe.title, f"`nn train recipe={recipe.name}`", *facts])
+    return page(
+        "Recipes", RECIPES, [table(["recipe", "what", "command", "metric", "bound", *FACTS, "published"], rows)]
+    )
 
 
 def config() -> str:

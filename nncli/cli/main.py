@@ -12,6 +12,7 @@ from nncli.cli.env import env
 from nncli.cli.init import init
 from nncli.cli.judge import judge
 from nncli.cli.train import resume, train
+from nncli.cli.verify import verify
 from nncli.errors import ConfigError, NnError, Stopped, printable
 
 app = typer.Typer(
@@ -41,6 +42,7 @@ def _root(
 app.command()(train)
 app.command()(resume)
 app.command(name="eval")(judge)
+app.command()(verify)
 app.add_typer(data.app, name="data")
 app.add_typer(recipes.app, name="recipes")
 app.add_typer(config.app, name="config")

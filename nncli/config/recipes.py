@@ -19,6 +19,7 @@ class Recipe:
     path: Path
     title: str  # the first comment line
     claim: dict[str, Any]  # {} when it makes none
+    published: str  # what others reached, and where that is from; "" when it is not said
 
     @property
     def is_own(self) -> bool:
@@ -42,7 +43,8 @@ def read(path: Path) -> Recipe:
         claim = yaml.safe_load(claims[0]) if claims else {}
     except yaml.YAMLError:
         claim = {}
-    return Recipe(path.stem, path, header[0] if header else "", claim if isinstance(claim, dict) else {})
+    published = next((line.removeprefix("published:").strip() for line in header if line.startswith("published:")), "")
+    return Recipe(path.stem, path, header[0] if header else "", claim if isinstance(claim, dict) else {}, published)
 
 
 def find(name: str) -> Recipe:

@@ -1,0 +1,84 @@
+"""Whether recipes hold what they claim: each is trained as its claim says, one after the other in this process."""
+
+import time
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from nncli.config.compose import compose
+from nncli.config.recipes import Recipe
+from nncli.errors import ConfigError, NnError
+from nncli.run.fit import fit
+from nncli.run.screen import Screen
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a recipe claims and what came of it."""
+
+    recipe: str
+    claim: str  # "test/accuracy ≥ 0.965"
+    reached: float | None
+    seconds: float
+    holds: bool | None  # None: skipped
+    note: str  # why it was skipped or failed, or the run's name
+
+
+def bound(claim: dict[str, Any]) -> str:
+    """The claim as a person reads it: `test/accuracy ≥ 0.965`, or why it is none."""
+    lines = [f"{sign} {claim[key]}" for key, sign in (("at_least", "≥"), ("at_most", "≤")) if key in claim]
+    return f"{claim['metric']} {' '.join(lines)}" if lines and "metric" in claim else "none"
+
+
+def holds(claim: dict[str, Any], reached: float) -> bool:
+    """NaN holds nothing: every comparison with it is false."""
+    return claim.get("at_least", reached) <= reached <= claim.get("at_most", reached)
+
+
+def skipped(claim: dict[str, Any]) -> str:
+    """Why a claim is not tried unless it is named: it was never measured, or wants another machine."""
+    if claim.get("measured") == "unmeasured":
+        return "unmeasured"
+    device = str(claim.get("device", "cpu"))
+    return "" if device == "cpu" or torch.cuda.is_available() else f"wants {device}"
+
+
+def words_of(recipe: Recipe) -> list[str]:
+    """What to type so that a recipe is trained as its claim says."""
+    words = [f"recipe={recipe.name}", f"seed={recipe.claim['seed']}", f"trainer.precision={recipe.claim['precision']}"]
+    alone = ["trainer.accelerator=cpu", "trainer.devices=1"]
+    return words + (alone if str(recipe.claim["device"]) == "cpu" else [])
+
+
+def verify(
+    recipes: Sequence[Recipe], words: Sequence[str] = (), *, named: bool, trust: Collection[str] = ()
+) -> Iterator[Verdict]:
+    """A verdict on each recipe, as it comes. Those that were `named` are tried on whatever machine this is."""
+    for recipe in recipes:
+        claim = recipe.claim
+        if missing := sorted({"metric", "seed", "device", "precision"} - claim.keys()) or bound(claim) == "none":
+            lacks = ", ".join(missing) if isinstance(missing, list) else "at_least or at_most"
+            yield Verdict(recipe.name, bound(claim), None, 0.0, False, f"the claim lacks {lacks}")
+        elif not named and (why := skipped(claim)):
+            yield Verdict(recipe.name, bound(claim), None, 0.0, None, why)
+        else:
+            yield _tried(recipe, words, trust)
+
+
+def _tried(recipe: Recipe, words: Sequence[str], trust: Collection[str]) -> Verdict:
+    claim, start = recipe.claim, time.perf_counter()
+    reached, good = None, False
+    try:
+        run = fit(compose([*words_of(recipe), *words], trust=trust), Screen("quiet"))
+        assert run is not None
+        note, reached = run.name, run.read(run.summary)["metrics"].get(claim["metric"])
+        good = reached is not None and holds(claim, reached)
+        if reached is None:
+            note += f" has no {claim['metric']}"
+    except ConfigError as error:
+        note = f"{error.problems[0].key}: {error.problems[0].text}"
+    except NnError as error:
+        note = str(error)
+    return Verdict(recipe.name, bound(claim), reached, round(time.perf_counter() - start, 1), good, note)
