@@ -1,6 +1,7 @@
 """`nn config`: show, check, explain."""
 
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -18,13 +19,26 @@ Key = Annotated[
 ]
 
 
+Lr = Annotated[bool, typer.Option("--lr", help="Draw the learning rate over the run instead.")]
+Steps = Annotated[int | None, typer.Option(min=1, help="With --lr: how many steps; else trainer.max_steps or 1000.")]
+Out = Annotated[Path | None, typer.Option(help="With --lr: write the curve to this PNG file.")]
+
+
 @app.command()
-def show(words: Words = None, json: Json = False, trust: Trust = None) -> None:
+def show(
+    words: Words = None,
+    json: Json = False,
+    trust: Trust = None,
+    lr: Lr = False,
+    steps: Steps = None,
+    out: Out = None,
+) -> None:
     """Print the whole config as it would run; on a terminal with who set each key.
 
     \b
     nn config show recipe=digits_mlp
     nn config show recipe=digits_mlp model.width=64
+    nn config show --lr scheduler=one_cycle
     """
     from nncli.config.compose import compose, freeze
     from nncli.errors import ConfigError
@@ -32,7 +46,9 @@ def show(words: Words = None, json: Json = False, trust: Trust = None) -> None:
     config = compose(words or [], trust=trust or ())
     if config.problems:
         raise ConfigError(config.problems)
-    if json:
+    if lr:
+        _draw_rates(config, steps, out)
+    elif json:
         _print_json(config)
     elif sys.stdout.isatty():
         _print_origins(config)
@@ -73,6 +89,20 @@ def explain(key: Key, words: Words = None, trust: Trust = None) -> None:
     _print_explanation(explained(config, key, SECTIONS))
 
 
+def _draw_rates(config: "Config", steps: int | None, out: Path | None) -> None:
+    import shutil
+
+    from nncli.insight.rates import chart, picture, rates, steps_of
+    from nncli.run.assemble import require
+
+    require(config)
+    found = rates(config, steps_of(config, steps))
+    print(chart(found, max(20, min(shutil.get_terminal_size().columns, 100) - 12)))
+    if out:
+        picture(found).save(out, "PNG")
+        print(f"wrote {out}")
+
+
 def _print_json(config: "Config") -> None:
     import json
 
@@ -88,8 +118,6 @@ def _print_json(config: "Config") -> None:
 
 def _print_origins(config: "Config") -> None:
     """The frozen text, and in a dim column on the right who set what stands on the line."""
-    from pathlib import Path
-
     from rich.console import Console
     from rich.text import Text
 
