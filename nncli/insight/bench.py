@@ -113,7 +113,7 @@ def begin(config: Config, data: Any, steps: int, *, plain: bool = False) -> tupl
 
 def train_by_hand(parts: Parts, batches: Iterator[Any], meter: Meter, device: torch.device, precision: str) -> Timing:
     task = parts.task.train()
-    optimizer = task.optimizer(task.net.parameters())
+    optimizer = task.groups.make(task.optimizer, task.net)
     schedule = task.scheduler(optimizer, **_told(task.scheduler, meter.steps)) if task.scheduler else None
     clip = parts.trainer["grad_clip"]
     kind = {"bf16": torch.bfloat16, "16": torch.float16}.get(precision)

@@ -39,6 +39,7 @@ def trainer_settings(
     limit_batches: Annotated[int, Ge(1)] | None,
     overfit_batches: Annotated[int, Ge(0)],
     timeout: Annotated[float, Gt(0)],
+    grad_clip_by: Literal["norm", "value"] = "norm",  # runs made before there was a choice have none
 ) -> dict[str, Any]:
     """What a person may set under `trainer`; the checker reads this signature."""
     return dict(locals())
@@ -148,6 +149,7 @@ def lightning_arguments(section: dict[str, Any], where: Placement) -> dict[str, 
         "max_steps": section["max_steps"] or -1,
         "accumulate_grad_batches": section["accumulate"],
         "gradient_clip_val": section["grad_clip"],
+        "gradient_clip_algorithm": section.get("grad_clip_by", "norm") if section["grad_clip"] else None,
         "check_val_every_n_epoch": section["val_every"],
         "deterministic": section["deterministic"],
         # one process alone is never part of a cluster job, whatever variables an allocation has set

@@ -77,3 +77,26 @@ def test_zero_weights_learn_nothing_and_the_usual_ones_do() -> None:
     words = ["trainer.max_epochs=20", "optimizer.lr=0.01"]
     assert accuracy(fit("init=zeros", *words)) < 0.5
     assert accuracy(fit("init=he_normal", *words)) > 0.85
+
+
+@pytest.mark.parametrize("by", ["norm", "value"])
+def test_clipping_bounds_the_move_of_plain_descent(by: str) -> None:
+    words = [
+        "optimizer=momentum",
+        "optimizer.momentum=0",
+        "optimizer.lr=1",
+        "scheduler=constant",
+        "regularization=none",
+    ]
+    first = fit(*words, "regularization.grad_clip=1.0e-9", "trainer.max_steps=1", "run_dir=a")
+    moved = fit(
+        *words, f"trainer.grad_clip_by={by}", "regularization.grad_clip=0.01", "trainer.max_steps=1", "run_dir=b"
+    )
+    pairs = zip(weights(first), weights(moved), strict=True)
+    gaps = torch.cat([(a - b).flatten() for a, b in pairs])
+    found = gaps.norm() if by == "norm" else gaps.abs().max()
+    assert found.item() == pytest.approx(0.01, rel=1e-3)
+
+
+def weights(run: RunFolder) -> list[torch.Tensor]:
+    return [w for name, w in saved(run)["state_dict"].items() if name.startswith("net.")]
