@@ -1,10 +1,13 @@
 """`nn verify`."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from nncli.cli.options import Json, Trust, Words
+
+if TYPE_CHECKING:
+    from nncli.run.verify import Verdict
 
 Fast = Annotated[bool, typer.Option("--fast", help="Every recipe whose claim says that it is fast.")]
 
@@ -35,13 +38,7 @@ def verify(words: Words = None, fast: Fast = False, json: Json = False, trust: T
     for verdict in verdicts(chosen, others, named=not fast, trust=trust or ()):
         found.append(verdict)
         if not json:
-            reached = "-" if verdict.reached is None else f"{verdict.reached:.4f}"
-            state = {True: "holds", False: "does not hold", None: "skipped"}[verdict.holds]
-            times = f"{verdict.seconds:.1f} s"
-            print(
-                f"{verdict.recipe:<{width}}  {verdict.claim:<22}  {reached:>8}  {times:>8}  {state:<13}  {verdict.note}",
-                flush=True,
-            )
+            print(line(verdict, width), flush=True)
     if json:
         print(jsons.dumps([vars(verdict) for verdict in found]))
     else:
@@ -49,3 +46,11 @@ def verify(words: Words = None, fast: Fast = False, json: Json = False, trust: T
         print(f"{kept} of {sum(v.holds is not None for v in found)} claims hold · {seconds:.0f} s")
     if any(verdict.holds is False for verdict in found):
         raise typer.Exit(1)
+
+
+def line(verdict: "Verdict", width: int) -> str:
+    """One row of the table, as soon as it is known."""
+    reached = "-" if verdict.reached is None else f"{verdict.reached:.4f}"
+    state = {True: "holds", False: "does not hold", None: "skipped"}[verdict.holds]
+    columns = (f"{verdict.recipe:<{width}}", f"{verdict.claim:<22}", f"{reached:>8}", f"{verdict.seconds:6.1f} s")
+    return "  ".join((*columns, f"{state:<13}", verdict.note))

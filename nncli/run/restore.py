@@ -1,17 +1,14 @@
 """A finished run back as a model: its config, its parts, its weights, verified before they are read."""
 
 from collections.abc import Collection, Sequence
-from typing import Any, Literal
-
-from lightning.pytorch import Trainer
+from typing import Literal
 
 from nncli.config.compose import Config, thaw
 from nncli.errors import CheckpointError
-from nncli.run.assemble import ELSEWHERE, Parts, assemble, cut, require
+from nncli.run.assemble import ELSEWHERE, Parts, assemble, require
 from nncli.run.checkpoint import load
 from nncli.run.folder import RunFolder
-from nncli.run.train import hushed, weights
-from nncli.run.trainer import lightning_arguments
+from nncli.run.train import weights
 
 MOVABLE = (
     *ELSEWHERE,
@@ -46,28 +43,3 @@ def restore(
     except RuntimeError as error:
         raise CheckpointError(f"{file} does not fit the net in {run.config}: {str(error).splitlines()[0]}") from error
     return config, parts
-
-
-def judged(
-    run: RunFolder,
-    words: Sequence[str] = (),
-    *,
-    part: Literal["train", "val", "test"] = "test",
-    which: Literal["best", "last"] = "best",
-    trust: Collection[str] = (),
-) -> dict[str, float]:
-    """A run's metrics on a part of its data."""
-    config, parts = restore(run, words, which=which, trust=trust)
-    with hushed():
-        trainer = Trainer(
-            **lightning_arguments(parts.trainer, parts.where),
-            logger=False,
-            enable_checkpointing=False,
-            enable_progress_bar=False,
-            enable_model_summary=False,
-            use_distributed_sampler=False,
-        )
-        cut(config, parts, device=trainer.strategy.root_device)
-        trainer.test(parts.task, dataloaders=parts.data.evaluation(part), verbose=False)
-    results: dict[str, Any] = parts.task.results
-    return {k.replace("test/", f"{part}/"): v for k, v in results.items() if k.startswith("test/")}

@@ -71,10 +71,11 @@ class Screen:
 
 
 def _results(summary: dict[str, Any]) -> list[str]:
-    """The best judgement and the test part, one under the other."""
-    rows = []
+    """The best judgement and the test part, one under the other; what only a test takes is left to nn eval."""
+    rows, both = [], {k.removeprefix("val/") for k in summary["metrics"] if k.startswith("val/")}
     for part, when in (("val", f"best, step {summary['best_step']}"), ("test", "")):
         judged = [(k.split("/")[1], v) for k, v in summary["metrics"].items() if k.startswith(f"{part}/")]
+        judged = [(name, value) for name, value in judged if name in both or not both]
         if judged:
             rows.append([f"{part:<4}", *(f"{name} {value:.4f}" for name, value in reversed(judged)), when])
     widths = [max(map(len, column)) for column in zip(*rows, strict=False)]

@@ -50,10 +50,9 @@ def test_eval_gives_what_training_gave(nn: Nn, tmp_path: Path) -> None:
     summary = json.loads(next((tmp_path / "runs").rglob("summary.json")).read_text())["metrics"]
     found = json.loads(done.stdout)["metrics"]
     assert found == {k: v for k, v in summary.items() if k.startswith("test/")}
-    assert set(json.loads(nn("eval", "last", "--part", "train", "--json").stdout)["metrics"]) == {
-        "train/loss",
-        "train/accuracy",
-    }
+    told = json.loads(nn("eval", "last", "--part", "train", "--json").stdout)
+    assert {"train/loss", "train/accuracy", "train/f1", "train/roc_auc", "train/ece"} <= told["metrics"].keys()
+    assert sum(map(sum, told["confusion"])) == sum(row["support"] for row in told["classes"])
 
 
 def test_a_reader_that_leaves_does_not_end_the_run(nn: Nn, tmp_path: Path) -> None:

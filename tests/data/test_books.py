@@ -16,7 +16,7 @@ from nncli.data.books import Book
 from nncli.data.rows import Windows
 from nncli.data.vocabulary import Vocabulary
 from nncli.errors import DataError
-from nncli.run.restore import judged
+from nncli.run.judge import judged
 
 CONF = Path(__file__).parents[2] / "conf" / "data"
 SHARED = os.environ.get("NN_SHARED_DATA", "")
@@ -45,7 +45,7 @@ def test_a_window_beats_counting_characters_by_a_wide_margin() -> None:
     share = torch.bincount(seen, minlength=size).double() + 1
     counting = -(share / share.sum())[asked].log().mean()
     words = ["data=pydoc", "trainer.max_steps=300", "trainer.limit_batches=300", "regularization=none", "run_dir=r"]
-    assert judged(fit(words), ["trainer.limit_batches=100"])["test/loss"] < float(counting) - 0.6
+    assert judged([fit(words)], ["trainer.limit_batches=100"])["metrics"]["test/loss"] < float(counting) - 0.6
 
 
 def test_the_text_of_python_is_cut_in_order_and_can_be_read_again() -> None:

@@ -20,7 +20,7 @@ from nncli.data.huggingface import HuggingFace
 from nncli.data.rows import Ragged
 from nncli.data.vocabulary import Vocabulary
 from nncli.errors import DataError
-from nncli.run.restore import judged
+from nncli.run.judge import judged
 
 datasets = pytest.importorskip("datasets")
 CONF = Path(__file__).parents[2] / "conf" / "data"
@@ -123,7 +123,7 @@ def test_a_folder_of_files_trains_and_is_judged(tmp_path: Path) -> None:
     (tmp_path / "set").mkdir()
     reviews(200).to_json(tmp_path / "set" / "train.jsonl")
     words = ["data=huggingface", "data.path=set", "data.batch_size=20", "trainer.max_epochs=6", "optimizer.lr=0.02"]
-    assert judged(fit([*words, "run_dir=r"]))["test/accuracy"] == 1.0
+    assert judged([fit([*words, "run_dir=r"])])["metrics"]["test/accuracy"] == 1.0
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from torch import Tensor
 from nncli.data.series import Series
 from nncli.errors import DataError
 from nncli.run.fit import fit_words
-from nncli.run.restore import judged
+from nncli.run.judge import judged
 
 CONF = Path(__file__).parents[2] / "conf" / "data" / "series.yaml"
 SHARED = os.environ.get("NN_SHARED_DATA", "")
@@ -228,5 +228,5 @@ def test_a_csv_trains_and_is_judged_with_nothing_else_said(capsys: pytest.Captur
     told = capsys.readouterr()
     for line in ("data.target = [sales]", "data.time = week", "data.gaps = 0", "model = nlinear", "task = forecast"):
         assert line in told.out + told.err
-    found = judged(run)
+    found = judged([run])["metrics"]
     assert found["test/mse"] < found["test/naive_mse"] / 2

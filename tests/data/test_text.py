@@ -13,7 +13,7 @@ from nncli import fit
 from nncli.data.text import Text
 from nncli.data.vocabulary import Vocabulary
 from nncli.errors import DataError
-from nncli.run.restore import judged
+from nncli.run.judge import judged
 
 CONF = Path(__file__).parents[2] / "conf" / "data"
 SHARED = os.environ.get("NN_SHARED_DATA", "")
@@ -186,11 +186,11 @@ def test_a_folder_trains_and_is_judged_again(tmp_path: Path) -> None:
     lines_of(tmp_path / "reviews", times=20)
     words = ["data=text", "data.path=reviews", "data.batch_size=16", "trainer.max_epochs=8", "trainer.accelerator=cpu"]
     run = fit([*words, "optimizer.lr=0.02", "run_dir=r"])
-    again = judged(run)
+    again = judged([run])["metrics"]
     assert again["test/accuracy"] == 1.0
     assert "encoding: utf-8" in run.config.read_text()
     lines_of(tmp_path / "moved", times=3)
-    assert judged(run, ["data.path=moved", "data.batch_size=8"])["test/accuracy"] == 1.0
+    assert judged([run], ["data.path=moved", "data.batch_size=8"])["metrics"]["test/accuracy"] == 1.0
 
 
 @shared
@@ -201,10 +201,10 @@ def test_reviews_in_an_old_encoding_are_read_and_learned() -> None:
     run = fit(
         ["data=text", f"data.path={SHARED}/rt-polarity", "trainer.max_epochs=3", "optimizer.lr=0.01", "run_dir=r"]
     )
-    assert judged(run)["test/accuracy"] > 0.72
+    assert judged([run])["metrics"]["test/accuracy"] > 0.72
 
 
 @shared
 def test_names_tell_their_language_better_than_the_largest_class() -> None:
     words = ["data=names", f"data.path={SHARED}/names", "trainer.max_epochs=2", "regularization=none", "run_dir=r"]
-    assert judged(fit(words))["test/accuracy"] > 0.47 + 0.08
+    assert judged([fit(words)])["metrics"]["test/accuracy"] > 0.47 + 0.08

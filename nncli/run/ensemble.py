@@ -1,0 +1,83 @@
+"""Several finished runs as one model: by the mean of their answers, by a vote, or by the mean of their weights."""
+
+import copy
+from collections.abc import Collection, Sequence
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from nncli.config.compose import Config
+from nncli.errors import NnError
+from nncli.run.assemble import Parts
+from nncli.run.folder import RunFolder
+from nncli.run.restore import restore
+
+Combine = Literal["mean", "vote", "weights"]
+
+
+class Several(nn.Module):
+    """Takes raw inputs, as each of its tasks does, and gives what the net of the first one would."""
+
+    def __init__(self, tasks: Sequence[Any], join: Any) -> None:
+        super().__init__()
+        self.tasks, self.join = nn.ModuleList(tasks), join
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.join([task.predict(x) for task in self.tasks])
+
+
+def together(
+    runs: Sequence[RunFolder],
+    words: Sequence[str] = (),
+    *,
+    combine: Combine,
+    which: Literal["best", "last"],
+    trust: Collection[str] = (),
+) -> tuple[Config, Parts]:
+    """The parts of the first run, whose task answers for all of them."""
+    config, parts = restore(runs[0], words, which=which, trust=trust)
+    others = [restore(run, words, which=which, trust=trust)[1].task for run in runs[1:]]
+    for run, task in zip(runs[1:], others, strict=True):
+        _alike(parts.task, task, runs[0], run)
+    if combine == "weights":
+        _average(parts.task, others, runs)
+        return config, parts
+    first = parts.task
+    if not hasattr(first, "joined"):
+        raise NnError(f"runs of {type(first).__name__} cannot be judged together; judge one: nn eval {runs[0].name}")
+    answers = [copy.deepcopy(first), *others]
+    first.net = Several(answers, lambda found: first.joined(found, vote=combine == "vote"))
+    first.transform = nn.Identity()  # each has its own
+    return config, parts
+
+
+def _alike(first: Any, task: Any, run: RunFolder, other: RunFolder) -> None:
+    """The answers of the two must mean the same."""
+    if type(first) is not type(task):
+        raise NnError(f"{run.name} is {type(first).__name__}, {other.name} is {type(task).__name__}")
+    ours, theirs = first.facts.get("classes"), task.facts.get("classes")
+    if ours != theirs:
+        raise NnError(f"the classes of {run.name} are {ours}, those of {other.name} {theirs}")
+    one, two = getattr(first, "num_classes", None), getattr(task, "num_classes", None)
+    if one != two:
+        raise NnError(f"{run.name} tells {one} classes apart, {other.name} {two}")
+    if odd := sorted(k for k in first.facts.keys() | task.facts.keys() if first.facts.get(k) != task.facts.get(k)):
+        raise NnError(f"{run.name} and {other.name} were trained on data that differs in its {', '.join(odd)}")
+
+
+def _average(task: Any, others: Sequence[Any], runs: Sequence[RunFolder]) -> None:
+    """The mean of all weights, in float32 at least; counters are the first run's."""
+    states = [one.state_dict() for one in (task, *others)]
+    shapes = [{name: list(value.shape) for name, value in state.items()} for state in states]
+    for run, other in zip(runs[1:], shapes[1:], strict=True):
+        for name in shapes[0] | other:
+            if shapes[0].get(name) != other.get(name):
+                raise NnError(
+                    f"weights of different shapes have no mean: {name} is {shapes[0].get(name)} in {runs[0].name} and "
+                    f"{other.get(name)} in {run.name}; say --combine mean"
+                )
+    with torch.no_grad():
+        for name, value in states[0].items():
+            if value.is_floating_point():
+                value.copy_(torch.stack([state[name].double() for state in states]).mean(dim=0))
