@@ -1,8 +1,8 @@
 """Several finished runs as one model: by the mean of their answers, by a vote, or by the mean of their weights."""
 
 import copy
-from collections.abc import Collection, Sequence
-from typing import Any, Literal
+from collections.abc import Callable, Collection, Sequence
+from typing import Any, Literal, cast
 
 import torch
 from torch import Tensor, nn
@@ -19,12 +19,14 @@ Combine = Literal["mean", "vote", "weights"]
 class Several(nn.Module):
     """Takes raw inputs, as each of its tasks does, and gives what the net of the first one would."""
 
-    def __init__(self, tasks: Sequence[Any], join: Any) -> None:
+    join: Callable[[list[Tensor]], Tensor]
+
+    def __init__(self, tasks: Sequence[Any], join: Callable[[list[Tensor]], Tensor]) -> None:
         super().__init__()
         self.tasks, self.join = nn.ModuleList(tasks), join
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.join([task.predict(x) for task in self.tasks])
+        return self.join([cast(Any, task).predict(x) for task in self.tasks])
 
 
 def together(
