@@ -83,6 +83,13 @@ class Classification(Task):
     def on_test_end(self) -> None:
         self.thorough = False
 
+    def joined(self, predictions: list[Tensor], vote: bool) -> Tensor:
+        """Logits of the mean probabilities of several nets, or of their votes, of which equal ones go by the mean."""
+        p_NBC = torch.stack(predictions)
+        if vote:
+            p_NBC = 0.99 * functional.one_hot(p_NBC.argmax(dim=2), p_NBC.shape[2]) + 0.01 * p_NBC
+        return p_NBC.mean(dim=0).clamp(min=torch.finfo(torch.float32).tiny).log()
+
     def sums(self, batch: Batch) -> Tensor:
         """Samples, loss, and the counts of `nncli.tasks.counts`."""
         x, y = batch
@@ -94,16 +101,15 @@ class Classification(Task):
             found = counts.everything(logits, y)
         else:
             found = counts.per_class(logits.argmax(dim=1), y, logits.shape[1])
-        return torch.cat([torch.stack([loss.new_full((), len(y)), loss]), found])
+        return torch.cat([loss.new_full((1,), len(y)), loss[None], found])
 
     def finish(self, sums: list[float]) -> dict[str, float]:
         (count, loss), found = sums[:2], torch.tensor(sums[2:], dtype=torch.float64)
-        metrics = {"loss": loss / count}
         if self.thorough:
-            more, self.details = counts.judge(found, self.outputs)
-            return metrics | more
-        right = float(found.view(3, -1)[0].sum())
-        return metrics | {"accuracy": right / count, "f1": counts.f1(found)}
+            metrics, self.details = counts.judge(found, self.outputs)
+        else:
+            metrics = counts.brief(found)
+        return {"loss": loss / count} | metrics
 
     def _loss(self, logits: Tensor, y: Tensor) -> Tensor:
         if self.weight_of_class is None:

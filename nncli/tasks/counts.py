@@ -28,10 +28,9 @@ def counted(index: Tensor, size: int, weight: Tensor | None = None) -> Tensor:
 
 
 def per_class(guess_B: Tensor, y_B: Tensor, classes: int) -> Tensor:
-    """Right answers, answers and samples of each class (3 C)."""
-    miss = torch.where(guess_B == y_B, y_B, 3 * classes)
-    found = torch.cat([miss, guess_B + classes, y_B + 2 * classes])
-    return counted(found, 3 * classes + 1)[:-1]
+    """Missed samples, samples that were found, and answers of each class (3 C)."""
+    found_B = torch.add(y_B, guess_B == y_B, alpha=classes)
+    return counted(torch.cat([found_B, guess_B + 2 * classes]), 3 * classes)
 
 
 def everything(logits_BC: Tensor, y_B: Tensor) -> Tensor:
@@ -58,10 +57,16 @@ def _histograms(log_p_BC: Tensor, y_B: Tensor) -> Tensor:
     return counted((row_BC * SCORES + bin_BC).flatten(), 2 * classes * SCORES)
 
 
-def f1(per_class: Tensor) -> float:
+def brief(found: Tensor) -> dict[str, float]:
+    """The sum of `per_class` as metrics."""
+    missed_C, right_C, answers_C = found.view(3, -1)
+    samples_C = missed_C + right_C
+    return {"accuracy": float(right_C.sum() / samples_C.sum()), "f1": _f1(right_C, answers_C + samples_C)}
+
+
+def _f1(right_C: Tensor, both_C: Tensor) -> float:
     """The mean over classes of 2 right / (answers + samples)."""
-    right_C, answers_C, samples_C = per_class.view(3, -1)
-    return _mean(2 * right_C, answers_C + samples_C, answers_C + samples_C > 0)
+    return _mean(2 * right_C, both_C, both_C > 0)
 
 
 def judge(found: Tensor, classes: int) -> tuple[dict[str, float], dict[str, Any]]:
@@ -74,7 +79,7 @@ def judge(found: Tensor, classes: int) -> tuple[dict[str, float], dict[str, Any]
     many_15, sure_15, right_15 = calibration.view(3, CONFIDENCES)
     metrics = {
         "accuracy": float(right_C.sum() / samples_C.sum()),
-        "f1": f1(torch.cat([right_C, answers_C, samples_C])),
+        "f1": _f1(right_C, answers_C + samples_C),
         "precision": _mean(right_C, answers_C, there_C),
         "recall": _mean(right_C, samples_C, there_C),
         "ece": float((sure_15 - right_15).abs().sum() / many_15.sum()),

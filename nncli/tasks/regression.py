@@ -59,6 +59,11 @@ class Regression(Task):
         """The number (B,) in the target's own units."""
         return self._standard(x) * self.target_std + self.target_mean
 
+    def joined(self, predictions: list[Tensor], vote: bool) -> Tensor:
+        """The mean of several nets' numbers, or the middle one (B, 1), in the standard units of this one."""
+        y_NB = torch.stack(predictions)
+        return self._scaled(y_NB.quantile(0.5, dim=0) if vote else y_NB.mean(dim=0))[:, None]
+
     def sums(self, batch: Batch) -> Tensor:
         """Samples, loss, absolute and squared errors, targets and their squares, in standard units."""
         x, y = batch
