@@ -45,7 +45,7 @@ class Plain(LightningModule):
         self.meter.step()
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        return self.task.optimizer(self.task.net.parameters())
+        return self.task.groups.make(self.task.optimizer, self.task.net)
 
 
 def by_lightning(config: Config, data: Any, steps: int) -> Timing:

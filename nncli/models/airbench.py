@@ -25,7 +25,7 @@ MOMENTUM = 0.4  # batch normalization's, large for a training of few steps
 class Whitening(nn.Module):
     """2x2 patches as uncorrelated numbers of variance one, and their negatives (section 3.2); only the bias is trained.
 
-    Until `fit` is called, the patches as they are.
+    Until `fit_inputs` is called, the patches as they are.
     """
 
     weight: Tensor
@@ -41,7 +41,7 @@ class Whitening(nn.Module):
         self.weight.copy_(torch.cat([rows, -rows]).view_as(self.weight))
 
     @torch.no_grad()
-    def fit(self, inputs: Callable[[], Iterable[Tensor]]) -> None:
+    def fit_inputs(self, inputs: Callable[[], Iterable[Tensor]]) -> None:
         size = self.channels * PATCH**2
         count, products = 0, torch.zeros(size, size, dtype=torch.float64)
         for piece in inputs():
@@ -94,9 +94,9 @@ class Airbench(nn.Module):
         self.layers = nn.Sequential(*layers)
         self.head = nn.Sequential(nn.AdaptiveMaxPool2d(1), nn.Flatten(), nn.Linear(widths[-1], num_outputs, bias=False))
 
-    def fit(self, inputs: Callable[[], Iterable[Tensor]]) -> None:
+    def fit_inputs(self, inputs: Callable[[], Iterable[Tensor]]) -> None:
         """Take the whitening from the training part, standardized, in pieces (N, C, H, W)."""
-        self.whitening.fit(inputs)
+        self.whitening.fit_inputs(inputs)
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         if self.training or not self.flip_test:

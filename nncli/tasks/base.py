@@ -84,6 +84,10 @@ class Task(LightningModule):
             raise NnError("transform.mix is for task=classification; set transform.mix=null")
         if fit := getattr(self.transform, "fit", None):
             fit(rows.inputs)
+        if fit := getattr(self.net, "fit_inputs", None):  # a first layer that is taken from the standardized inputs
+            self.transform.eval()
+            fit(lambda: (self.transform(x) for x in rows.inputs()))
+            self.transform.train()
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["facts"] = self.facts

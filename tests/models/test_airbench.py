@@ -1,12 +1,18 @@
 """The speed record's net: its size, its whitening, its mirror images, and that both help it to learn."""
 
+from functools import partial
+
 import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
+from nncli.data.rows import InMemory
 from nncli.errors import NnError
 from nncli.models.airbench import Airbench
+from nncli.tasks.classification import Classification
+from nncli.transforms.standardize import Standardize
+from nncli.transforms.transform import Transform
 
 
 def photographs(count: int) -> Tensor:
@@ -40,7 +46,7 @@ def test_too_many_blocks_for_the_picture_are_told() -> None:
 def test_fit_makes_patches_uncorrelated() -> None:
     torch.manual_seed(0)
     net, x = Airbench([3, 16, 16], 2, [8, 8], 1 / 9, False), photographs(600)
-    net.fit(lambda: iter(x.split(200)))
+    net.fit_inputs(lambda: iter(x.split(200)))
     y = net.whitening(x).movedim(1, -1).flatten(0, -2)
     assert torch.equal(y[:, :12], -y[:, 12:]), "the second half are the negatives"
     assert torch.allclose(y[:, :12].T @ y[:, :12] / len(y), torch.eye(12), atol=0.1)
@@ -49,7 +55,7 @@ def test_fit_makes_patches_uncorrelated() -> None:
 def test_whitening_travels_with_the_weights_and_is_not_trained() -> None:
     torch.manual_seed(0)
     net, x = Airbench([3, 16, 16], 2, [8, 8], 1 / 9, False), photographs(64)
-    net.fit(lambda: [x])
+    net.fit_inputs(lambda: [x])
     before = net.whitening.weight.clone()
     optimizer = torch.optim.SGD(net.parameters(), lr=0.1, weight_decay=0.1)
     net(x).sum().backward()
@@ -80,7 +86,7 @@ def _accuracy(fitted: bool, zero: bool = False) -> float:
     x[:, 1] -= stripes
     net = Airbench([3, 16, 16], 2, [8, 16], 1 / 9, False)
     if fitted:
-        net.fit(lambda: [x])
+        net.fit_inputs(lambda: [x])
     if zero:
         for weight in net.parameters():
             nn.init.zeros_(weight)
@@ -98,3 +104,15 @@ def test_learns_in_twenty_steps_by_its_whitening() -> None:
     assert found["whitened"] > 0.8, found
     assert found["as they are"] < 0.7, found
     assert found["zeros"] <= 0.5, found
+
+
+def test_a_task_takes_the_first_layer_from_its_inputs() -> None:
+    torch.manual_seed(0)
+    net = Airbench([3, 16, 16], 2, [4, 8, 8], 1 / 9, True)
+    before = net.whitening.weight.clone()
+    optimizer = partial(torch.optim.SGD, lr=0.1)
+    transform = Transform(Standardize([3, 16, 16]), [])
+    task = Classification(net, transform, nn.CrossEntropyLoss(), optimizer, None, "val/loss", "min")
+    task.fit_statistics(InMemory(photographs(64), torch.arange(64) % 2))
+    assert not torch.equal(net.whitening.weight, before)
+    assert task.transform.training

@@ -25,4 +25,4 @@ def test_the_first_losses_are_the_golden_ones(recipe: str, nn: Nn, tmp_path: Pat
         losses = {row["step"]: float(row["train/loss"]) for row in csv.DictReader(f) if row["train/loss"]}
     seen = [losses[step] for step in ("1", "2", "3", "10")]
     assert seen[:3] == pytest.approx(GOLDEN[recipe][:3], rel=1e-3)
-    assert seen[3] == pytest.approx(GOLDEN[recipe][3], rel=4e-2)  # other processors round otherwise, and it adds up
+    assert seen[3] == pytest.approx(GOLDEN[recipe][3], rel=2e-2)  # other processors round otherwise, and it adds up
