@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from itertools import pairwise
 from typing import Literal
 
@@ -10,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
+from torch.utils.data.dataloader import _MultiProcessingDataLoaderIter
 
 from nncli.data.rows import Rows
 from nncli.errors import DataError, NnError, TrainingFailed
@@ -158,6 +160,7 @@ def _fetched(loader: Iterable[tuple[Tensor, Tensor] | NnError]) -> Iterator[tupl
         except (RuntimeError, OSError, EOFError) as error:  # the last two: it died while it handed a batch over
             if isinstance(error, RuntimeError) and "DataLoader worker" not in str(error):
                 raise
+            _end(batches)
             raise TrainingFailed(
                 "a worker process that decodes data was killed, perhaps for want of memory; nn resume goes on, "
                 "with loader.workers=1 or 0 it takes less"
@@ -166,6 +169,13 @@ def _fetched(loader: Iterable[tuple[Tensor, Tensor] | NnError]) -> Iterator[tupl
             raise batch
         x, y = batch
         yield x, y
+
+
+def _end(batches: Iterator[object]) -> None:
+    """Stop the workers left. Torch raises about the dead one once more there; in `__del__` nobody could catch that."""
+    if isinstance(batches, _MultiProcessingDataLoaderIter):
+        with suppress(RuntimeError):
+            batches._shutdown_workers()
 
 
 def _balanced(labels: Tensor | None, count: int, generator: torch.Generator) -> Tensor:

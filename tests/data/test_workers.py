@@ -5,6 +5,7 @@ import signal
 import time
 from itertools import chain
 from pathlib import Path
+from threading import Timer
 
 import pytest
 import torch
@@ -22,8 +23,8 @@ class Slow(Rows):
 
     decodes = True
 
-    def __init__(self, notes: Path | None = None) -> None:
-        self.notes = notes
+    def __init__(self, notes: Path | None = None, seconds: float = 0.02) -> None:
+        self.notes, self.seconds = notes, seconds
 
     def __len__(self) -> int:
         return COUNT
@@ -31,7 +32,7 @@ class Slow(Rows):
     def take(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         if self.notes:
             (self.notes / str(os.getpid())).touch()
-            time.sleep(0.02)
+            time.sleep(self.seconds)
         return rows[:, None].float(), rows.clone()
 
     @property
@@ -71,13 +72,14 @@ def test_workers_draw_nothing_from_the_random_state_that_a_resume_puts_back() ->
 
 
 def test_a_killed_worker_ends_it_in_time_and_leaves_no_process(tmp_path: Path) -> None:
-    batches = iter(cut(2, rows=Slow(tmp_path)))
+    batches = iter(cut(2, rows=Slow(tmp_path, seconds=0.3)))
     next(batches)
     while len(workers := [int(path.name) for path in tmp_path.iterdir()]) < 2:
         time.sleep(0.01)
     assert os.getpid() not in workers
-    os.kill(workers[0], signal.SIGKILL)
     began = time.monotonic()
+    # later, while a batch is waited for: torch tells the death wherever the main thread is
+    Timer(0.1, os.kill, (workers[0], signal.SIGKILL)).start()
     with pytest.raises(TrainingFailed, match=r"a worker process that decodes data was killed.*nn resume"):
         list(batches)
     assert time.monotonic() - began < 10
