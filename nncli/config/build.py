@@ -12,7 +12,7 @@ from omegaconf.errors import OmegaConfBaseException
 from nncli.config.compose import Config
 from nncli.config.origin import source, spelled
 from nncli.config.reference import Missing, locate
-from nncli.config.slots import load
+from nncli.config.slots import FIRST, is_net, load
 from nncli.errors import ConfigError, NnError, Problem
 
 
@@ -23,11 +23,22 @@ def build(node: Any, *, config: Config, **kwargs: Any) -> Any:
     if found := [_problem(config, key, target, text) for key, target, text in _untrusted(plain, at, config)]:
         raise ConfigError(found)
     try:
-        return instantiate(node, _convert_="all", **kwargs)
+        return instantiate(_arguments(node, at), _convert_="all", **kwargs)
     except InstantiationException as error:
         raise _told(error, config, at) from error
     except OmegaConfBaseException as error:
         raise _told(error, config, at) from error
+
+
+def _arguments(node: Any, at: str) -> Any:
+    """The same node in a tree without the keys that are no arguments."""
+    if not at:
+        return node
+    root = node._get_root().copy()
+    for slot, section in root.items():
+        if is_net(str(slot)) and isinstance(section, DictConfig):
+            section.pop(FIRST, None)
+    return OmegaConf.select(root, at)
 
 
 def _key(node: Any) -> str:

@@ -12,7 +12,7 @@ from nncli.config.nearest import guess, listed, nearest
 from nncli.config.origin import source, spelled
 from nncli.config.reach import read_keys, unread
 from nncli.config.reference import at, children, locate, whole
-from nncli.config.slots import PARTIAL, SLOTS, base, injected, load, parameters
+from nncli.config.slots import FIRST, PARTIAL, SLOTS, base, injected, is_net, load, parameters
 from nncli.config.try_out import extra_needed, refusals
 from nncli.errors import ConfigError, Problem
 
@@ -107,6 +107,8 @@ class _Check:
         if slot in PARTIAL and not partial:
             self._tell(f"{key}._partial_", "must be true: it is built when training starts", value="false")
         given = {k: v for k, v in node.items() if k != "_target_" and not self._marker(f"{key}.{k}", k, v)}
+        if is_net(slot) and not isinstance(given.pop(FIRST, None), str | None):
+            self._tell(f"{key}.{FIRST}", "must be a run (folder, name or last), a .safetensors file or null")
         self._arguments(key, given, parameters(cls), injected(slot), whose=key)
         return Built(cls, partial)
 

@@ -23,7 +23,13 @@ SLOTS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "logger": ("lightning.pytorch.loggers.Logger", ("save_dir",)),
 }
 ROOTS = ("task", "data", "logger")  # built by the program; every other part is built because one of these refers to it
+FIRST = "init_from"  # a key of every net: the run or file that its first weights are from; no argument of its class
 PARTIAL = ("optimizer", "scheduler")  # they lack an argument until training starts
+
+
+def is_net(slot: str) -> bool:
+    """Whether a top-level key with a target holds a net: the model's, and every name that is no other slot's."""
+    return slot == "model" or (bool(slot) and slot not in SLOTS)
 
 
 def base(slot: str) -> type:

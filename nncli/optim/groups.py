@@ -1,7 +1,7 @@
-"""Which weights decay, how fast each layer moves, and the pull of L1: what an optimizer treats weight by weight."""
+"""Which weights learn, which decay, how fast each layer moves, and the pull of L1: the rules weight by weight."""
 
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import torch
 from annotated_types import Ge, Interval
@@ -14,7 +14,8 @@ from nncli.errors import NnError
 class Groups:
     """Rules by which a net's weights are grouped for the optimizer.
 
-    Frozen weights stay in their group: without a gradient nothing is done or kept for them, until they are thawed.
+    Of the layers (or blocks) all learn, the last one, or so many of the last; from epoch `thaw` on all of them. Frozen
+    weights stay in their group: without a gradient nothing is done or kept for them.
 
     Weight decay is for matrices and filters: norms, biases and other vectors do without unless `decay_vectors`.
     A layer's rate is `layer_decay` to the power of its distance from the output. The gradient of `l1 * |w|` is added
@@ -26,8 +27,40 @@ class Groups:
         decay_vectors: bool,
         layer_decay: Annotated[float, Interval(gt=0, le=1)],
         l1: Annotated[float, Ge(0)],
+        train: Literal["all", "head"] | Annotated[int, Ge(1)] = "all",  # runs made before there was a choice have none
+        thaw: Annotated[int, Ge(1)] | None = None,
     ) -> None:
+        if thaw is not None and train == "all":
+            raise NnError(f"groups.thaw={thaw} frees layers that groups.train=all never freezes: say groups.train=head")
         self.decay_vectors, self.layer_decay, self.l1 = decay_vectors, layer_decay, l1
+        self.last = {"all": None, "head": 1}.get(str(train), train)  # how many layers learn from the start
+        self.thaw = thaw
+        self._frozen: list[nn.Parameter] = []  # and would learn otherwise
+
+    def freeze(self, net: nn.Module, epoch: int = 0, shared: bool = False) -> None:
+        """Hold what does not learn in this epoch: no gradient, and its norms and dropout as in use.
+
+        Several devices agree before training on who has gradients, so there those of a net that will thaw are made
+        and thrown away (`shared`).
+        """
+        if self.last is None:
+            return
+        away = distances(net)
+        still = {id(w) for w in net.parameters() if away[id(w)] >= int(self.last)}
+        self._frozen = self._frozen or [w for w in net.parameters() if w.requires_grad and id(w) in still]
+        held = self.thaw is None or epoch < self.thaw
+        for weight in self._frozen:
+            weight.requires_grad_(not held or (shared and self.thaw is not None))
+        for module in net.modules():
+            weights = [id(w) for w in module.parameters()]
+            if weights and still.issuperset(weights):
+                module.train(not held)
+
+    def drop(self, epoch: int) -> None:
+        """Take the gradients from weights that are still frozen."""
+        if self.thaw is not None and epoch < self.thaw:
+            for weight in self._frozen:
+                weight.grad = None
 
     def make(self, optimizer: Callable[..., Optimizer], net: nn.Module) -> Optimizer:
         """The optimizer over the net's groups. The first group has the highest rate: it is the one that is shown."""

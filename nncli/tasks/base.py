@@ -53,6 +53,7 @@ class Task(LightningModule):
         self.net, self.transform, self.loss = net, transform, loss
         self.optimizer, self.scheduler = optimizer, scheduler
         self.groups = groups or Groups(decay_vectors=True, layer_decay=1.0, l1=0.0)
+        self.groups.freeze(net)
         self.monitor, self.mode = monitor, mode
         self.results: dict[str, float] = {}
         self.facts: dict[str, Any] = {}  # what the data learned from its training part; saved with the weights
@@ -119,7 +120,17 @@ class Task(LightningModule):
             return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, **never}}
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
+    def on_train_start(self) -> None:
+        self._freeze()  # a run resumed inside an epoch does not start that epoch
+
+    def on_train_epoch_start(self) -> None:
+        self._freeze()
+
+    def _freeze(self) -> None:
+        self.groups.freeze(self.net, self.current_epoch, shared=self.trainer.world_size > 1)
+
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
+        self.groups.drop(self.current_epoch)
         self.groups.pull(self.net)
 
     @torch.no_grad()
