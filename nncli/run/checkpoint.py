@@ -103,6 +103,11 @@ def load(path: Path) -> dict[str, Any]:
     return state
 
 
+def weights(state: dict[str, Any]) -> dict[str, Any]:
+    """The weights a checkpoint is judged by: the averaged ones where there are some."""
+    return state["state_dict"] | state.get("ema", {})
+
+
 def facts(path: Path | None) -> dict[str, Any]:
     """What the data learned from its training part when the run began: vocabularies, names of classes and columns."""
     return load(path).get("facts", {}) if path else {}

@@ -6,9 +6,8 @@ from typing import Literal
 from nncli.config.compose import Config, thaw
 from nncli.errors import CheckpointError
 from nncli.run.assemble import ELSEWHERE, Parts, assemble, require
-from nncli.run.checkpoint import load
+from nncli.run.checkpoint import load, weights
 from nncli.run.folder import RunFolder
-from nncli.run.train import weights
 
 MOVABLE = (
     *ELSEWHERE,

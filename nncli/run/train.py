@@ -18,10 +18,10 @@ from nncli.config.compose import Config
 from nncli.errors import NnError, TrainingFailed
 from nncli.run import random
 from nncli.run.assemble import Parts, assemble, cut, section
+from nncli.run.average import averaging
 from nncli.run.best import Best
-from nncli.run.checkpoint import AtomicIO, load, newest
+from nncli.run.checkpoint import AtomicIO, load, newest, weights
 from nncli.run.crew import Crew, NoProfiler
-from nncli.run.ema import AverageWeights
 from nncli.run.folder import RunFolder
 from nncli.run.keeper import Keeper
 from nncli.run.memory import keep_freed
@@ -104,7 +104,7 @@ def _session(config: Config, run: RunFolder, parts: Parts, screen: Screen, signa
     first = int(os.environ.get("RANK", os.environ.get("LOCAL_RANK", "0"))) == 0
     recorder = Recorder(run if first else None, task.metrics, settings["log_every"], parts.data.batch_size)
     bar = Bar(screen, recorder, task.monitor)
-    average = AverageWeights(settings["ema"]) if settings["ema"] else None
+    average = averaging(settings)
     keeper = Keeper(
         run.checkpoints,
         recorder,
@@ -122,7 +122,7 @@ def _session(config: Config, run: RunFolder, parts: Parts, screen: Screen, signa
     arguments["plugins"] = [*arguments["plugins"], AtomicIO()]
     trainer = Trainer(
         **arguments,
-        callbacks=Crew([c for c in (average, watch, recorder, bar, keeper) if c]),
+        callbacks=Crew([average, watch, recorder, bar, keeper]),
         profiler=NoProfiler(),
         logger=logger,
         default_root_dir=run.path,
@@ -174,7 +174,7 @@ def _fit_and_test(session: Session, config: Config, run: RunFolder, parts: Parts
 
 def weights(state: dict[str, Any]) -> dict[str, Any]:
     """The weights a checkpoint is judged by: the averaged ones where there are some."""
-    return state["state_dict"] | state.get("ema", {})
+    return state["state_dict"] | (state.get("average") or state.get("ema", {}))  # ema: in runs of before
 
 
 def _replay(config: Config, run: RunFolder, parts: Parts, error: NonFinite) -> str:
