@@ -105,7 +105,7 @@ def load(path: Path) -> dict[str, Any]:
 
 def weights(state: dict[str, Any]) -> dict[str, Any]:
     """The weights a checkpoint is judged by: the averaged ones where there are some."""
-    return state["state_dict"] | state.get("ema", {})
+    return state["state_dict"] | (state.get("average") or state.get("ema", {}))  # ema: in runs of before
 
 
 def facts(path: Path | None) -> dict[str, Any]:

@@ -19,9 +19,9 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 
 from nncli.errors import Stopped
 from nncli.run import random
+from nncli.run.average import AverageWeights
 from nncli.run.best import Best
 from nncli.run.checkpoint import point, save
-from nncli.run.ema import AverageWeights
 from nncli.run.record import Recorder
 from nncli.run.resumer import Resumer
 from nncli.run.signals import Signals
@@ -49,7 +49,7 @@ class Keeper(Callback):
         signals: Signals,
         best: Best,
         say: Callable[[str], None],
-        average: AverageWeights | None,
+        average: AverageWeights,
         *,
         minutes: float | None,
         every_n_steps: int | None,
@@ -155,8 +155,7 @@ class Keeper(Callback):
     ) -> None:
         """A stop need not wait for a long validation, unless ranks would have to agree on it."""
         if self.signals.asked and trainer.world_size == 1 and trainer.state.fn == "fit":
-            if self.average:
-                self.average.on_validation_end(trainer, pl_module)  # swaps the raw weights back in
+            self.average.on_validation_end(trainer, pl_module)  # swaps the raw weights back in
             self.save(trainer)
             raise Stopped(self.signals.asked)
 

@@ -172,11 +172,6 @@ def _fit_and_test(session: Session, config: Config, run: RunFolder, parts: Parts
         session.recorder.row(trainer, trainer.current_epoch - 1, judged)
 
 
-def weights(state: dict[str, Any]) -> dict[str, Any]:
-    """The weights a checkpoint is judged by: the averaged ones where there are some."""
-    return state["state_dict"] | (state.get("average") or state.get("ema", {}))  # ema: in runs of before
-
-
 def _replay(config: Config, run: RunFolder, parts: Parts, error: NonFinite) -> str:
     """Train again from the newest checkpoint up to the bad step, looking at every one, to name the layer."""
     if parts.where.world > 1:

@@ -39,7 +39,9 @@ def trainer_settings(
     limit_batches: Annotated[int, Ge(1)] | None,
     overfit_batches: Annotated[int, Ge(0)],
     timeout: Annotated[float, Gt(0)],
-    grad_clip_by: Literal["norm", "value"] = "norm",  # runs made before there was a choice have none
+    # runs made before there was a choice have none of these
+    grad_clip_by: Literal["norm", "value"] = "norm",
+    swa: Annotated[float, Interval(gt=0, lt=1)] | None = None,
 ) -> dict[str, Any]:
     """What a person may set under `trainer`; the checker reads this signature."""
     return dict(locals())
@@ -127,8 +129,13 @@ def misfits(section: dict[str, Any], batch_size: int) -> list[tuple[str, Any, st
         found.append(("trainer.precision", "16", "fp16 needs a GPU: choose bf16 or 32 on a CPU"))
     if where.strategy == "fsdp" and where.accelerator != "gpu":
         found.append(("trainer.strategy", "fsdp", "sharding needs GPUs: choose ddp or auto"))
-    if where.strategy == "fsdp" and section["ema"] is not None:
-        found.append(("trainer.ema", section["ema"], "averaged weights do not go with fsdp: choose ddp, or ema null"))
+    averages = [key for key in ("ema", "swa") if section.get(key) is not None]
+    if where.strategy == "fsdp":
+        text = "averaged weights do not go with fsdp: choose ddp, or null"
+        found += [(f"trainer.{key}", section[key], text) for key in averages]
+    if len(averages) == 2:
+        text = "there is one average, and regularization.ema is set: set that or regularization.swa to null"
+        found.append(("trainer.swa", section["swa"], text))
     parts = where.world * section["accumulate"]
     if batch_size % parts:
         text = f"must be divisible by devices × nodes × trainer.accumulate = {parts}; the nearest is "

@@ -50,7 +50,7 @@ def differences(a: Any, b: Any, where: str = "") -> list[str]:
 def assert_equal_runs(one: Path, other: Path) -> None:
     for file in ("last.ckpt", "best.ckpt"):
         a, b = load(one / "checkpoints" / file), load(other / "checkpoints" / file)
-        for part in ("state_dict", "ema", "optimizer_states", "lr_schedulers"):
+        for part in ("state_dict", "average", "optimizer_states", "lr_schedulers"):
             assert not differences(a.get(part), b.get(part), f"{file}/{part}")
     a, b = (load(run / "checkpoints" / "last.ckpt")["nncli"]["ranks"] for run in (one, other))
     assert not differences(a, b)
