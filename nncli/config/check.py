@@ -72,7 +72,7 @@ class _Check:
                 self._tell(key, "is missing; start the recipe's defaults with - /train", value="")
 
     def _empty_slot(self, key: str, node: Any) -> None:
-        if any(problem.key == key for problem in self.problems):
+        if any(problem.key == key or problem.key.startswith(f"{key}.") for problem in self.problems):
             return
         optional = key == "logger" or key not in self.referred
         if not whole(node) and not (not node and (optional or node is None)):
@@ -171,9 +171,12 @@ class _Check:
         stand_in = self._stand_in(key, value, hint)
         if stand_in == "auto" and self._source(key) != key and self._source(key).startswith("data."):
             return  # the data itself will tell
-        if self._source(key) in self.broken or key in self.broken or accepts(stand_in, hint):
+        place = self._source(key)
+        if place in self.broken or key in self.broken or accepts(stand_in, hint):
             return
-        self._tell(self._source(key), self._allowed(self._source(key), hint), value=_short(stand_in))
+        if isinstance(stand_in, dict) and any(inner.startswith(f"{place}.") for inner in self.broken):
+            return  # a part that cannot be told yet
+        self._tell(place, self._allowed(place, hint), value=_short(stand_in))
 
     def _allowed(self, key: str, hint: Any) -> str:
         text = f"must be {phrase(hint)}"

@@ -1,7 +1,7 @@
 """A checked config as live parts: every problem told at once, then data, task and devices, then one batch."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, cast
 
 import torch
@@ -12,7 +12,7 @@ from nncli.config.build import build
 from nncli.config.check import check
 from nncli.config.compose import Config
 from nncli.errors import ConfigError, NnError, Problem
-from nncli.run import random
+from nncli.run import random, start
 from nncli.run.keeper import checkpoint_settings
 from nncli.run.trainer import Placement, loader_settings, misfits, place, trainer_settings
 
@@ -41,6 +41,7 @@ class Parts:
     task: Any
     where: Placement
     trainer: dict[str, Any]
+    notes: list[str] = field(default_factory=list)  # what a person is told of the first weights
 
 
 def section(config: Config, key: str) -> dict[str, Any]:
@@ -63,9 +64,12 @@ def problems(config: Config) -> list[Problem]:
     return found
 
 
-def require(config: Config) -> None:
+def require(config: Config, *, begun: bool = False) -> Config:
+    """The config, once nothing is wrong with it; before a run has `begun`, with what other runs say filled in."""
+    config = config if begun else start.settle(config)
     if found := problems(config):
         raise ConfigError(found)
+    return config
 
 
 def settle(config: Config) -> Config:
@@ -89,17 +93,19 @@ def load(config: Config, facts: dict[str, Any] | None = None) -> Any:
 def assemble(config: Config, *, data: Any = None, facts: dict[str, Any] | None = None, fitted: bool = False) -> Parts:
     """Build the parts of a config that has passed its check. The seed fixes the initial weights.
 
-    `fitted`: the statistics of the inputs come with the weights that are to be loaded.
+    `fitted`: the statistics of the inputs, and all weights, are to be loaded from the run's own checkpoint.
     """
     tree = config.tree
     data = data or load(config, facts)
     random.seed_all(int(tree.seed))
     task = cast(Any, build(tree.task, config=config))
     task.facts = data.facts
+    notes = []
     if not fitted:
         _fit(task, data)
+        notes = start.first_weights(config, task)
     settings = section(config, "trainer")
-    return Parts(data, task, place(settings), settings)
+    return Parts(data, task, place(settings), settings, notes)
 
 
 def _fit(task: Any, data: Any) -> None:

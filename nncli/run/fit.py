@@ -45,7 +45,7 @@ def _alone(folder: str, checkpoint: str) -> None:
 
 def prepared(config: Config, screen: Screen) -> tuple[Config, Parts]:
     """Every check there is, up to one batch through the net; nothing on disk is touched."""
-    require(config)
+    config = require(config)
     for note in unread(config):
         screen.line(f"  note: {note}")
     with hushed():
@@ -72,7 +72,8 @@ def fit(
         screen.trust = config.trust
         screen.line(headline(config, parts))
         cut(config, parts, device=parts.where.device)
-        screen.line(f"  {parts.data.outline()}")
+        for note in (parts.data.outline(), *parts.notes):
+            screen.line(f"  {note}")
         if dry_run:
             screen.line("  checked, nothing was started")
             return None
@@ -99,8 +100,7 @@ def resume(
 ) -> RunFolder:
     """Go on in the same folder from its newest whole checkpoint, or from step 0 when there is none yet."""
     with Signals().caught() as signals, folders.held(run):
-        config = spread(thaw(run.config, words, allowed=RESUMABLE, trust=trust))
-        require(config)
+        config = require(spread(thaw(run.config, words, allowed=RESUMABLE, trust=trust)), begun=True)
         if run.read(run.summary).get("status") == "finished" and not words:
             screen.line(f"{run.name} is finished. To train longer: nn resume {run.name} trainer.max_epochs=60")
             announce("", "")

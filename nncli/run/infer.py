@@ -35,9 +35,7 @@ def infer(config: Config, screen: Screen) -> tuple[Config, Any]:
     for key, value in {**choices, **values}.items():
         text = printable(spelled(value))
         screen.line(f"  found  {key} = {text if len(text) <= WIDEST else text[: WIDEST - 1] + '…'}")
-    found = replace(composed, words=config.words)
-    require(found)
-    return found, data
+    return require(replace(composed, words=config.words)), data
 
 
 def _typed(config: Config, key: str) -> bool:

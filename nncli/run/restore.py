@@ -27,7 +27,7 @@ def restore(
     moved = [] if any(w.startswith("trainer.accelerator=") for w in words) else ["trainer.accelerator=auto"]
     allowed = (*MOVABLE, *(w.split("=")[0] for w in first))
     config = thaw(run.config, [*sorted(first), *moved, *words], allowed=allowed, trust=trust)
-    require(config)
+    require(config, begun=True)
     file = run.checkpoints / f"{which}.ckpt"
     if not file.is_file():
         raise CheckpointError(f"{run.name} has no {which} weights yet. Train it further: nn resume {run.name}")

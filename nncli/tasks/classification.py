@@ -61,6 +61,11 @@ class Classification(Task):
         self.weight_of_class.copy_(torch.where(count > 0, len(y) / (count > 0).sum() / count.clamp(min=1), 1.0))
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        x, y = self.seen(batch)
+        return self._loss(self.net(x), y)
+
+    def seen(self, batch: Batch) -> Batch:
+        """A batch as the net sees it while it learns: transformed, and mixed where that is asked for."""
         x, y = batch
         if y.is_floating_point():
             raise NnError(
@@ -69,9 +74,8 @@ class Classification(Task):
             )
         mix = getattr(self.transform, "mix", None)
         if mix is None or not self.training:
-            return self._loss(self(x), y)
-        x, y = mix(self.transform(x), functional.one_hot(y, self._classes()).float())
-        return self._loss(self.net(x), y)
+            return self.transform(x), y
+        return mix(self.transform(x), functional.one_hot(y, self._classes()).float())
 
     def predict(self, x: Tensor) -> Tensor:
         """The probability of each class (B, classes)."""

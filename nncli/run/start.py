@@ -1,0 +1,146 @@
+"""Where first weights are from, besides chance: an earlier run, or a file of tensors."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, cast
+
+from omegaconf import DictConfig, OmegaConf
+from torch import Tensor, nn
+
+from nncli.config.compose import Config, thaw
+from nncli.config.origin import source
+from nncli.config.slots import FIRST, is_net
+from nncli.errors import CheckpointError, NnError, Problem
+from nncli.run import folder
+from nncli.run.checkpoint import load, weights
+from nncli.run.folder import RunFolder
+
+FILE = ".safetensors"
+PREFIXES = ("net.", "model.", "module.", "_orig_mod.")  # what others put in front of the names of a net's tensors
+TOLD = 6  # tensors named in a message
+FOLLOWS = {"num_outputs": "num_classes", "input_shape": "input_shape"}  # arguments that are facts of the data
+
+
+def settle(config: Config) -> Config:
+    """Each `init_from` as an absolute path; a net that is only said to be a run's becomes the net of that run."""
+    tree, problems = config.tree.copy(), list(config.problems)
+    for slot, section in tree.items():
+        key = str(slot)
+        if not (is_net(key) and isinstance(section, DictConfig) and isinstance(section.get(FIRST), str)):
+            continue
+        try:
+            place = _place(section[FIRST])
+            if "_target_" not in section:
+                tree[key] = _net_of(place, section, config, follows=key == "model")
+        except NnError as error:
+            origin = source(config.origins, f"{key}.{FIRST}")
+            problems.append(Problem(f"{key}.{FIRST}", section[FIRST], origin.where if origin else "", str(error)))
+        else:
+            tree[key][FIRST] = str(place)
+    return replace(config, tree=tree, problems=tuple(problems))
+
+
+def _place(name: str) -> Path:
+    """The file or the run's folder that a person named."""
+    if not name.endswith(FILE):
+        return folder.find(name).path.absolute()
+    if not (path := Path(name).expanduser().absolute()).is_file():
+        raise NnError(f"there is no file {name}")
+    return path
+
+
+def _net_of(place: Path, section: DictConfig, config: Config, *, follows: bool) -> dict[str, Any]:
+    """The model section of a run. What follows from the data is left to the new data, for the net that is trained."""
+    if place.suffix == FILE:
+        raise NnError("a file of tensors does not say what net they are of: choose one, such as model=resnet")
+    there = thaw(RunFolder(place).config, trust=config.trust).tree
+    net = cast(dict[str, Any], OmegaConf.to_container(there.model, resolve=True))
+    for argument, fact in FOLLOWS.items() if follows else ():
+        if argument in net and net[argument] == OmegaConf.select(there, f"data.{fact}"):
+            net[argument] = f"${{data.{fact}}}"
+    return net | cast(dict[str, Any], OmegaConf.to_container(section))
+
+
+def first_weights(config: Config, task: nn.Module) -> list[str]:
+    """Put the named weights into the task's nets; what was taken from where, as lines for the person."""
+    told = []
+    for slot, section in config.tree.items():
+        if is_net(str(slot)) and isinstance(section, DictConfig) and isinstance(section.get(FIRST), str):
+            place = Path(section[FIRST])
+            tensors, where = tensors_of(place)
+            for net in _nets(config, task, str(slot)):
+                told.append(f"{slot} starts from {where}: {fill(net, tensors, f'{slot}.{FIRST} = {place}')}")
+    return told
+
+
+def _nets(config: Config, task: nn.Module, slot: str) -> list[nn.Module]:
+    """The nets of the task that a section describes."""
+    arguments = cast(dict[str, Any], OmegaConf.to_container(config.tree.task, resolve=False))
+    return [getattr(task, name) for name, value in arguments.items() if value == f"${{{slot}}}"]
+
+
+def tensors_of(place: Path) -> tuple[dict[str, Tensor], str]:
+    """The net's tensors in a run's best weights or in a file, and how to call them."""
+    if not place.exists():
+        raise CheckpointError(f"{place} is gone, and the first weights were to be from there")
+    if place.suffix == FILE:
+        return _from_file(place), place.name
+    run = RunFolder(place)
+    found = next((f for name in ("best", "last") if (f := run.checkpoints / f"{name}.ckpt").is_file()), None)
+    if found is None:
+        raise CheckpointError(f"{run.name} has no weights to start from. Train it: nn resume {run.name}")
+    state = weights(load(found))
+    net = {name.removeprefix("net."): tensor for name, tensor in state.items() if name.startswith("net.")}
+    return net, f"the {found.stem} weights of {run.name}"
+
+
+def _from_file(place: Path) -> dict[str, Tensor]:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        return load_file(place)
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(f"{place} cannot be read: {str(error).splitlines()[0]}") from error
+
+
+def fill(net: nn.Module, tensors: dict[str, Tensor], asked: str) -> str:
+    """Copy each tensor that fits by name and shape; what was copied and what begins anew, in one line."""
+    own = net.state_dict()
+    given = _named_as(own, tensors)
+    fits = {name: tensor for name, tensor in given.items() if name in own and own[name].shape == tensor.shape}
+    if not any(tensor.is_floating_point() and tensor.ndim > 1 for tensor in fits.values()):
+        raise NnError(
+            f"{asked}: none of the weights there fits this net ({type(net).__name__}); there are "
+            f"{_few(tensors)}, here {_few(own)}. The net of a run is had by model=earlier"
+        )
+    net.load_state_dict(fits, strict=False)
+    anew = [f"{name} {_size(own[name])}{_there(given, name)}" for name in own if name not in fits]
+    begins = f"; anew: {_listed(anew)}" if anew else ""
+    unused = [name for name in given if name not in own]
+    return f"{len(fits)} of {len(own)} tensors{begins}" + (f"; unused: {_listed(unused)}" if unused else "")
+
+
+def _named_as(own: dict[str, Tensor], tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors without a prefix that all their names share and the net's do not."""
+    for prefix in PREFIXES:
+        if all(name.startswith(prefix) for name in tensors) and not any(name.startswith(prefix) for name in own):
+            tensors = {name.removeprefix(prefix): tensor for name, tensor in tensors.items()}
+    return tensors
+
+
+def _there(given: dict[str, Tensor], name: str) -> str:
+    return f" (there {_size(given[name])})" if name in given else ""
+
+
+def _size(tensor: Tensor) -> str:
+    return "×".join(map(str, tensor.shape)) or "1"
+
+
+def _few(tensors: dict[str, Tensor]) -> str:
+    return _listed([f"{name} {_size(tensor)}" for name, tensor in tensors.items()], 2)
+
+
+def _listed(names: list[str], most: int = TOLD) -> str:
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more

@@ -1,0 +1,67 @@
+"""A net that learns from another's answers (Hinton et al. 2015, "Distilling the Knowledge in a Neural Network")."""
+
+from collections.abc import Callable
+from typing import Annotated, Literal, Self
+
+import torch
+from annotated_types import Gt, Interval
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+
+from nncli.errors import NnError
+from nncli.losses.kl import KL
+from nncli.optim.groups import Groups
+from nncli.tasks.base import Batch
+from nncli.tasks.classification import Classification
+
+
+class Distillation(Classification):
+    """`alpha` of the loss is the divergence from the teacher's softened answer, the rest is the loss of the labels.
+
+    The teacher sees what the student sees: the same standardized and augmented samples. It stays as it is, and lies in
+    the checkpoints, so that a run can be resumed without the run it came from.
+    """
+
+    def __init__(
+        self,
+        net: nn.Module,
+        teacher: nn.Module,
+        transform: nn.Module,
+        loss: nn.Module,
+        optimizer: Callable[..., Optimizer],
+        scheduler: Callable[..., LRScheduler] | None,
+        monitor: str,
+        mode: Literal["min", "max"],
+        temperature: Annotated[float, Gt(0)],
+        alpha: Annotated[float, Interval(ge=0, le=1)],
+        num_classes: int | None = None,
+        class_weights: Literal["balanced"] | None = None,
+        init: Callable[[nn.Module], object] | None = None,
+        groups: Groups | None = None,
+    ) -> None:
+        super().__init__(
+            net, transform, loss, optimizer, scheduler, monitor, mode, num_classes, class_weights, init, groups
+        )
+        self.teacher = teacher.requires_grad_(False).eval()
+        self.divergence, self.alpha = KL(temperature), alpha
+
+    def train(self, mode: bool = True) -> Self:
+        super().train(mode)
+        self.teacher.eval()
+        return self
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        x, y = self.seen(batch)
+        scores, taught = self.net(x), self._taught(x)
+        if scores.shape != taught.shape:
+            raise NnError(
+                f"the teacher answers with {taught.shape[1]} scores, the net with {scores.shape[1]}: "
+                "a teacher must have been trained on the same classes"
+            )
+        soft = self.divergence.between(scores.float(), taught.float())
+        return self.alpha * soft + (1 - self.alpha) * self._loss(scores, y)
+
+    @torch.no_grad()
+    def _taught(self, x: Tensor) -> Tensor:
+        return self.teacher(x)
