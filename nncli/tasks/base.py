@@ -93,6 +93,10 @@ class Task(LightningModule):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["facts"] = self.facts
 
+    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
+        if tell := getattr(self.transform, "set_epoch", None):  # here: a resume skips the start of a begun epoch
+            tell(self.current_epoch)
+
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         self._judge(batch)
 

@@ -11,8 +11,9 @@ class Transform(nn.Module):
 
     A change sees standardized values, where 0 is the mean of the training part: what it moves in or cuts out becomes
     0. One with `pixels = True` works on raw values, such as 0 to 255, and so comes before standardizing, wherever it
-    stands in the list. All draw from torch's global random state and compute in float32. `mix` mixes samples and
-    their targets, `mix(x, y_soft) -> (x, y_soft)`; the task calls it, since it changes what is to be learned.
+    stands in the list. One with `original = True` is given the raw values beside, one with `set_epoch` is told the
+    epoch. All draw from torch's global random state and compute in float32. `mix` mixes samples and their targets,
+    `mix(x, y_soft) -> (x, y_soft)`; the task calls it, since it changes what is to be learned.
     """
 
     def __init__(self, standardize: nn.Module, augment: list[nn.Module], mix: nn.Module | None = None) -> None:
@@ -26,6 +27,12 @@ class Transform(nn.Module):
         if fit := getattr(self.standardize, "fit", None):
             fit(inputs)
 
+    def set_epoch(self, epoch: int) -> None:
+        """Tell the changes that go by it which epoch, from 0, the next batches belong to."""
+        for change in self.augment:
+            if tell := getattr(change, "set_epoch", None):
+                tell(epoch)
+
     def forward(self, x: Tensor) -> Tensor:
         return self._changed(x) if self.training and len(self.augment) else self.standardize(x)
 
@@ -37,6 +44,7 @@ class Transform(nn.Module):
         return undo(changed) if undo else changed
 
     def _changed(self, x: Tensor) -> Tensor:
+        original = x
         with torch.autocast(x.device.type, enabled=False):  # bf16 has too few digits for 256 grey levels
             for change in self.augment:
                 if getattr(change, "pixels", False):
@@ -44,5 +52,5 @@ class Transform(nn.Module):
             x = self.standardize(x)
             for change in self.augment:
                 if not getattr(change, "pixels", False):
-                    x = change(x)
+                    x = change(x, original) if getattr(change, "original", False) else change(x)
         return x
