@@ -39,6 +39,8 @@ def assert_goes_on_exactly(*words: str) -> RunFolder:
     one, other = saved(straight), saved(parted)
     for name, weight in one["state_dict"].items():
         assert torch.equal(weight, other["state_dict"][name]), name
+    for name, mean in one["average"].items():
+        assert torch.equal(mean, other["average"][name]), name
     assert one["lr_schedulers"] == other["lr_schedulers"]
     return straight
 
@@ -51,10 +53,11 @@ def test_a_plateau_lowers_the_rate_and_goes_on_after_a_resume() -> None:
     assert rates(run)[-1] <= 0.0015
 
 
-@pytest.mark.parametrize("optimizer", ["muon", "lion", "radam"])
+@pytest.mark.parametrize("optimizer", ["muon", "lion", "radam", "schedule_free"])
 def test_layer_wise_rates_and_l1_go_on_after_a_resume(optimizer: str) -> None:
     words = ["scheduler=inverse_sqrt", "regularization.layer_decay=0.5", "regularization.l1=0.001"]
-    assert_goes_on_exactly(f"optimizer={optimizer}", "trainer.ema=0.9", *words, "scheduler.warmup=4")
+    mean = "trainer.ema=null" if optimizer == "schedule_free" else "trainer.ema=0.9"
+    assert_goes_on_exactly(f"optimizer={optimizer}", mean, *words, "scheduler.warmup=4")
 
 
 def test_lbfgs_trains_on_the_whole_part_at_once() -> None:

@@ -70,5 +70,5 @@ def test_goes_on_from_its_state_as_if_nothing_had_been(name: str) -> None:
 
 
 def test_there_is_a_yaml_for_every_row() -> None:
-    rows = "sgd momentum nesterov adagrad rmsprop adadelta adam adamw nadam radam lbfgs lion muon"
+    rows = "sgd momentum nesterov adagrad rmsprop adadelta adam adamw nadam radam lbfgs lion muon schedule_free"
     assert set(rows.split()) <= set(YAMLS)
