@@ -17,8 +17,9 @@ from nncli.tasks.base import Batch, Rows, Task
 
 
 class Classification(Task):
-    """The net gives one score (logit) a class; the loss is taken in float32 whatever the net computes in.
+    """The net gives one score (logit) a class, or with loss=bce a single one, for the second of two classes.
 
+    The loss is taken in float32 whatever the net computes in.
     Balanced class weights count each class of the training part equally in the training loss, as sklearn's do; they
     travel with the weights. The metrics are not weighted. While training, those in `metrics` are taken; a test takes
     all of them, and leaves each class's own and the confusion matrix in `details`.
@@ -79,7 +80,7 @@ class Classification(Task):
 
     def predict(self, x: Tensor) -> Tensor:
         """The probability of each class (B, classes)."""
-        return self(x).float().softmax(dim=1)
+        return _scores(self(x).float()).softmax(dim=1)
 
     def on_test_start(self) -> None:
         self.thorough = True
@@ -99,12 +100,13 @@ class Classification(Task):
         x, y = batch
         empty = len(y) == 0  # a rank's share of a short last batch: a made-up sample says how many classes there are
         logits = self(x.new_zeros(1, *x.shape[1:]))[:0].float() if empty else self(x).float()
-        self.outputs = logits.shape[1]
         loss = logits.new_zeros(()) if empty else self.loss(logits, y) * len(y)
+        scores = _scores(logits)
+        self.outputs = scores.shape[1]
         if self.thorough:
-            found = counts.everything(logits, y)
+            found = counts.everything(scores, y)
         else:
-            found = counts.per_class(logits.argmax(dim=1), y, logits.shape[1])
+            found = counts.per_class(scores.argmax(dim=1), y, self.outputs)
         return torch.cat([loss.new_full((1,), len(y)), loss[None], found])
 
     def finish(self, sums: list[float]) -> dict[str, float]:
@@ -116,6 +118,8 @@ class Classification(Task):
         return {"loss": loss / count} | metrics
 
     def _loss(self, logits: Tensor, y: Tensor) -> Tensor:
+        if logits.shape[1] == 1 and self._classes() > 2:
+            raise NnError(f"a net with one output tells two classes apart, not {self.num_classes}: look at model")
         if self.weight_of_class is None:
             return self.loss(logits.float(), y)
         assert isinstance(self.loss, nn.CrossEntropyLoss)
@@ -125,5 +129,11 @@ class Classification(Task):
 
     def _classes(self) -> int:
         if self.num_classes is None:
-            raise NnError("task.num_classes is null; mixing and class weights need it: set it to ${data.num_classes}")
+            text = "mixing, class weights and a net with one output need it: set it to ${data.num_classes}"
+            raise NnError(f"task.num_classes is null; {text}")
         return self.num_classes
+
+
+def _scores(logits: Tensor) -> Tensor:
+    """A score for each class; one output alone is that of the second of two, and the first has 0."""
+    return functional.pad(logits, (1, 0)) if logits.shape[1] == 1 else logits

@@ -93,6 +93,15 @@ def test_binary_learns_that_two_classes_hold_at_once() -> None:
     assert ((z > 0).float() == both).float().mean() > 0.97
 
 
+@pytest.mark.parametrize("soft", [False, True], ids=["labels", "shares"])
+def test_binary_learns_two_classes_by_one_output(soft: bool) -> None:
+    x, y = rings()
+    y = y.clamp(max=1)
+    z = fit(MLP([2], 1, 32, 1, "tanh", 0.0), of_yaml("bce"), x, one_hot(y, 2).float() if soft else y)
+    assert ((z[:, 0] > 0) == y).float().mean() > 0.95
+    assert Binary(0.1)(z, y) == pytest.approx(Binary(0.1)(z, one_hot(y, 2).float()).item())
+
+
 def test_weighted_and_smoothed_cross_entropy_hold_back() -> None:
     x, y = rings()
     sure = fit(MLP([2], 3, 32, 1, "tanh", 0.0), nn.CrossEntropyLoss(), x, y).softmax(1).amax(1).mean()

@@ -13,6 +13,7 @@ from nncli.data.points import Points
 from nncli.data.rows import InMemory
 from nncli.data.scikit import Scikit
 from nncli.errors import NnError
+from nncli.losses.binary import Binary
 from nncli.models.mlp import MLP
 from nncli.optim.schedule import WarmupCosine
 from nncli.tasks.classification import Classification
@@ -206,3 +207,26 @@ def shifted_accuracy(shift: bool) -> float:
 def test_a_net_that_saw_shifted_digits_recognizes_shifted_digits() -> None:
     without, with_shift = shifted_accuracy(False), shifted_accuracy(True)
     assert with_shift > without + 0.15, (without, with_shift)
+
+
+def test_one_output_answers_for_two_classes_as_two_do() -> None:
+    torch.manual_seed(0)
+    data = Points("moons", 400, 0.1, 32, 0.15, 0.15, 0, [2], 2)
+    data.setup()
+    learner = plain(MLP([2], 1, 32, 1, "tanh", 0.0), loss=Binary(0.0), num_classes=2)
+    fit = trainer(25)
+    fit.fit(learner, data)
+    fit.test(learner, data, verbose=False)
+    assert learner.results["test/accuracy"] > 0.93, learner.results
+    assert learner.results["test/roc_auc"] > 0.97
+    x, y = data.parts["test"].span(0, 60)
+    p = learner.predict(x)
+    assert p.shape == (60, 2)
+    assert torch.allclose(p[:, 1], learner(x)[:, 0].sigmoid(), atol=1e-6)
+    assert learner.results["test/accuracy"] == pytest.approx((p.argmax(1) == y).double().mean().item())
+
+
+def test_one_output_for_more_classes_is_told() -> None:
+    learner = plain(nn.Linear(2, 1), loss=Binary(0.0), num_classes=3)
+    with pytest.raises(NnError, match="one output tells two classes apart, not 3"):
+        learner.training_step((torch.zeros(2, 2), torch.tensor([0, 2])), 0)
