@@ -92,7 +92,7 @@ class Airbench(nn.Module):
             layers += [_conv(inner, outer), nn.MaxPool2d(2), _norm(outer), nn.GELU()]
             layers += [_conv(outer, outer), _norm(outer), nn.GELU()]
         self.layers = nn.Sequential(*layers)
-        self.head = nn.Sequential(nn.AdaptiveMaxPool2d(1), nn.Flatten(), nn.Linear(widths[-1], num_outputs, bias=False))
+        self.head = nn.Linear(widths[-1], num_outputs, bias=False)
 
     def fit_inputs(self, inputs: Callable[[], Iterable[Tensor]]) -> None:
         """Take the whitening from the training part, standardized, in pieces (N, C, H, W)."""
@@ -104,4 +104,5 @@ class Airbench(nn.Module):
         return (self._scores(x_BCHW) + self._scores(x_BCHW.flip(3))) / 2
 
     def _scores(self, x_BCHW: Tensor) -> Tensor:
-        return self.scale * self.head(self.layers(self.whitening(x_BCHW)))
+        largest_BC = self.layers(self.whitening(x_BCHW)).amax((2, 3))  # a pooling layer is not repeatable on GPUs
+        return self.scale * self.head(largest_BC)

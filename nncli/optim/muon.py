@@ -31,7 +31,9 @@ class Muon(Optimizer):
     """Groups with `hidden: true` are moved by Muon, others by AdamW at `adam_lr`.
 
     Given plain weights, those of two or more dimensions are hidden. Filters (out, in, …) are flattened to matrices;
-    a step is scaled by the root of rows over columns where there are more rows.
+    a step is scaled by the root of rows over columns where there are more rows. `renormalize` brings filters to a norm
+    of the root of `out` before each step, so that `lr` is the share of them that a step moves: for nets that normalize
+    after each convolution, where the size of filters means nothing but grows.
     """
 
     splits_hidden: ClassVar[bool] = True  # asks for groups with `hidden`
@@ -47,8 +49,10 @@ class Muon(Optimizer):
         betas: tuple[float, float],
         eps: Annotated[float, Ge(0)],
         weight_decay: Annotated[float, Ge(0)],
+        renormalize: bool,
     ) -> None:
         shared = {"momentum": momentum, "nesterov": nesterov, "iterations": iterations, "betas": tuple(betas)}
+        shared["renormalize"] = renormalize
         defaults = {"lr": lr, "eps": eps, "weight_decay": weight_decay, **shared}
         groups = [group for given in _as_groups(params) for group in _marked(given)]
         super().__init__([{"lr": lr if g["hidden"] else adam_lr} | g for g in groups], defaults)
@@ -73,6 +77,8 @@ class Muon(Optimizer):
         kept = state["momentum"].lerp_(grad, 1 - group["momentum"])
         move = grad.lerp(kept, group["momentum"]) if group["nesterov"] else kept
         move = orthogonal(move.flatten(1), group["iterations"])
+        if group["renormalize"] and weight.ndim > 2:
+            weight.mul_(len(weight) ** 0.5 / weight.norm())
         scale = max(1.0, move.shape[0] / move.shape[1]) ** 0.5
         weight.add_(move.view_as(weight), alpha=-group["lr"] * scale)
 

@@ -32,7 +32,7 @@ def newton_schulz(g: Matrix) -> Matrix:
     return x
 
 
-def made(params: object) -> Muon:
+def made(params: object, decay: float = DECAY, renormalize: bool = False) -> Muon:
     return Muon(
         params,  # pyright: ignore[reportArgumentType]
         lr=LR,
@@ -42,7 +42,8 @@ def made(params: object) -> Muon:
         adam_lr=ADAM,
         betas=(0.9, 0.99),
         eps=1e-8,
-        weight_decay=DECAY,
+        weight_decay=decay,
+        renormalize=renormalize,
     )
 
 
@@ -102,7 +103,7 @@ def test_filters_and_hidden_matrices_are_muons_the_rest_adamws() -> None:
     net = nn.Sequential(nn.Conv2d(1, 4, 3), nn.Flatten(), nn.Linear(16, 8), nn.LayerNorm(8), nn.Linear(8, 2))
     groups = Groups(decay_vectors=False, layer_decay=1.0, l1=0.0)
     keywords = {"lr": LR, "momentum": KEPT, "nesterov": True, "iterations": 5, "adam_lr": ADAM, "betas": (0.9, 0.99)}
-    optimizer = groups.make(partial(Muon, **keywords, eps=1e-8, weight_decay=DECAY), net)
+    optimizer = groups.make(partial(Muon, **keywords, eps=1e-8, weight_decay=DECAY, renormalize=False), net)
     found = [({tuple(w.shape) for w in g["params"]}, g["lr"], g["weight_decay"]) for g in optimizer.param_groups]
     assert found == [
         ({(4, 1, 3, 3), (8, 16)}, LR, DECAY),
@@ -111,3 +112,20 @@ def test_filters_and_hidden_matrices_are_muons_the_rest_adamws() -> None:
     ]
     net(torch.randn(3, 1, 4, 4)).sum().backward()
     optimizer.step()
+
+
+def test_filters_keep_their_norm_if_asked_and_matrices_are_let_be() -> None:
+    torch.manual_seed(0)
+    filters, matrix = nn.Parameter(10 * torch.randn(8, 3, 2, 2)), nn.Parameter(10 * torch.randn(8, 12))
+    optimizer = made([filters, matrix], decay=0.0, renormalize=True)
+    expected = filters.detach() * 8**0.5 / filters.detach().norm(), matrix.detach().clone()
+    filters.grad, matrix.grad = torch.randn(8, 3, 2, 2), torch.randn(8, 12)
+    optimizer.step()
+    for weight, start in zip((filters, matrix), expected, strict=True):
+        assert weight.grad is not None
+        move = LR * orthogonal(weight.grad.flatten(1), 5).view_as(start)
+        torch.testing.assert_close(weight.detach(), start - move)
+    for _ in range(50):
+        optimizer.step()
+    assert filters.norm().item() == pytest.approx(8**0.5, abs=0.2), "the same step over and over lets others grow"
+    assert matrix.norm() > 5 * filters.norm()
