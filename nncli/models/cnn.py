@@ -3,13 +3,22 @@
 B batch, C channels, H W size.
 """
 
+from collections.abc import Callable
 from itertools import pairwise
+from math import gcd
 from typing import Annotated, Literal
 
 from annotated_types import Ge, Interval, MinLen
 from torch import Tensor, nn
 
 from nncli.errors import NnError
+
+NORMS: dict[str, Callable[[int], nn.Module]] = {
+    "batch": nn.BatchNorm2d,
+    "layer": lambda channels: nn.GroupNorm(1, channels),
+    "group": lambda channels: nn.GroupNorm(gcd(8, channels), channels),
+    "instance": lambda channels: nn.InstanceNorm2d(channels, affine=True),
+}
 
 
 class CNN(nn.Module):
@@ -25,7 +34,7 @@ class CNN(nn.Module):
         num_outputs: Annotated[int, Ge(1)],
         channels: Annotated[list[Annotated[int, Ge(1)]], MinLen(1)],
         hidden: Annotated[int, Ge(0)],
-        norm: Literal["batch", "none"],
+        norm: Literal["batch", "layer", "group", "instance", "none"],
         padding: Literal["same", "valid"],
         head: Literal["flatten", "mean"],
         dropout: Annotated[float, Interval(ge=0, lt=1)],
@@ -34,7 +43,7 @@ class CNN(nn.Module):
         blocks: list[nn.Module] = []
         for inner, outer in pairwise([input_shape[0], *channels]):
             blocks.append(nn.Conv2d(inner, outer, 3, padding=padding, bias=norm == "none"))
-            blocks += [nn.BatchNorm2d(outer)] if norm == "batch" else []
+            blocks += [NORMS[norm](outer)] if norm != "none" else []
             blocks += [nn.MaxPool2d(2), nn.ReLU()]  # the same as ReLU first, on a quarter of the values
         self.blocks = nn.Sequential(*blocks)
         size = self._size(input_shape, len(channels), padding)

@@ -18,6 +18,7 @@ ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "silu": nn.SiLU,
     "elu": nn.ELU,
     "leaky_relu": nn.LeakyReLU,
+    "softmax": partial(nn.Softmax, dim=-1),
 }
 
 
@@ -30,7 +31,7 @@ class MLP(nn.Module):
         num_outputs: Annotated[int, Ge(1)],
         width: Annotated[int, Ge(1)],
         depth: Annotated[int, Ge(1)],
-        activation: Literal["relu", "tanh", "gelu", "gelu_tanh", "sigmoid", "silu", "elu", "leaky_relu"],
+        activation: Literal["relu", "tanh", "gelu", "gelu_tanh", "sigmoid", "silu", "elu", "leaky_relu", "softmax"],
         dropout: Annotated[float, Interval(ge=0, lt=1)],
     ) -> None:
         super().__init__()

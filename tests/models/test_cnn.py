@@ -2,10 +2,11 @@
 
 import pytest
 import torch
+from torch import nn
 from torch.nn.functional import cross_entropy
 
 from nncli.errors import NnError
-from nncli.models.cnn import CNN
+from nncli.models.cnn import CNN, NORMS
 from nncli.models.linear import Linear
 
 
@@ -28,9 +29,8 @@ def test_too_many_blocks_for_the_picture_are_told() -> None:
         CNN([1, 8, 8], 10, [8, 8, 8, 8], 0, "none", "same", "flatten", 0.0)
 
 
-@pytest.mark.parametrize(("net", "learns"), [("cnn", True), ("linear", False)])
-def test_finds_a_mark_wherever_it_is(net: str, learns: bool) -> None:
-    """Which of two strokes is in the picture, at a random place: no weighted sum of pixels can tell."""
+def found(model: nn.Module, scale: float = 1.0, steps: int = 150) -> float:
+    """How often it tells which of two strokes is in a new picture, at a random place: no sum of pixels can."""
     torch.manual_seed(0)
     y = torch.arange(256) % 2
     x = torch.zeros(256, 1, 12, 12)
@@ -38,11 +38,31 @@ def test_finds_a_mark_wherever_it_is(net: str, learns: bool) -> None:
         lies = slice(column - 1, column + 2), slice(row - 1, row + 2)
         x[i, 0, row, lies[0]] += y[i]
         x[i, 0, lies[1], column] += 1 - y[i]
-    model = CNN([1, 12, 12], 2, [8, 8], 0, "none", "same", "mean", 0.0) if net == "cnn" else Linear([1, 12, 12], 2)
+    x *= scale
     optimizer = torch.optim.Adam(model.parameters(), lr=0.02)
-    for _ in range(150):
+    for _ in range(steps):
         optimizer.zero_grad()
         cross_entropy(model(x[:192]), y[:192]).backward()
         optimizer.step()
-    right = (model(x[192:]).argmax(1) == y[192:]).float().mean()
-    assert (right > 0.95) == learns, right
+    return (model.eval()(x[192:]).argmax(1) == y[192:]).float().mean().item()
+
+
+def test_finds_a_mark_wherever_it_is_as_no_linear_map_does() -> None:
+    torch.manual_seed(0)
+    assert found(CNN([1, 12, 12], 2, [8, 8], 0, "none", "same", "mean", 0.0)) > 0.95
+    assert found(Linear([1, 12, 12], 2)) < 0.95
+
+
+@pytest.mark.parametrize("norm", [*NORMS, "none"])
+def test_normalization_learns_from_pictures_that_are_far_too_dark(norm: str) -> None:
+    torch.manual_seed(0)
+    net = CNN([1, 12, 12], 2, [8, 8], 0, norm, "same", "mean", 0.0)  # pyright: ignore[reportArgumentType]
+    assert (found(net, scale=0.001, steps=60) > 0.9) == (norm != "none")
+
+
+@pytest.mark.parametrize("norm", NORMS)
+def test_only_batches_are_normalized_together(norm: str) -> None:
+    net = CNN([1, 12, 12], 2, [8, 8], 0, norm, "same", "mean", 0.0)  # pyright: ignore[reportArgumentType]
+    x = torch.randn(8, 1, 12, 12)
+    alone, together = net(x[:2]), net(torch.cat([x[:2], 9 * x[2:]]))[:2]
+    assert torch.allclose(alone, together, atol=1e-5) == (norm != "batch")
