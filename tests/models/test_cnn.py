@@ -29,7 +29,7 @@ def test_too_many_blocks_for_the_picture_are_told() -> None:
         CNN([1, 8, 8], 10, [8, 8, 8, 8], 0, "none", "same", "flatten", 0.0)
 
 
-def found(model: nn.Module, scale: float = 1.0, steps: int = 150) -> float:
+def found(model: nn.Module, scale: float = 1.0) -> float:
     """How often it tells which of two strokes is in a new picture, at a random place: no sum of pixels can."""
     torch.manual_seed(0)
     y = torch.arange(256) % 2
@@ -40,7 +40,7 @@ def found(model: nn.Module, scale: float = 1.0, steps: int = 150) -> float:
         x[i, 0, lies[1], column] += 1 - y[i]
     x *= scale
     optimizer = torch.optim.Adam(model.parameters(), lr=0.02)
-    for _ in range(steps):
+    for _ in range(150):
         optimizer.zero_grad()
         cross_entropy(model(x[:192]), y[:192]).backward()
         optimizer.step()
@@ -57,7 +57,7 @@ def test_finds_a_mark_wherever_it_is_as_no_linear_map_does() -> None:
 def test_normalization_learns_from_pictures_that_are_far_too_dark(norm: str) -> None:
     torch.manual_seed(0)
     net = CNN([1, 12, 12], 2, [8, 8], 0, norm, "same", "mean", 0.0)  # pyright: ignore[reportArgumentType]
-    assert (found(net, scale=0.001, steps=60) > 0.9) == (norm != "none")
+    assert (found(net, scale=0.001) > 0.9) == (norm != "none")
 
 
 @pytest.mark.parametrize("norm", NORMS)
