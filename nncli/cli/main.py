@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from nncli.cli import config, data, recipes, runs
+from nncli.cli import config, data, recipes, runs, tune
 from nncli.cli.bench import bench
 from nncli.cli.env import env
 from nncli.cli.init import init
@@ -47,6 +47,7 @@ app.add_typer(data.app, name="data")
 app.add_typer(recipes.app, name="recipes")
 app.add_typer(config.app, name="config")
 app.add_typer(runs.app, name="runs")
+app.add_typer(tune.app, name="tune")
 app.command()(init)
 app.command()(bench)
 app.command()(env)
