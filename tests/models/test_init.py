@@ -9,7 +9,7 @@ from torch.nn.functional import cross_entropy
 
 from nncli.config.build import build
 from nncli.config.compose import compose
-from nncli.models.init import HeNormal, Init, Normal, XavierNormal, Zeros
+from nncli.models.init import HeNormal, HeUniform, Init, Normal, XavierNormal, XavierUniform, Zeros
 from nncli.models.mlp import MLP
 from nncli.paths import shipped
 
@@ -57,13 +57,15 @@ def sizes(init: Init, activation: str) -> tuple[float, float]:
     return found[0], found[-1]
 
 
-def test_he_keeps_the_size_of_signals_through_twenty_relu_layers() -> None:
-    first, last = sizes(HeNormal(0.0, 0.0), "relu")
+@pytest.mark.parametrize("init", [HeNormal(0.0, 0.0), HeUniform(0.0, 0.0)])
+def test_he_keeps_the_size_of_signals_through_twenty_relu_layers(init: Init) -> None:
+    first, last = sizes(init, "relu")
     assert 0.4 < last / first < 2.5
 
 
-def test_xavier_keeps_the_size_of_signals_through_twenty_tanh_layers() -> None:
-    first, last = sizes(XavierNormal(5 / 3, 0.0), "tanh")
+@pytest.mark.parametrize("init", [XavierNormal(5 / 3, 0.0), XavierUniform(5 / 3, 0.0)])
+def test_xavier_keeps_the_size_of_signals_through_twenty_tanh_layers(init: Init) -> None:
+    first, last = sizes(init, "tanh")
     assert 0.3 < last / first < 1.5
 
 

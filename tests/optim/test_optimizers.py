@@ -69,6 +69,26 @@ def test_goes_on_from_its_state_as_if_nothing_had_been(name: str) -> None:
     assert all(torch.equal(a, b) for a, b in zip(straight.parameters(), resumed.parameters(), strict=True))
 
 
+COUPLED = ("adam", "rmsprop", "adagrad", "adadelta")
+DECOUPLED = ("adamw", "nadam", "radam", "lion", "muon", "schedule_free", "adafactor")
+
+
+@pytest.mark.parametrize("name", COUPLED + DECOUPLED)
+def test_decay_apart_from_the_gradient_shrinks_all_weights_by_the_same_share(name: str) -> None:
+    """Decay in the gradient is divided by the gradient's size, as the rest of it: small weights shrink by more."""
+    config = compose([f"optimizer={name}", "regularization.weight_decay=0.1"])
+    weight = torch.nn.Parameter(torch.tensor([[1.0, 10.0]]))
+    optimizer = build(config.tree.optimizer, config=config)([weight])
+    weight.grad = torch.zeros_like(weight)
+    optimizer.step()
+    small, large = (1 - weight.detach()[0] / torch.tensor([1.0, 10.0])).tolist()
+    assert small > 0
+    if name in DECOUPLED:
+        assert small == pytest.approx(large, rel=0.01)
+    else:
+        assert small > 3 * large
+
+
 def test_there_is_a_yaml_for_every_row() -> None:
     rows = "sgd momentum nesterov adagrad rmsprop adadelta adam adamw nadam radam lbfgs lion muon schedule_free"
     assert set(rows.split()) <= set(YAMLS)

@@ -101,6 +101,22 @@ def test_each_yaml_with_a_warmup_in_front_stays_below_the_peak_and_can_go_on(nam
     assert halfway.optimizer.param_groups[0]["lr"] == found[60]
 
 
+@pytest.mark.parametrize("name", YAMLS)
+def test_descent_at_each_yamls_rates_finds_the_lowest_point(name: str) -> None:
+    config = compose([f"scheduler={name}", "task.mode=min"])
+    weight = torch.nn.Parameter(torch.tensor([4.0, -2.0]))
+    optimizer = SGD([weight], lr=0.2)
+    told = {} if name == "plateau" else {"total_steps": 100}
+    schedule = build(config.tree.scheduler, config=config)(optimizer, **told)
+    for _ in range(100):
+        optimizer.zero_grad()
+        loss = (torch.tensor([1.0, 3.0]) * weight.square()).sum()
+        loss.backward()
+        optimizer.step()
+        schedule.step(*([loss.item()] if name == "plateau" else []))
+    assert weight.abs().max() < 1e-3
+
+
 @pytest.mark.parametrize("name", [name for name in YAMLS if name != "plateau"])
 @pytest.mark.parametrize("total", [1, 2, 3])
 def test_the_shortest_runs_have_a_rate(name: str, total: int) -> None:
