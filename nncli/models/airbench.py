@@ -25,7 +25,8 @@ MOMENTUM = 0.4  # batch normalization's, large for a training of few steps
 class Whitening(nn.Module):
     """2x2 patches as uncorrelated numbers of variance one, and their negatives (section 3.2); only the bias is trained.
 
-    Until `fit_inputs` is called, the patches as they are.
+    The bias is trained to the end, where the record stops after three epochs. Until `fit_inputs` is called, the patches
+    as they are.
     """
 
     weight: Tensor

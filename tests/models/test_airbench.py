@@ -1,12 +1,14 @@
 """The speed record's net: its size, its whitening, its mirror images, and that both help it to learn."""
 
 from functools import partial
+from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
+import nncli
 from nncli.data.rows import InMemory
 from nncli.errors import NnError
 from nncli.models.airbench import Airbench
@@ -15,9 +17,9 @@ from nncli.transforms.standardize import Standardize
 from nncli.transforms.transform import Transform
 
 
-def photographs(count: int) -> Tensor:
+def photographs(count: int, size: int = 16) -> Tensor:
     """Pictures whose neighbouring pixels and channels resemble each other, as in photographs."""
-    smooth = nn.functional.avg_pool2d(torch.randn(count, 3, 20, 20), 5, 1)
+    smooth = nn.functional.avg_pool2d(torch.randn(count, 3, size + 4, size + 4), 5, 1)
     return 3 * smooth + 2 * smooth.mean(1, keepdim=True)
 
 
@@ -116,3 +118,26 @@ def test_a_task_takes_the_first_layer_from_its_inputs() -> None:
     task.fit_statistics(InMemory(photographs(64), torch.arange(64) % 2))
     assert not torch.equal(net.whitening.weight, before)
     assert task.transform.training
+
+
+def test_its_recipe_learns_small_pictures_in_forty_steps(tmp_path: Path) -> None:
+    """Stripes that lie or stand, wide or narrow, faint among noise, in the files that CIFAR-10 comes in."""
+    torch.manual_seed(0)
+    for name in [*(f"data_batch_{number}.bin" for number in range(1, 6)), "test_batch.bin"]:
+        y = torch.arange(120) % 4
+        narrow = torch.where(torch.arange(32) % 4 < 2, 1.0, -1.0)
+        wide = torch.where(torch.arange(32) % 8 < 4, 1.0, -1.0)
+        kinds = torch.stack([line.expand(32, 32) for line in (narrow, wide)])
+        x = 128 + 40 * photographs(len(y), 32) + 15 * torch.cat([kinds, kinds.mT])[y][:, None]
+        rows = torch.cat([y[:, None], x.clamp(0, 255).flatten(1)], 1).to(torch.uint8)
+        (tmp_path / name).write_bytes(rows.numpy().tobytes())
+    words = [
+        f"data.root={tmp_path}",
+        "data.batch_size=50",
+        "data.val_size=100",
+        "data.num_classes=4",
+        "model.widths=[8,16,16]",
+    ]
+    words += ["trainer.max_epochs=4", "trainer.precision=32", "trainer.threads=1"]
+    run = nncli.fit(["recipe=cifar10_airbench", *words], show="quiet")
+    assert run.read(run.summary)["metrics"]["test/accuracy"] > 0.8
