@@ -1,6 +1,7 @@
 """Averaged weights: moving, of epochs, and those an optimizer keeps. What is judged is the average, and it is kept."""
 
 import csv
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -45,6 +46,18 @@ def val_loss(run: RunFolder, state: dict[str, Any]) -> float:
     x, y = parts.data.parts["val"].span(0, len(parts.data.parts["val"]))
     with torch.no_grad():
         return parts.task.loss(parts.task.eval()(x), y).item()
+
+
+def test_the_moving_average_keeps_its_decay_of_itself_and_less_at_first() -> None:
+    words = ["data.batch_size=10", "trainer.max_epochs=1", "checkpoint.every_n_steps=1", "checkpoint.keep=99"]
+    run = fit(*FLAT, "regularization.ema=0.5", *words)
+    states = [load(path) for path in sorted(run.checkpoints.glob("step-*.ckpt"))]
+    assert len(states) == 9
+    for step, (before, now) in enumerate(pairwise(states), start=2):
+        decay = min(0.5, (1 + step) / (10 + step))
+        for name, mean in now["average"].items():
+            wanted = decay * before["average"][name] + (1 - decay) * now["state_dict"][name]
+            assert torch.allclose(mean, wanted, atol=1e-6), (step, name)
 
 
 def test_the_average_of_epochs_is_their_mean_and_is_what_is_judged_from_then_on() -> None:
