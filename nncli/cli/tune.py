@@ -22,7 +22,8 @@ Low = Annotated[float, typer.Option(help="The rate to begin with.")]
 High = Annotated[float, typer.Option(help="The rate to end with, if the loss does not diverge before.")]
 Out = Annotated[Path | None, typer.Option(help="Write the curve to this PNG file as well.", show_default=False)]
 MemoryShare = Annotated[
-    float, typer.Option(min=0.01, max=0.95, help="How much of the free memory a training step may take.")
+    float,
+    typer.Option("--memory-share", min=0.01, max=0.95, help="How much of the free memory a training step may take."),
 ]
 
 
@@ -39,8 +40,7 @@ def lr(
     """Raise the learning rate from step to step, draw the loss over it, and suggest a rate. No run is made.
 
     \b
-    nn tune lr recipe=digits_cnn
-    nn tune lr recipe=digits_cnn optimizer=sgd --out lr.png
+    nn tune lr recipe=digits_cnn --out lr.png
     """
     from nncli.errors import NnError
     from nncli.insight.tune_lr import drawn, picture, range_test, suggest, tuned
@@ -76,8 +76,7 @@ def batch(words: Words = None, memory_share: MemoryShare = 0.8, json: Json = Fal
     """Find the largest batch that leaves room in memory, and the smallest that is about as fast. No run is made.
 
     \b
-    nn tune batch recipe=digits_cnn
-    nn tune batch recipe=mnist_cnn --memory-share 0.5
+    nn tune batch recipe=wine_mlp
     """
     from nncli.insight.tune_batch import search
 
@@ -99,7 +98,8 @@ def batch(words: Words = None, memory_share: MemoryShare = 0.8, json: Json = Fal
     for line in _table(found):
         screen.line(line)
     screen.line(f"  the largest that fits: {found.found.largest:,} · the smallest about as fast: {found.found.fast:,}")
-    screen.line(f"  the config has {now:,}")
+    steps = [len(parts.data.parts["train"]) // size for size in (found.found.fast, now)]
+    screen.line(f"  the config has {now:,}; steps an epoch: {steps[0]:,}, now {steps[1]:,}")
     screen.line(f"type: {typed['fast']}")
     if rate and found.found.fast != now:
         again = command("tune lr", words or [], {"data.batch_size": found.found.fast}, trust or ())

@@ -23,6 +23,7 @@ WIDTH = 0.03  # of the smoothing, in shares of the steps
 MEMORY = 0.9  # of the running mean that is watched for divergence
 DOWN = 0.9  # share of the whole fall; the bottom itself is flat, and lies now here, now there
 BACK = 0.5  # of the rate at that place; both held on seven recipes, three seeds and 50 to 300 steps
+SURE = 4.0  # times the noise that smoothing leaves: a smaller fall is none
 TALLEST = 1.3  # of the first loss, that is still drawn
 
 
@@ -36,12 +37,17 @@ class Curve:
     asked: int  # steps that there would have been
 
     @property
+    def width(self) -> float:
+        """Steps from the middle of the bell that the losses are averaged with to its side."""
+        return WIDTH * self.asked
+
+    @property
     def smooth(self) -> np.ndarray:
         """Each loss averaged with its neighbours on both sides, so that nothing is moved to higher rates."""
         best = running(self.losses).min()
         losses = np.minimum(self.losses, best + (DIVERGED - 1) * abs(best))  # one wild loss must not outweigh the rest
         at = np.arange(len(losses))
-        weights = np.exp(-0.5 * ((at[:, None] - at[None]) / (WIDTH * self.asked)) ** 2)
+        weights = np.exp(-0.5 * ((at[:, None] - at[None]) / self.width) ** 2)
         return weights @ losses / weights.sum(axis=1)
 
 
@@ -61,8 +67,9 @@ def suggest(curve: Curve) -> float:
     smooth = curve.smooth
     lowest = int(smooth.argmin())
     fall = smooth[0] - smooth[lowest]
-    noise = float(np.std(curve.losses[: lowest + 1] - smooth[: lowest + 1])) if lowest else 0.0
-    if fall <= noise or fall <= 1e-6 * abs(smooth[0]):
+    before = slice(0, lowest + 1 if curve.ended else None)  # where it diverges is no noise
+    noise = float(np.std(curve.losses[before] - smooth[before])) / math.sqrt(2 * math.sqrt(math.pi) * curve.width)
+    if fall <= SURE * noise or fall <= 1e-6 * abs(smooth[0]):
         if curve.ended:
             raise NnError(f"the loss only rises {_from_the_start(curve)}")
         raise NnError(
