@@ -18,6 +18,7 @@ from nncli.insight.rates import SIZE, chart
 from nncli.insight.trial import trial
 from nncli.run.assemble import Parts, section
 
+ROSE = "the loss diverged"
 DIVERGED = 4.0  # times the lowest loss
 WIDTH = 0.03  # of the smoothing, in shares of the steps
 MEMORY = 0.9  # of the running mean that is watched for divergence
@@ -60,10 +61,17 @@ def running(losses: np.ndarray | Sequence[float]) -> np.ndarray:
     return np.array(found)
 
 
+def diverged(means: np.ndarray) -> bool:
+    """Whether the last is four times the lowest; where that is next to nothing, half of the first as well."""
+    lowest = means.min()
+    return bool(means[-1] - lowest > (DIVERGED - 1) * abs(lowest) and means[-1] > 0.5 * means[0])
+
+
 def suggest(curve: Curve) -> float:
     """Half of the rate at which the smoothed loss has come nine tenths of its way down."""
     if len(curve.losses) < 3:
-        raise NnError(f"the loss is no finite number {_from_the_start(curve)}")
+        what = "only rises" if curve.ended == ROSE else "is no finite number"
+        raise NnError(f"the loss {what} {_from_the_start(curve)}")
     smooth = curve.smooth
     lowest = int(smooth.argmin())
     fall = smooth[0] - smooth[lowest]
@@ -83,7 +91,7 @@ def suggest(curve: Curve) -> float:
 def _from_the_start(curve: Curve) -> str:
     low = curve.rates[0]
     return (
-        f"from the lowest rate {low:.2g} on, where the test begins; take --low={low / 1000:.0e}, "
+        f"from the lowest rate {low:.2g} on, where the test begins; take --low={low / 1000:.1g}, "
         "or look at the net's first weights (init) and the scale of its inputs (transform)"
     )
 
@@ -118,8 +126,8 @@ class Rising(Callback):
         if not math.isfinite(self.losses[-1]):
             self.losses.pop()
             self.ended = "the loss is no finite number any more"
-        elif means[-1] - means.min() > (DIVERGED - 1) * abs(means.min()):
-            self.ended = "the loss diverged"
+        elif diverged(means):
+            self.ended = ROSE
         trainer.should_stop = bool(self.ended)
 
     def curve(self) -> Curve:

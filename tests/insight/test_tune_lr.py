@@ -9,7 +9,7 @@ import pytest
 
 from nncli.config.compose import compose
 from nncli.errors import NnError
-from nncli.insight.tune_lr import Curve, Rising, drawn, picture, range_test, suggest, tuned
+from nncli.insight.tune_lr import Curve, Rising, diverged, drawn, picture, range_test, suggest, tuned
 from nncli.run.fit import fit_words, prepared
 from nncli.run.screen import Screen
 
@@ -55,6 +55,15 @@ def test_tells_why_there_is_no_rate() -> None:
         suggest(made(np.linspace(1, 5, 30), "the loss diverged"))
     with pytest.raises(NnError, match="no finite number from the lowest rate"):
         suggest(made([2.0], "the loss is no finite number any more"))
+    with pytest.raises(NnError, match="only rises"):
+        suggest(made([2.0, 900.0], "the loss diverged"))
+
+
+def test_a_loss_next_to_nothing_may_waver() -> None:
+    assert not diverged(np.array([2.0, 0.001, 0.1]))
+    assert diverged(np.array([2.0, 0.001, 1.1]))
+    assert not diverged(np.array([2.0, 1.0, 3.9]))
+    assert diverged(np.array([-1.0, -2.0, 4.1]))
 
 
 def test_the_rate_rises_by_one_factor_and_groups_keep_their_ratio() -> None:
