@@ -38,7 +38,7 @@ class HuggingFace(Data):
         test_split: str | None,
         streaming: bool,
         samples: Annotated[int, Ge(1)] | None,
-        tokens: Kind,
+        tokens: Kind | str,
         vocab_size: Annotated[int, Ge(3)] | None,
         min_count: Annotated[int, Ge(1)],
         lowercase: bool,
@@ -59,7 +59,7 @@ class HuggingFace(Data):
         self.input, self.target = input, target
         self.splits = {"train": train_split, "val": val_split, "test": test_split}
         self.streaming, self.samples = streaming, samples
-        self.tokens: Kind = tokens
+        self.tokens = tokens
         self.vocab_size, self.min_count, self.lowercase, self.max_length = vocab_size, min_count, lowercase, max_length
         self.val_fraction, self.test_fraction, self.fold = val_fraction, test_fraction, fold
         self.how: How = split

@@ -46,7 +46,7 @@ class Text(Data):
         target: str,
         group: str | None,
         header: bool,
-        tokens: Kind,
+        tokens: Kind | str,
         vocab_size: Annotated[int, Ge(3)] | None,
         min_count: Annotated[int, Ge(1)],
         lowercase: bool,
@@ -66,7 +66,7 @@ class Text(Data):
         self.path, self.test_path, self.encoding = path, test_path, encoding
         self.layout: Layout | Literal["auto"] = layout
         self.text, self.target, self.group, self.header = text, target, group, header
-        self.tokens: Kind = tokens
+        self.tokens = tokens
         self.vocab_size, self.min_count, self.lowercase = vocab_size, min_count, lowercase
         self.max_length, self.stride = max_length, stride
         self.val_fraction, self.test_fraction, self.fold = val_fraction, test_fraction, fold

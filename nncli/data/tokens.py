@@ -1,11 +1,12 @@
 """Texts as rows of token ids: one row a sample, or windows of a long text that is to be continued."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, cast, get_args
 
 import torch
 from torch import Tensor
 
+from nncli.data.borrowed import borrowed
 from nncli.data.rows import Ragged, Windows
 from nncli.data.split import split_rows
 from nncli.data.vocabulary import Kind, Vocabulary
@@ -30,15 +31,17 @@ def learn(
     facts: dict[str, Any],
     texts: Sequence[str],
     *,
-    tokens: Kind,
+    tokens: Kind | str,
     vocab_size: int | None,
     min_count: int,
     lowercase: bool,
     num_tokens: int | str,
 ) -> Vocabulary:
-    """The vocabulary of the training texts, kept in `facts`; one that is there already is used instead."""
-    if "tokenizer" not in facts:
-        facts["tokenizer"] = Vocabulary.learn(texts, tokens, vocab_size, min_count, lowercase).json()
+    """The vocabulary of the training texts, or of a model, kept in `facts`; one that is there is used instead."""
+    if "tokenizer" not in facts and tokens in get_args(Kind):
+        facts["tokenizer"] = Vocabulary.learn(texts, cast(Kind, tokens), vocab_size, min_count, lowercase).json()
+    elif "tokenizer" not in facts:
+        facts["tokenizer"] = borrowed(tokens)
     vocabulary = Vocabulary.parse(facts["tokenizer"])
     if vocabulary.size == 2:
         raise DataError(f"data: no token comes {min_count} times in the training part; take a smaller data.min_count")

@@ -24,13 +24,21 @@ AT_ONCE = 1 << 20  # characters encoded in one call, which needs some hundred by
 
 
 class Vocabulary:
-    """Tokens and their numbers. 0 fills up short rows, 1 is what was not in the training part."""
+    """Tokens and their numbers. 0 fills up short rows, 1 is what was not in the training part.
+
+    In those of a published model 0 and the number that it fills up with itself change places; what it puts around a
+    text is put there.
+    """
 
     def __init__(self, tokenizer: "Tokenizer") -> None:
+        self._text = tokenizer.to_str()
         self.tokenizer = tokenizer
         self.size = tokenizer.get_vocab_size()
-        model = json.loads(tokenizer.to_str())
-        characters = model["pre_tokenizer"]["type"] == "Split" and model["pre_tokenizer"]["pattern"] == {"String": ""}
+        model = json.loads(self._text)
+        self.borrowed = model["padding"] is not None
+        self._fill: int = model["padding"]["pad_id"] if self.borrowed else PAD
+        tokenizer.no_padding()
+        characters = (model["pre_tokenizer"] or {}).get("pattern") == {"String": ""} and not self.borrowed
         self._table = _table(tokenizer.get_vocab()) if characters else None
 
     @classmethod
@@ -56,10 +64,14 @@ class Vocabulary:
         return cls(tokenizer)
 
     def json(self) -> str:
-        return self.tokenizer.to_str()
+        return self._text
 
     def encode(self, texts: Sequence[str], max_length: int) -> tuple[Tensor, Tensor]:
         """All ids one after another, and how many each text has: 1 to `max_length`."""
+        if self.borrowed:
+            if max_length <= (around := self.tokenizer.num_special_tokens_to_add(False)):
+                raise DataError(f"data.max_length is {max_length}, and {around} tokens stand around each text")
+            self.tokenizer.enable_truncation(max_length)  # inside of what stands around
         lengths, pieces = [np.zeros(0, np.int64)], [np.zeros(0, np.int32)]
         for some in _batches([text[: max_length * 32] for text in texts]):  # so that a huge line costs no more
             found = self._ids(some)
@@ -74,23 +86,28 @@ class Vocabulary:
         """The ids of one text of any size; words and byte pairs end where a line does."""
         whole = self._table is not None
         pieces = [text] if whole else [line[i : i + PIECE] for line in _lines(text) for i in range(0, len(line), PIECE)]
-        found = [ids for some in _batches(pieces) for ids in self._ids(some, empty=[])]
+        self.tokenizer.no_truncation()
+        found = [ids for some in _batches(pieces) for ids in self._ids(some, empty=[], around=False)]
         return torch.from_numpy(np.concatenate(found) if found else np.zeros(0, np.int32))
 
     def decode(self, ids: Sequence[int]) -> str:
         """The text again. Of words the blanks between them are lost; what was unknown is �."""
-        known = [int(i) for i in ids if int(i) != PAD]
+        known = self._swapped(np.array([int(i) for i in ids if int(i) != PAD], dtype=np.int32)).tolist()
         return self.tokenizer.decode(known, skip_special_tokens=False).replace(RESERVED[UNKNOWN], "�")
 
-    def _ids(self, texts: list[str], empty: Sequence[int] = (UNKNOWN,)) -> list[np.ndarray]:
+    def _ids(self, texts: list[str], empty: Sequence[int] = (UNKNOWN,), around: bool = True) -> list[np.ndarray]:
         """The ids of each text; a text without a token has `empty`."""
         nothing = np.array(empty, dtype=np.int32)
         if self._table is not None:
             table = self._table
             texts = [self.tokenizer.normalizer.normalize_str(t) for t in texts] if self.tokenizer.normalizer else texts
             return [table[_codes(text)] if text else nothing for text in texts]
-        encoded = self.tokenizer.encode_batch_fast(texts)
-        return [np.array(one.ids, dtype=np.int32) if len(one) else nothing for one in encoded]
+        encoded = self.tokenizer.encode_batch_fast(texts, add_special_tokens=around)
+        return [self._swapped(np.array(one.ids, dtype=np.int32)) if len(one) else nothing for one in encoded]
+
+    def _swapped(self, ids: np.ndarray) -> np.ndarray:
+        """0 and the number that the model fills up with, in each other's place."""
+        return ids if self._fill == PAD else np.where(ids == PAD, self._fill, np.where(ids == self._fill, PAD, ids))
 
 
 def _learn_whole(
