@@ -10,6 +10,9 @@ import pytest
 
 # several tests share the cores: more than one thread each makes tiny operations wait for one another
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ["HF_HUB_OFFLINE"] = (
+    "1"  # read when its library is imported, which Lightning's metrics do: no test looks there
+)
 
 Nn = Callable[..., "subprocess.CompletedProcess[str]"]
 

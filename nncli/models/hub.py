@@ -1,0 +1,149 @@
+"""Finding and reading a model of the `transformers` library: on the hub, or in a folder. No code, no pickle."""
+
+import json
+import logging
+import os
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from nncli.errors import NnError
+
+INSTALL = "model=pretrained needs Hugging Face's library: pip install 'nncli[transformers]'"
+# of a model's description: what is about files, code and classes, not about the net
+BESIDE = (
+    *("auto_map", "dtype", "id2label", "label2id", "output_attentions", "output_hidden_states"),
+    *("problem_type", "return_dict", "torch_dtype", "transformers_version", "use_return_dict"),
+)
+PATIENCE = 10.0  # seconds that the hub may take to name a commit
+NO_PICKLE = (
+    "model.name={name} has no safetensors. Those as pickle (.bin) can hold code and are not read; if you trust them:\n"
+    '  python -c "from transformers import AutoModel as A; A.from_pretrained({name!r}).save_pretrained({new!r})"\n'
+    "  and then model.name=./{new}"
+)
+
+
+def library() -> Any:
+    """`transformers`, quiet, without telling anybody what is loaded, and asking nobody to convert a model."""
+    os.environ.setdefault("DISABLE_SAFETENSORS_CONVERSION", "true")
+    try:
+        import transformers
+        from huggingface_hub import constants
+        from huggingface_hub.utils import disable_progress_bars
+    except ImportError as problem:
+        raise NnError(INSTALL) from problem
+    constants.HF_HUB_DISABLE_TELEMETRY = (
+        True  # here, as its variable is read long before: Lightning's metrics import it
+    )
+    transformers.logging.set_verbosity_error()
+    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
+    transformers.logging.disable_progress_bar()
+    if not sys.stderr.isatty():
+        disable_progress_bars()  # those of downloads
+    return transformers
+
+
+def place(name: str | None) -> Path | str:
+    """The folder that a name means, or the name as one of the hub."""
+    if name is None:
+        raise NnError("model.name is not given; say model.name=google/vit-base-patch16-224 or another, or a folder")
+    folder = Path(name).expanduser()
+    if folder.is_dir():
+        if not (folder / "config.json").is_file():
+            raise NnError(f"model.name={name} is a folder without config.json; give one that save_pretrained wrote")
+        return folder
+    if folder.exists() or name.startswith((".", "/", "~")) or name.count("/") > 1:
+        what = "is no folder" if folder.exists() else "is not there"
+        raise NnError(f"model.name={name} {what}, and no name on the hub, such as google/vit-base-patch16-224")
+    return name
+
+
+def pinned(name: str | None) -> str | None:
+    """The commit of the hub's repository that is loaded; nothing for a folder, or where only the cache is at hand."""
+    if isinstance(place(name), Path):
+        return None
+    library()
+    from huggingface_hub import HfApi, constants
+    from huggingface_hub.errors import HfHubHTTPError
+
+    if constants.HF_HUB_OFFLINE:
+        return None
+    with told(name):
+        try:
+            return HfApi().model_info(str(name), timeout=PATIENCE).sha
+        except HfHubHTTPError:  # the hub's own answer
+            raise
+        except Exception:  # no network: a client of many kinds of them, and no common class
+            constants.HF_HUB_OFFLINE = True  # else every file is asked for six times in half a minute
+            return None
+
+
+def described(name: str | None, revision: str | None) -> dict[str, Any]:
+    """A model's config with every value there is to it, in plain values; nothing in it names code."""
+    where = str(place(name))
+    transformers = library()
+    with told(name):
+        given, _ = transformers.PreTrainedConfig.get_config_dict(where, revision=revision or "main")
+    kind = given.get("model_type")
+    if kind not in transformers.CONFIG_MAPPING:
+        if "auto_map" in given:
+            raise NnError(f"model.name={name} brings code of its own, which is not run; take a model without")
+        raise NnError(
+            f"model.name={name} is of the kind {kind}, unknown to transformers {transformers.__version__}; "
+            "a newer one may know it: pip install -U transformers"
+        )
+    if "quantization_config" in given:
+        raise NnError(f"model.name={name} has rounded (quantized) weights, which cannot be trained; take the full ones")
+    with told(name):
+        return _clean(json.loads(config_of(given).to_json_string(use_diff=False)))
+
+
+def config_of(values: dict[str, Any]) -> Any:
+    """A config of the library's own class for this kind of model."""
+    config = library().CONFIG_MAPPING[values["model_type"]].from_dict(_clean(values))
+    config.architectures = config.architectures or []  # of the library's own classes the one that was saved, if it fits
+    return config
+
+
+def _clean(values: Any) -> Any:
+    if isinstance(values, dict):
+        return {k: _clean(v) for k, v in values.items() if k not in BESIDE and not k.startswith("_")}
+    return [_clean(value) for value in values] if isinstance(values, list) else values
+
+
+def fact(config: Any, name: str) -> Any:
+    """A number of a model's config; of one with several parts, that of the part which reads."""
+    parts = (config, *(getattr(config, part, None) for part in ("vision_config", "text_config")))
+    return next((value for part in parts if (value := getattr(part, name, None)) is not None), None)
+
+
+def check_files(name: str | None) -> None:
+    folder = place(name)
+    if isinstance(folder, str) or any(folder.glob("*.safetensors")):
+        return
+    if not any(folder.glob("*.bin")):
+        raise NnError(f"model.name={name} has no weights; give a folder with model.safetensors, or model.weights=false")
+    raise NnError(NO_PICKLE.format(name=name, new="converted"))
+
+
+@contextmanager
+def told(name: str | None) -> Iterator[None]:
+    """Whatever the library raises, as one message for a person; its warnings are not for them."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    except NnError:
+        raise
+    except Exception as problem:  # a network client and a hundred kinds of models: no common class
+        why = next((line.strip() for line in str(problem).splitlines() if line.strip()), "")
+        if "safetensors" in why:
+            raise NnError(NO_PICKLE.format(name=name, new="converted")) from problem
+        raise NnError(
+            f"model.name={name} could not be loaded: {type(problem).__name__}: {why}\n"
+            "  a model on the hub needs a network the first time, and its exact name, such as "
+            "google/vit-base-patch16-224; with its files at hand, say model.name=FOLDER"
+        ) from problem

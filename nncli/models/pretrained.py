@@ -1,0 +1,252 @@
+"""A net of the `transformers` library, by its name on the hub or from a folder, with an output layer of our own size.
+
+B batch, C channels, H W size, T tokens.
+"""
+
+import copy
+import json
+from collections.abc import Iterator, Mapping
+from inspect import signature
+from typing import Annotated, Any, Literal
+
+import torch
+from annotated_types import Ge
+from torch import Tensor, nn
+
+from nncli.errors import NnError
+from nncli.models.hub import check_files, config_of, described, fact, library, pinned, place, told
+
+HEADS = {"pictures": "AutoModelForImageClassification", "texts": "AutoModelForSequenceClassification"}
+PAD = 0  # the id that fills up short rows
+SPARE = 4  # places of a text that some nets keep for themselves, or fewer
+SHORT = 8  # tokens of a made-up text
+TOLD = 6  # weights named in a note
+
+
+class Pretrained(nn.Module):
+    """Pictures (B, C, H, W) or token ids (B, T) to scores (B, num_outputs), by the net that `architecture` describes.
+
+    It is built with weights drawn by chance; `load_first` puts the published ones in their place, all but those of an
+    output layer of another size. So a run is taken up again without the model's folder and without a network. Only
+    safetensors are read, and no code of a model's authors is run.
+
+    Id 0 fills up short rows, and changes places with the id that the net itself fills up with; `data.tokens=NAME` gives
+    ids so. A grey picture is seen in each of the net's channels.
+    """
+
+    def __init__(
+        self,
+        name: str | None,
+        revision: str | None,
+        weights: bool,
+        architecture: dict[str, Any] | Literal["auto"],
+        input_shape: list[int],
+        num_outputs: Annotated[int, Ge(1)],
+    ) -> None:
+        super().__init__()
+        self.name, self.weights = name, weights
+        self.revision = None if revision == "auto" else revision
+        self.notes: list[str] = []  # what a person is told of the first weights
+        self.input_shape = list(input_shape)
+        self.reads = "pictures" if len(input_shape) == 3 else "texts"
+        if architecture == "auto":
+            architecture = described(name, self.revision)
+        self.order = InOrder()
+        with told(name):
+            self.net = self._built(architecture, num_outputs)
+        self.fill = _fill(self.net.config) if self.reads == "texts" else PAD
+        self.options: dict[str, Any] = {}  # what the net is called with besides
+        self.channels = fact(self.net.config, "num_channels")
+        self._check_picture() if self.reads == "pictures" else self._check_length()
+        self.order.take(self.net)
+
+    @staticmethod
+    def inferred(*, name: str | None, revision: str | None, architecture: Any, **_: Any) -> dict[str, Any]:
+        """What each argument left as `auto` is for this model, in plain values."""
+        found: dict[str, Any] = {}
+        if revision == "auto":
+            revision = pinned(name)
+            found |= {"revision": revision} if revision else {}
+        if architecture == "auto":
+            found["architecture"] = described(name, revision)
+        return found
+
+    def load_first(self, facts: Mapping[str, Any] | None = None) -> None:
+        """Load the published weights, for a run that begins; `facts` are what its data has learned."""
+        if self.reads == "texts" and facts is not None:
+            self._check_tokens(facts)
+        if not self.weights:
+            return
+        check_files(self.name)
+        with told(self.name):
+            found, info = self._auto().from_pretrained(
+                str(place(self.name)),
+                config=copy.deepcopy(self.net.config),
+                revision=self.revision or "main",
+                use_safetensors=True,
+                trust_remote_code=False,
+                ignore_mismatched_sizes=True,
+                output_loading_info=True,
+                dtype=torch.float32,
+            )
+        self._take(found.state_dict(), set(info["missing_keys"]), {row[0]: row[1] for row in info["mismatched_keys"]})
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.reads == "pictures":
+            if x.shape[1] == 1 and self.channels:
+                x = x.expand(-1, self.channels, -1, -1)
+            return self.net(pixel_values=x, **self.options).logits
+        there_BT = x != PAD
+        if self.fill != PAD:
+            x = torch.where(there_BT, torch.where(x == self.fill, PAD, x), self.fill)
+        return self.net(input_ids=x, attention_mask=there_BT.long()).logits
+
+    def _auto(self) -> Any:
+        return getattr(library(), HEADS[self.reads])
+
+    def _built(self, architecture: dict[str, Any], num_outputs: int) -> Any:
+        config = config_of(architecture)
+        config.num_labels = num_outputs
+        if type(config) not in self._auto()._model_mapping:
+            other = "texts" if self.reads == "pictures" else "pictures"
+            fits = type(config) in getattr(library(), HEADS[other])._model_mapping
+            raise NnError(
+                f"model.name={self.name} is of the kind {config.model_type}, which "
+                f"{f'reads {other}' if fits else 'has no form that tells classes'}; "
+                f"the data's input_shape {self.input_shape} asks for one that tells classes of {self.reads}"
+            )
+        return self._auto().from_config(config)
+
+    def _take(self, given: dict[str, Tensor], missing: set[str], sizes: dict[str, Any]) -> None:
+        """Copy what fits, and note what begins anew."""
+        own = self.net.state_dict()
+        fits = {key: tensor for key, tensor in given.items() if key in own and key not in missing and key not in sizes}
+        if not any(tensor.is_floating_point() and tensor.ndim > 1 for tensor in fits.values()):
+            raise NnError(
+                f"none of the weights of model.name={self.name} fits the net that model.architecture describes; "
+                "set model.architecture=auto, or model.weights=false to begin with none"
+            )
+        self.net.load_state_dict(fits, strict=False)
+        anew = [f"{key} {_size(own[key].shape)}{_there(sizes, key)}" for key in own if key not in fits]
+        more = f" and {len(anew) - TOLD} more" if len(anew) > TOLD else ""
+        begins = f"; anew: {', '.join(anew[:TOLD])}{more}" if anew else ""
+        self.notes.append(f"model starts from {self.name}: {len(fits)} of {len(own)} tensors{begins}")
+
+    def _check_picture(self) -> None:
+        channels, *size = self.input_shape
+        if self.channels not in (None, channels) and channels != 1:
+            raise NnError(
+                f"model.name={self.name} takes pictures of {self.channels} channels, not of {channels}; "
+                f"set data.channels={self.channels} where the data has it"
+            )
+        stated = fact(self.net.config, "image_size")
+        made_for = [stated, stated] if isinstance(stated, int) else list(stated or size)
+        if made_for != size and "interpolate_pos_encoding" in signature(self.net.forward).parameters:
+            self.options = {"interpolate_pos_encoding": True}
+            self.notes.append(f"model was made for pictures of {_size(made_for)}: its positions are read in between")
+        other = f"set data.size={str(made_for).replace(' ', '')}" if made_for != size else "set a larger data.size"
+        self._try(
+            torch.zeros(1, *self.input_shape),
+            f"cannot take pictures of {_size(size)}; {other} where the data has it, or take another model",
+        )
+
+    def _check_length(self) -> None:
+        length, most = self.input_shape[0], fact(self.net.config, "max_position_embeddings")
+        if most is None or length <= most - SPARE:
+            self._try(torch.ones(1, min(length, SHORT), dtype=torch.long), "cannot be used for classes of texts")
+            return
+        self._try(
+            torch.ones(1, length, dtype=torch.long),
+            f"has places for {most} tokens, and data.max_length is {length}; set data.max_length={most // 16 * 16}",
+        )
+
+    def _try(self, x: Tensor, otherwise: str) -> None:
+        """One made-up sample through the net and back: whether it can be taken, and which weights take no part.
+
+        Several devices would wait for the gradients of the latter, such as those that stand for hidden patches.
+        """
+        self.net.eval()
+        try:
+            with torch.enable_grad():
+                self(x).sum().backward()
+        except Exception as error:  # nets of a hundred kinds: no common class
+            raise NnError(f"model.name={self.name} {otherwise}") from error
+        finally:
+            self.net.train()
+        for weight in self.net.parameters():
+            weight.requires_grad_(weight.grad is not None)
+            weight.grad = None
+
+    def _check_tokens(self, facts: Mapping[str, Any]) -> None:
+        """Ids mean what they meant when the weights were learned."""
+        if "tokenizer" not in facts:
+            raise NnError("model=pretrained reads pictures or texts, and this data has neither; take model=mlp")
+        made = json.loads(facts["tokenizer"])
+        borrowed = made.get("padding")  # only the tokenizer of a model says what it fills up with
+        if self.weights and borrowed is None:
+            raise NnError(
+                f"model.name={self.name} has learned the numbers of its own tokens, and data.tokens makes others; "
+                f"set data.tokens={self.name}, or model.weights=false to begin with none"
+            )
+        if borrowed is not None and borrowed["pad_id"] != self.fill:
+            raise NnError(
+                f"data.tokens fills up with {borrowed['pad_id']}, model.name={self.name} with {self.fill}: "
+                f"they do not belong together; set data.tokens={self.name}"
+            )
+        count, most = len(made["model"]["vocab"]), fact(self.net.config, "vocab_size")
+        if most is not None and count > most:
+            raise NnError(
+                f"the data has {count} tokens, model.name={self.name} knows {most}; "
+                f"set data.tokens={self.name}, or data.vocab_size={most} with model.weights=false"
+            )
+
+
+class InOrder(nn.ModuleList):
+    """The layers of a net as they come one after another: they are looked at here, and held there."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._layers: tuple[nn.Module, ...] = ()  # a tuple, so that torch does not take them for its own
+
+    def take(self, net: nn.Module) -> None:
+        """Those in which something learns, and all other weights in front."""
+        found = [layer for layer in layers(net) if any(weight.requires_grad for weight in layer.parameters())]
+        inside = {id(weight) for layer in found for weight in layer.parameters()}
+        loose = [weight for weight in net.parameters() if id(weight) not in inside]
+        self._layers = (*([nn.ParameterList(loose)] if loose else []), *found)
+
+    def children(self) -> Iterator[nn.Module]:
+        return iter(self._layers)
+
+
+def layers(module: nn.Module, lists: int = 0) -> list[nn.Module]:
+    """Layers and blocks in their order. What holds a list of blocks is opened, and so is a stage of such a list."""
+    base = getattr(module, "base_model", None)  # what all is built on; some nets name their output layer before it
+    found: list[nn.Module] = []
+    for child in sorted(module.children(), key=lambda child: child is not base):
+        inside = child.modules() if lists == 0 else (child, *child.children()) if lists == 1 else ()
+        found += layers(child, lists + _of_blocks(child)) if any(map(_of_blocks, inside)) else [child]
+    return found
+
+
+def _of_blocks(module: nn.Module) -> bool:
+    plain = isinstance(module, nn.ModuleList | nn.Sequential)
+    return plain and any(True for item in module.children() for _ in item.children())
+
+
+def _fill(config: Any) -> int:
+    """The id that short rows are filled up with; of a net without one, the id that ends a text."""
+    for name in ("pad_token_id", "eos_token_id"):
+        found = fact(config, name)
+        if found is not None:
+            config.pad_token_id = found[0] if isinstance(found, list) else found
+            return config.pad_token_id
+    raise NnError(f"a model of the kind {config.model_type} has no token that fills up short rows; take another model")
+
+
+def _size(shape: Any) -> str:
+    return "×".join(map(str, shape)) or "1"
+
+
+def _there(sizes: dict[str, Any], key: str) -> str:
+    return f" (there {_size(sizes[key])})" if key in sizes else ""
