@@ -8,6 +8,7 @@ import pytest
 from nncli.config.compose import compose
 from nncli.config.recipes import Recipe, all_recipes
 from nncli.run.assemble import problems
+from nncli.run.start import settle
 from nncli.run.verify import holds
 from tests.conftest import Nn
 
@@ -19,6 +20,11 @@ def wants_files(recipe: Recipe) -> bool:
     """Whether its data is fetched, or given by the person."""
     data = compose([f"recipe={recipe.name}"]).tree.data
     return any(key in data and data[key] is None for key in ("root", "path"))
+
+
+def wants_run(recipe: Recipe) -> bool:
+    """Whether it goes on from an earlier run, which the person names."""
+    return any(problem.key.endswith(".init_from") for problem in settle(compose([f"recipe={recipe.name}"])).problems)
 
 
 def by_name(recipe: Recipe) -> str:
@@ -40,7 +46,7 @@ def test_a_claim_holds_where_it_was_measured() -> None:
             assert holds(recipe.claim, measured), recipe.claim
 
 
-@pytest.mark.parametrize("recipe", [r for r in RECIPES if not wants_files(r)], ids=by_name)
+@pytest.mark.parametrize("recipe", [r for r in RECIPES if not wants_files(r) and not wants_run(r)], ids=by_name)
 def test_every_recipe_runs(recipe: Recipe, nn: Nn, tmp_path: Path) -> None:
     done = nn("train", f"recipe={recipe.name}", "trainer.max_steps=2", "run_dir=r", "--quiet")
     assert done.returncode == 0, done.stderr
@@ -50,3 +56,14 @@ def test_every_recipe_runs(recipe: Recipe, nn: Nn, tmp_path: Path) -> None:
 @pytest.mark.parametrize("recipe", [r for r in RECIPES if wants_files(r)], ids=by_name)
 def test_a_recipe_whose_data_is_not_here_composes_and_is_checked(recipe: Recipe) -> None:
     assert problems(compose([f"recipe={recipe.name}"])) == []
+
+
+def test_a_recipe_that_goes_on_from_a_run_says_so_and_does(nn: Nn) -> None:
+    recipes = [recipe for recipe in RECIPES if wants_run(recipe)]
+    assert recipes
+    assert nn("train", "model=resnet", "model.width=4", "trainer.max_steps=1", "run_dir=first").returncode == 0
+    for recipe in recipes:
+        alone = nn("train", f"recipe={recipe.name}")
+        assert (alone.returncode, "give it one, model.init_from=RUN" in alone.stderr) == (1, True), alone.stderr
+        done = nn("train", f"recipe={recipe.name}", "model.init_from=first", "trainer.max_steps=2")
+        assert done.returncode == 0, done.stderr

@@ -18,7 +18,10 @@ SAVED = ("dataset_dict.json", "state.json")  # of a folder that save_to_disk wro
 
 def pinned(path: str, revision: str | None) -> str | None:
     """The commit of the hub's repository that is loaded; nothing for files of one's own."""
-    if Path(path).expanduser().exists() or revision != "auto":
+    here = Path(path).expanduser()
+    if not here.exists() and (path.startswith((".", "/", "~")) or path.count("/") > 1):
+        raise DataError(f"data.path is {path}, which is not there, and no name on the hub, such as stanfordnlp/imdb")
+    if here.exists() or revision != "auto":
         return None if revision == "auto" else revision
     _library()
     from huggingface_hub import HfApi, constants
@@ -50,6 +53,9 @@ def _library() -> Any:
         import datasets
     except ImportError as problem:
         raise DataError(INSTALL) from problem
+    from huggingface_hub import constants
+
+    constants.HF_HUB_DISABLE_TELEMETRY = True  # another library may have imported it before the variable was set
     datasets.disable_progress_bars()
     datasets.logging.set_verbosity_error()
     return datasets
@@ -64,8 +70,6 @@ def _load(datasets: Any, path: str, name: str | None, revision: str | None, stre
         if reader is None:
             raise DataError(f"data.path is {path}; of files these are read: {', '.join(READERS)}")
         return datasets.load_dataset(reader, data_files=str(here), streaming=streaming)
-    if not here.exists() and (path.startswith((".", "/", "~")) or path.count("/") > 1):
-        raise DataError(f"data.path is {path}, which is not there, and no name on the hub, such as stanfordnlp/imdb")
     where = str(here) if here.exists() else path
     return datasets.load_dataset(where, name, revision=revision, streaming=streaming)
 

@@ -49,8 +49,10 @@ class AlexNet(nn.Module):
             if pooled:
                 layers.append(nn.MaxPool2d(3, 2))
                 size = [(side - 3) // 2 + 1 for side in size]
-        size = [min(6, side) for side in size]
-        self.features = nn.Sequential(*layers, nn.AdaptiveAvgPool2d((size[0], size[1])))
+        left, size = size, [min(6, side) for side in size]
+        # torch has no repeatable way back through it on a GPU, so it is there only where it does something
+        pool = nn.AdaptiveAvgPool2d((size[0], size[1])) if left != size else nn.Identity()
+        self.features = nn.Sequential(*layers, pool)
         self.head = nn.Sequential(
             nn.Flatten(),
             nn.Dropout(dropout),

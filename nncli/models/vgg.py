@@ -48,9 +48,12 @@ class VGG(nn.Module):
             layers.append(nn.MaxPool2d(2, ceil_mode=True))
         self.features = nn.Sequential(*layers)
         if form == "imagenet":
-            places = [min(7, -(-side // 32)) for side in size]
+            left = [-(-side // 32) for side in size]
+            places = [min(7, side) for side in left]
+            # torch has no repeatable way back through it on a GPU, so it is there only where it does something
+            pool = nn.AdaptiveAvgPool2d((places[0], places[1])) if places != left else nn.Identity()
             self.head = nn.Sequential(
-                nn.AdaptiveAvgPool2d((places[0], places[1])),
+                pool,
                 nn.Flatten(),
                 nn.Linear(channels * places[0] * places[1], hidden),
                 act(),

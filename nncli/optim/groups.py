@@ -45,8 +45,7 @@ class Groups:
         """
         if self.last is None:
             return
-        away = distances(net)
-        still = {id(w) for w in net.parameters() if away[id(w)] >= int(self.last)}
+        still = self._still(net)
         self._frozen = self._frozen or [w for w in net.parameters() if w.requires_grad and id(w) in still]
         held = self.thaw is None or epoch < self.thaw
         for weight in self._frozen:
@@ -55,6 +54,10 @@ class Groups:
             weights = [id(w) for w in module.parameters()]
             if weights and still.issuperset(weights):
                 module.train(not held)
+
+    def _still(self, net: nn.Module) -> set[int]:
+        """The weights (by id) of all but the last layers."""
+        return set() if self.last is None else {key for key, away in distances(net).items() if away >= int(self.last)}
 
     def drop(self, epoch: int) -> None:
         """Take the gradients from weights that are still frozen."""
@@ -74,7 +77,8 @@ class Groups:
         except ValueError as error:
             if "per-parameter options" not in str(error):
                 raise
-            raise NnError("regularization.layer_decay wants an optimizer with several rates, not lbfgs") from error
+            text = "lbfgs treats all weights alike: it goes with neither regularization.layer_decay nor groups.train"
+            raise NnError(text) from error
         for group in made.param_groups:
             group["lr"] = group["lr"] * group.pop("share")
         return made
@@ -83,12 +87,14 @@ class Groups:
         """Groups of weights with what sets each apart; one group where nothing does."""
         distance = distances(net) if self.layer_decay < 1 else {}
         inside = {id(w) for w in hidden_weights(net)} if hidden else set()
-        rows: dict[tuple[int, bool, bool], list[Tensor]] = {}
+        still = self._still(net)  # apart: some optimizers want all weights of a group to have gradients, or none
+        rows: dict[tuple[int, bool, bool, bool], list[Tensor]] = {}
         for weight in net.parameters():
             free = decays and not self.decay_vectors and weight.ndim < 2
-            rows.setdefault((distance.get(id(weight), 0), id(weight) not in inside, free), []).append(weight)
+            key = (distance.get(id(weight), 0), id(weight) in still, id(weight) not in inside, free)
+            rows.setdefault(key, []).append(weight)
         found = []
-        for (away, outside, free), weights in sorted(rows.items(), key=lambda row: row[0]):
+        for (away, _, outside, free), weights in sorted(rows.items(), key=lambda row: row[0]):
             group: dict[str, Any] = {"params": weights, "share": self.layer_decay**away}
             found.append(group | ({"weight_decay": 0.0} if free else {}) | ({"hidden": not outside} if hidden else {}))
         return found

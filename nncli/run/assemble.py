@@ -11,6 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 from nncli.config.build import build
 from nncli.config.check import check
 from nncli.config.compose import Config
+from nncli.config.slots import load as part_class
 from nncli.errors import ConfigError, NnError, Problem
 from nncli.run import random, start
 from nncli.run.keeper import checkpoint_settings
@@ -58,7 +59,10 @@ def problems(config: Config) -> list[Problem]:
     found = check(config, SECTIONS)
     if any(p.key.startswith(("trainer", "data")) for p in found) or not {"trainer", "data"} <= config.tree.keys():
         return found
-    for key, value, text in misfits(section(config, "trainer"), int(config.tree.data.get("batch_size", 1))):
+    target = OmegaConf.select(config.tree, "optimizer._target_")
+    averages = hasattr(part_class(target, config.trust), "averages")
+    batch_size = int(config.tree.data.get("batch_size", 1))
+    for key, value, text in misfits(section(config, "trainer"), batch_size, averages=averages):
         origin = config.origins.get(key)
         found.append(Problem(key, str(value), origin.where if origin else "", text))
     return found

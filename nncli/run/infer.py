@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
 from nncli.config.compose import Config, compose
 from nncli.config.origin import spelled
+from nncli.config.slots import is_net
+from nncli.config.slots import load as target
 from nncli.errors import DataError, printable
 from nncli.run.assemble import load, require
 from nncli.run.screen import Screen
@@ -22,12 +24,15 @@ def infer(config: Config, screen: Screen) -> tuple[Config, Any]:
     """
     data = load(config)
     values = {f"data.{key}": value for key, value in data.inferred().items()}
+    composed, choices = replace(config, tree=config.tree.copy()), {}
+    if values:
+        suits = {} if _typed(config, "recipe") else {k: v for k, v in data.suits().items() if not _typed(config, k)}
+        choices = {key: value for key, value in suits.items() if "." not in key}
+        composed = compose([*(f"{key}={value}" for key, value in choices.items()), *config.words], trust=config.trust)
+        values |= {key: value for key, value in suits.items() if "." in key and _there(composed, key)}
+    values |= _of_nets(composed)
     if not values:
         return config, data
-    suits = {} if _typed(config, "recipe") else {k: v for k, v in data.suits().items() if not _typed(config, k)}
-    choices = {key: value for key, value in suits.items() if "." not in key}
-    composed = compose([*(f"{key}={value}" for key, value in choices.items()), *config.words], trust=config.trust)
-    values |= {key: value for key, value in suits.items() if "." in key and _there(composed, key)}
     for key, value in values.items():
         if any("${" in text for text in _texts(value)):
             raise DataError(f"{key} would hold a text with ${{ from the data, which a config cannot keep; rename it")
@@ -36,6 +41,17 @@ def infer(config: Config, screen: Screen) -> tuple[Config, Any]:
         text = printable(spelled(value))
         screen.line(f"  found  {key} = {text if len(text) <= WIDEST else text[: WIDEST - 1] + '…'}")
     return require(replace(composed, words=config.words)), data
+
+
+def _of_nets(config: Config) -> dict[str, Any]:
+    """What the nets left open, such as what a published one is made of."""
+    found: dict[str, Any] = {}
+    for slot, section in config.tree.items():
+        if is_net(str(slot)) and isinstance(section, DictConfig) and "_target_" in section:
+            cls, given = target(section["_target_"], config.trust), OmegaConf.to_container(section, resolve=True)
+            if tell := getattr(cls, "inferred", None):
+                found |= {f"{slot}.{key}": value for key, value in tell(**cast(dict[str, Any], given)).items()}
+    return found
 
 
 def _typed(config: Config, key: str) -> bool:

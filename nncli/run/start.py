@@ -24,20 +24,27 @@ FOLLOWS = {"num_outputs": "num_classes", "input_shape": "input_shape"}  # argume
 def settle(config: Config) -> Config:
     """Each `init_from` as an absolute path; a net that is only said to be a run's becomes the net of that run."""
     tree, problems = config.tree.copy(), list(config.problems)
+    told = {problem.key for problem in problems}
     for slot, section in tree.items():
-        key = str(slot)
-        if not (is_net(key) and isinstance(section, DictConfig) and isinstance(section.get(FIRST), str)):
+        key = f"{slot}.{FIRST}"
+        if not (is_net(str(slot)) and isinstance(section, DictConfig) and FIRST in section) or key in told:
             continue
         try:
-            place = _place(section[FIRST])
-            if "_target_" not in section:
-                tree[key] = _net_of(place, section, config, follows=key == "model")
+            if section[FIRST] is None and "_target_" not in section:
+                raise NnError(f"the net is to be that of an earlier run: give it one, {key}=RUN")
+            if isinstance(section[FIRST], str):
+                tree[slot] = _begun(section, config, follows=slot == "model")
         except NnError as error:
-            origin = source(config.origins, f"{key}.{FIRST}")
-            problems.append(Problem(f"{key}.{FIRST}", section[FIRST], origin.where if origin else "", str(error)))
-        else:
-            tree[key][FIRST] = str(place)
+            origin = source(config.origins, key if section[FIRST] else str(slot))
+            problems.append(Problem(key, section[FIRST] or "", origin.where if origin else "", str(error)))
     return replace(config, tree=tree, problems=tuple(problems))
+
+
+def _begun(section: DictConfig, config: Config, *, follows: bool) -> dict[str, Any]:
+    """A net's section with an absolute path, and with the arguments of the run's net where it names none."""
+    place = _place(section[FIRST])
+    net = {} if "_target_" in section else _net_of(place, config, follows=follows)
+    return net | cast(dict[str, Any], OmegaConf.to_container(section)) | {FIRST: str(place)}
 
 
 def _place(name: str) -> Path:
@@ -49,7 +56,7 @@ def _place(name: str) -> Path:
     return path
 
 
-def _net_of(place: Path, section: DictConfig, config: Config, *, follows: bool) -> dict[str, Any]:
+def _net_of(place: Path, config: Config, *, follows: bool) -> dict[str, Any]:
     """The model section of a run. What follows from the data is left to the new data, for the net that is trained."""
     if place.suffix == FILE:
         raise NnError("a file of tensors does not say what net they are of: choose one, such as model=resnet")
@@ -58,19 +65,29 @@ def _net_of(place: Path, section: DictConfig, config: Config, *, follows: bool) 
     for argument, fact in FOLLOWS.items() if follows else ():
         if argument in net and net[argument] == OmegaConf.select(there, f"data.{fact}"):
             net[argument] = f"${{data.{fact}}}"
-    return net | cast(dict[str, Any], OmegaConf.to_container(section))
+    return net
 
 
 def first_weights(config: Config, task: nn.Module) -> list[str]:
     """Put the named weights into the task's nets; what was taken from where, as lines for the person."""
-    told = []
+    told: list[str] = []
     for slot, section in config.tree.items():
-        if is_net(str(slot)) and isinstance(section, DictConfig) and isinstance(section.get(FIRST), str):
+        if not (is_net(str(slot)) and isinstance(section, DictConfig)):
+            continue
+        nets = _nets(config, task, str(slot))
+        if isinstance(section.get(FIRST), str):
             place = Path(section[FIRST])
             tensors, where = tensors_of(place)
-            for net in _nets(config, task, str(slot)):
-                told.append(f"{slot} starts from {where}: {fill(net, tensors, f'{slot}.{FIRST} = {place}')}")
+            told += [f"{slot} starts from {where}: {fill(net, tensors, f'{slot}.{FIRST} = {place}')}" for net in nets]
+        else:
+            told += [note for net in nets if hasattr(net, "load_first") for note in _published(net, task)]
     return told
+
+
+def _published(net: Any, task: Any) -> list[str]:
+    """Let a net fetch the weights that its name stands for."""
+    net.load_first(task.facts)
+    return net.notes
 
 
 def _nets(config: Config, task: nn.Module, slot: str) -> list[nn.Module]:

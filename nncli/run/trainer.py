@@ -110,8 +110,11 @@ def _best_precision(accelerator: str) -> str:
     return "bf16" if accelerator == "cpu" and cpu_does_bf16() else "32"
 
 
-def misfits(section: dict[str, Any], batch_size: int) -> list[tuple[str, Any, str]]:
-    """(key, value, what would be right) for settings that this machine or each other rule out."""
+def misfits(section: dict[str, Any], batch_size: int, *, averages: bool = False) -> list[tuple[str, Any, str]]:
+    """(key, value, what would be right) for settings that this machine or each other rule out.
+
+    `averages`: the optimizer keeps an average of the weights itself.
+    """
     found: list[tuple[str, Any, str]] = []
     if section["accelerator"] == "gpu" and not torch.cuda.is_available():
         found.append(("trainer.accelerator", "gpu", "this machine has no usable GPU: choose cpu or auto"))
@@ -129,11 +132,18 @@ def misfits(section: dict[str, Any], batch_size: int) -> list[tuple[str, Any, st
         found.append(("trainer.precision", "16", "fp16 needs a GPU: choose bf16 or 32 on a CPU"))
     if where.strategy == "fsdp" and where.accelerator != "gpu":
         found.append(("trainer.strategy", "fsdp", "sharding needs GPUs: choose ddp or auto"))
-    averages = [key for key in ("ema", "swa") if section.get(key) is not None]
+    asked = [key for key in ("ema", "swa") if section.get(key) is not None]
     if where.strategy == "fsdp":
         text = "averaged weights do not go with fsdp: choose ddp, or null"
-        found += [(f"trainer.{key}", section[key], text) for key in averages]
-    if len(averages) == 2:
+        found += [(f"trainer.{key}", section[key], text) for key in asked]
+    if averages:
+        text = "the optimizer averages the weights itself: set regularization.{} to null"
+        found += [(f"trainer.{key}", section[key], text.format(key)) for key in asked]
+        if where.strategy == "fsdp":
+            found.append(
+                ("trainer.strategy", "fsdp", "the optimizer averages the weights, which wants them whole: choose ddp")
+            )
+    elif len(asked) == 2:
         text = "there is one average, and regularization.ema is set: set that or regularization.swa to null"
         found.append(("trainer.swa", section["swa"], text))
     parts = where.world * section["accumulate"]

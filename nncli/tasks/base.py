@@ -53,7 +53,7 @@ class Task(LightningModule):
         self.net, self.transform, self.loss = net, transform, loss
         self.optimizer, self.scheduler = optimizer, scheduler
         self.groups = groups or Groups(decay_vectors=True, layer_decay=1.0, l1=0.0)
-        self.groups.freeze(net)
+        self.groups.freeze(net, shared=True)  # before other processes look at which weights have gradients
         self.monitor, self.mode = monitor, mode
         self.results: dict[str, float] = {}
         self.facts: dict[str, Any] = {}  # what the data learned from its training part; saved with the weights

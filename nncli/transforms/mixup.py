@@ -29,5 +29,5 @@ class Mixup(nn.Module):
 
 def own_share(alpha: float, x: Tensor) -> Tensor:
     """(B,) from Beta(alpha, alpha)."""
-    both = torch.full((len(x),), alpha, device=x.device)
+    both = torch.full((len(x),), float(alpha), device=x.device)
     return Beta(both, both, validate_args=False).sample()

@@ -86,7 +86,7 @@ def test_the_shown_rate_is_the_highest() -> None:
 
 
 def test_an_optimizer_with_one_rate_is_told() -> None:
-    with pytest.raises(NnError, match=r"regularization\.layer_decay .* not lbfgs"):
+    with pytest.raises(NnError, match=r"lbfgs treats all weights alike.*regularization\.layer_decay"):
         Groups(False, 0.5, 0.0).make(partial(LBFGS), MLP([4], 3, 8, 2, "relu", 0.0))
 
 

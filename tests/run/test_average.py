@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 import nncli
-from nncli.errors import ConfigError, NnError
+from nncli.errors import ConfigError
 from nncli.run.average import EpochAverage, MovingAverage, averaged, averaging
 from nncli.run.checkpoint import load, weights
 from nncli.run.fit import resume
@@ -142,8 +142,12 @@ def sums(state: dict[str, Tensor]) -> list[float]:
 
 @pytest.mark.parametrize("word", ["regularization.ema=0.9", "regularization.swa=0.5"])
 def test_a_second_average_beside_the_optimizers_is_told(word: str) -> None:
-    with pytest.raises(NnError, match=r"averages the weights itself: set regularization\.ema and \.swa to null"):
+    with pytest.raises(ConfigError) as caught:
         fit(*FREE, word)
+    (problem,) = caught.value.problems
+    key = word.partition("=")[0]
+    assert problem.key == key.replace("regularization", "trainer")
+    assert problem.text == f"the optimizer averages the weights itself: set {key} to null"
 
 
 def test_two_averages_are_told() -> None:
