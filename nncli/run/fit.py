@@ -152,9 +152,11 @@ def _go(run: RunFolder, config: Config, parts: Parts, screen: Screen, signals: S
 
 def headline(config: Config, parts: Parts) -> str:
     """What is about to be trained, in one line."""
-    count = sum(p.numel() for p in parts.task.net.parameters())
+    sizes = [(p.numel(), p.requires_grad) for p in parts.task.net.parameters()]
+    count, learn = sum(size for size, _ in sizes), sum(size for size, learns in sizes if learns)
+    learning = "" if learn == count else f", {learn:,} of them learn"
     net, optimizer = type(parts.task.net).__name__, config.tree.optimizer.get("_target_", "").rsplit(".", 1)[-1]
-    facts = [config.name, f"{net} ({count:,} parameters)", optimizer, str(parts.where), f"seed {config.tree.seed}"]
+    facts = [config.name, f"{net} ({count:,} parameters{learning})", optimizer, str(parts.where), f"seed {config.tree.seed}"]
     return " · ".join(facts)
 
 
