@@ -98,7 +98,7 @@ def load(path: Path) -> dict[str, Any]:
         raise
     except Exception as error:  # torch raises many kinds for a file that is no plain zip of tensors
         raise CheckpointError(f"{path} holds something else than tensors and plain values: refused.") from error
-    if not isinstance(state, dict) or "state_dict" not in state:
+    if not isinstance(state, dict) or not isinstance(state.get("state_dict"), dict):
         raise CheckpointError(f"{path} is no checkpoint of a run.")
     return state
 

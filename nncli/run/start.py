@@ -61,7 +61,10 @@ def _net_of(place: Path, config: Config, *, follows: bool) -> dict[str, Any]:
     if place.suffix == FILE:
         raise NnError("a file of tensors does not say what net they are of: choose one, such as model=resnet")
     there = thaw(RunFolder(place).config, trust=config.trust).tree
-    net = cast(dict[str, Any], OmegaConf.to_container(there.model, resolve=True))
+    model = OmegaConf.select(there, "model")
+    if not isinstance(model, DictConfig) or "_target_" not in model:
+        raise NnError(f"the config of {RunFolder(place).name} has no net under model: choose one, such as model=resnet")
+    net = cast(dict[str, Any], OmegaConf.to_container(model, resolve=True))
     for argument, fact in FOLLOWS.items() if follows else ():
         if argument in net and net[argument] == OmegaConf.select(there, f"data.{fact}"):
             net[argument] = f"${{data.{fact}}}"
@@ -76,6 +79,8 @@ def first_weights(config: Config, task: nn.Module) -> list[str]:
             continue
         nets = _nets(config, task, str(slot))
         if isinstance(section.get(FIRST), str):
+            if not nets:
+                raise NnError(f"{slot}.{FIRST} is for a net that the task itself names, and no task.… is ${{{slot}}}")
             place = Path(section[FIRST])
             tensors, where = tensors_of(place)
             told += [f"{slot} starts from {where}: {fill(net, tensors, f'{slot}.{FIRST} = {place}')}" for net in nets]
@@ -108,7 +113,12 @@ def tensors_of(place: Path) -> tuple[dict[str, Tensor], str]:
         raise CheckpointError(f"{run.name} has no weights to start from. Train it: nn resume {run.name}")
     state = weights(load(found))
     net = {name.removeprefix("net."): tensor for name, tensor in state.items() if name.startswith("net.")}
-    return net, f"the {found.stem} weights of {run.name}"
+    return _tensors(net), f"the {found.stem} weights of {run.name}"
+
+
+def _tensors(state: dict[str, Any]) -> dict[str, Tensor]:
+    """Without what else a module may keep in its state."""
+    return {name: tensor for name, tensor in state.items() if isinstance(tensor, Tensor)}
 
 
 def _from_file(place: Path) -> dict[str, Tensor]:
@@ -123,7 +133,7 @@ def _from_file(place: Path) -> dict[str, Tensor]:
 
 def fill(net: nn.Module, tensors: dict[str, Tensor], asked: str) -> str:
     """Copy each tensor that fits by name and shape; what was copied and what begins anew, in one line."""
-    own = net.state_dict()
+    own = _tensors(net.state_dict())
     given = _named_as(own, tensors)
     fits = {name: tensor for name, tensor in given.items() if name in own and own[name].shape == tensor.shape}
     if not any(tensor.is_floating_point() and tensor.ndim > 1 for tensor in fits.values()):

@@ -18,7 +18,7 @@ from nncli.run.fit import fit, resume
 from nncli.run.folder import RunFolder, find
 from nncli.run.judge import judged
 from nncli.run.screen import Screen
-from nncli.run.start import fill
+from nncli.run.start import fill, first_weights
 from tests.conftest import Nn
 
 # Lightning 2.6 asks torch for tree leaves in the way that torch 2.13 advises against.
@@ -133,6 +133,32 @@ def test_a_file_that_is_something_else_is_refused(tmp_path: Path) -> None:
     torch.save({"a": torch.ones(2)}, tmp_path / "x.safetensors")
     with pytest.raises(CheckpointError, match=r"x.safetensors cannot be read"):
         trained("model.init_from=x.safetensors")
+
+
+@pytest.mark.parametrize("model", ["hello", [1], None, {"width": 8}])
+def test_a_run_whose_config_has_no_net_is_told(model: Any) -> None:
+    Path("odd").mkdir()
+    Path("odd/config.yaml").write_text(json.dumps({"model": model}))
+    for words in (["model=earlier", "model.init_from=odd"], ["task=distillation", "teacher.init_from=odd"]):
+        with pytest.raises(ConfigError, match=r"the config of odd has no net under model"):
+            fit(compose([*words, *CPU]), Screen("quiet"))
+
+
+def test_a_net_inside_of_another_is_not_passed_over_in_silence() -> None:
+    config = compose(["model.init_from=x"])
+    config.tree.task.net = {"_target_": "mine.Outer", "body": "${model}"}
+    with pytest.raises(NnError, match=r"model.init_from is for a net that the task itself names"):
+        first_weights(config, layers.Module())
+
+
+def test_what_else_a_net_keeps_in_its_state_is_left_as_it_is() -> None:
+    class Keeps(layers.Linear):
+        def get_extra_state(self) -> dict[str, int]:
+            return {"seen": 3}
+
+    net = Keeps(2, 2)
+    assert fill(net, {"weight": torch.ones(2, 2), "bias": torch.ones(2)}, "") == "2 of 2 tensors"
+    assert net.weight.sum() == 4
 
 
 def test_another_net_is_told_with_what_there_is(first: RunFolder) -> None:
