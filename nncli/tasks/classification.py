@@ -80,7 +80,7 @@ class Classification(Task):
 
     def predict(self, x: Tensor) -> Tensor:
         """The probability of each class (B, classes)."""
-        return _scores(self(x).float()).softmax(dim=1)
+        return class_scores(self(x).float()).softmax(dim=1)
 
     def on_test_start(self) -> None:
         self.thorough = True
@@ -101,7 +101,7 @@ class Classification(Task):
         empty = len(y) == 0  # a rank's share of a short last batch: a made-up sample says how many classes there are
         logits = self(x.new_zeros(1, *x.shape[1:]))[:0].float() if empty else self(x).float()
         loss = logits.new_zeros(()) if empty else self.loss(logits, y) * len(y)
-        scores = _scores(logits)
+        scores = class_scores(logits)
         self.outputs = scores.shape[1]
         if self.thorough:
             found = counts.everything(scores, y)
@@ -134,6 +134,6 @@ class Classification(Task):
         return self.num_classes
 
 
-def _scores(logits: Tensor) -> Tensor:
+def class_scores(logits: Tensor) -> Tensor:
     """A score for each class; one output alone is that of the second of two, and the first has 0."""
     return functional.pad(logits, (1, 0)) if logits.shape[1] == 1 else logits

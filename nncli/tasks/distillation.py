@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Annotated, Literal, Self
 
 import torch
-from annotated_types import Gt, Interval
+from annotated_types import Ge, Gt, Interval
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
@@ -13,7 +13,7 @@ from nncli.errors import NnError
 from nncli.losses.kl import KL
 from nncli.optim.groups import Groups
 from nncli.tasks.base import Batch
-from nncli.tasks.classification import Classification
+from nncli.tasks.classification import Classification, class_scores
 
 
 class Distillation(Classification):
@@ -35,7 +35,7 @@ class Distillation(Classification):
         mode: Literal["min", "max"],
         temperature: Annotated[float, Gt(0)],
         alpha: Annotated[float, Interval(ge=0, le=1)],
-        num_classes: int | None = None,
+        num_classes: Annotated[int, Ge(2)] | None = None,
         class_weights: Literal["balanced"] | None = None,
         init: Callable[[nn.Module], object] | None = None,
         groups: Groups | None = None,
@@ -53,14 +53,15 @@ class Distillation(Classification):
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         x, y = self.seen(batch)
-        scores, taught = self.net(x), self._taught(x)
+        given = self.net(x)
+        scores, taught = class_scores(given), class_scores(self._taught(x))
         if scores.shape != taught.shape:
             raise NnError(
                 f"the teacher answers with {taught.shape[1]} scores, the net with {scores.shape[1]}: "
                 "a teacher must have been trained on the same classes"
             )
         soft = self.divergence.between(scores.float(), taught.float())
-        return self.alpha * soft + (1 - self.alpha) * self._loss(scores, y)
+        return self.alpha * soft + (1 - self.alpha) * self._loss(given, y)
 
     @torch.no_grad()
     def _taught(self, x: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ from torch import nn
 from torch.optim import AdamW
 
 from nncli.errors import NnError
+from nncli.losses.binary import Binary
 from nncli.models.mlp import MLP
 from nncli.tasks.distillation import Distillation
 from nncli.transforms.standardize import Standardize
@@ -64,3 +65,14 @@ def test_a_teacher_of_other_classes_is_told() -> None:
     learner = student(MLP([1, 8, 8], 3, 8, 1, "relu", 0.0), 0.5)
     with pytest.raises(NnError, match=r"3 scores, the net with 10.*the same classes"):
         learner.training_step((torch.rand(2, 1, 8, 8), torch.tensor([0, 1])), 0)
+
+
+def test_a_net_of_one_output_learns_from_its_teacher_too() -> None:
+    """Alone, one score would be a share of 1 whatever it is, and nothing would be learned from it."""
+    x, y = torch.rand(4, 1, 8, 8), torch.tensor([0, 1, 1, 0])
+    for outputs in (1, 2):
+        learner = student(MLP([1, 8, 8], outputs, 8, 1, "relu", 0.0), 1.0, classes=1)
+        learner.num_classes, learner.loss = 2, Binary(0.0)
+        learner.training_step((x, y), 0).backward()
+        grads = [weight.grad.abs().sum() for weight in learner.net.parameters() if weight.grad is not None]
+        assert sum(grads) > 0, outputs
