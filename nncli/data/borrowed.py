@@ -35,12 +35,15 @@ def borrowed(name: str) -> str:
 
 
 def _fill(tokenizer: "Tokenizer", model: dict[str, Any], tokens: dict[str, Any]) -> int | None:
-    """The id that short rows are filled up with; of a model without one, the id that ends a text."""
-    fills = [model.get("pad_token_id"), _id(tokenizer, tokens.get("pad_token"))]
-    ends = [model.get("eos_token_id"), _id(tokenizer, tokens.get("eos_token"))]
-    every = [*fills, *map(tokenizer.token_to_id, FILLS), *ends]
-    found = next((number for number in every if number is not None), None)
-    return found[0] if isinstance(found, list) else found
+    """The id that short rows are filled up with; of a model without one, the id that ends a text.
+
+    What the model says of itself goes before what its tokenizer says, since the net goes by that alone.
+    """
+    said = [model.get("pad_token_id"), model.get("eos_token_id")]
+    said += [_id(tokenizer, tokens.get("pad_token")), *map(tokenizer.token_to_id, FILLS)]
+    said.append(_id(tokenizer, tokens.get("eos_token")))
+    firsts = (number[0] if isinstance(number, list) and number else number for number in said)
+    return next((number for number in firsts if isinstance(number, int) and number >= 0), None)  # some say -1 for none
 
 
 def _id(tokenizer: "Tokenizer", token: Any) -> int | None:

@@ -17,6 +17,8 @@ INSTALL = "model=pretrained needs Hugging Face's library: pip install 'nncli[tra
 BESIDE = (
     *("auto_map", "dtype", "id2label", "label2id", "output_attentions", "output_hidden_states"),
     *("problem_type", "return_dict", "torch_dtype", "transformers_version", "use_return_dict"),
+    *("attn_implementation", "experts_implementation"),  # may name code on the hub
+    *("checkpoint_path", "quantization_config"),  # a pickle that timm would load; how to round what is loaded
 )
 PATIENCE = 10.0  # seconds that the hub may take to name a commit
 NO_PICKLE = (

@@ -238,9 +238,10 @@ def _fill(config: Any) -> int:
     """The id that short rows are filled up with; of a net without one, the id that ends a text."""
     for name in ("pad_token_id", "eos_token_id"):
         found = fact(config, name)
-        if found is not None:
-            config.pad_token_id = found[0] if isinstance(found, list) else found
-            return config.pad_token_id
+        found = found[0] if isinstance(found, list) and found else found
+        if isinstance(found, int) and found >= 0:  # some say -1 for none
+            config.pad_token_id = found
+            return found
     raise NnError(f"a model of the kind {config.model_type} has no token that fills up short rows; take another model")
 
 

@@ -63,6 +63,23 @@ def test_older_models_say_what_fills_up_elsewhere_or_by_its_name_only(tmp_path: 
     assert json.loads(borrow("named").json())["padding"]["pad_id"] == 3
 
 
+@pytest.mark.parametrize(
+    ("model", "fill"),
+    [
+        ({"eos_token_id": 2}, 2),  # as Qwen: its tokenizer fills up with another, of which the net knows nothing
+        ({"eos_token_id": [3, 2]}, 3),
+        ({"pad_token_id": -1}, 1),
+        ({"pad_token_id": "<pad>"}, 1),
+    ],
+)
+def test_what_the_net_goes_by_comes_first_and_no_number_is_none(
+    tmp_path: Path, model: dict[str, object], fill: int
+) -> None:
+    write(tmp_path / "m")
+    (tmp_path / "m" / "config.json").write_text(json.dumps(model))
+    assert json.loads(borrow("m").json())["padding"]["pad_id"] == fill
+
+
 def test_the_numbers_travel_with_the_run_not_the_folder(tmp_path: Path) -> None:
     write(tmp_path / "m")
     (tmp_path / "set").mkdir()

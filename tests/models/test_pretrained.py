@@ -24,7 +24,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from nncli.data.borrowed import borrowed
 from nncli.data.vocabulary import Vocabulary
 from nncli.errors import NnError
-from nncli.models.hub import library
+from nncli.models.hub import config_of, library
 from nncli.models.pretrained import Pretrained
 from nncli.optim.groups import Groups, distances
 
@@ -243,6 +243,26 @@ def test_what_cannot_be_used_is_told(tmp_path: Path) -> None:
     config.unlink()
     with pytest.raises(NnError, match=r"model\.name=\./net is a folder without config\.json"):
         load([12])
+
+
+def test_a_description_names_neither_code_nor_files() -> None:
+    inner = {"attn_implementation": "kernels-community/x", "auto_map": {"AutoModel": "x.Y"}, "hidden_size": 32}
+    outer = {
+        "experts_implementation": "a/b",
+        "quantization_config": {"bits": 4},
+        "model_args": {"checkpoint_path": "x"},
+    }
+    config = config_of({"model_type": "vit", **PICTURE, **outer, **inner})
+    assert config._attn_implementation is None
+    assert config.model_args == {}
+    assert not any(hasattr(config, name) for name in ("auto_map", "quantization_config"))
+    net = Pretrained("x", None, False, {"model_type": "vit", **PICTURE, **outer, **inner}, [1, 8, 8], 3)
+    assert net(torch.zeros(2, 1, 8, 8)).shape == (2, 3)
+
+
+def test_a_number_below_0_fills_nothing_up() -> None:
+    save("XLMRoberta", pad_token_id=-1, eos_token_id=2)
+    assert load([12])(torch.tensor([[3, 4] + [0] * 10])).isfinite().all()
 
 
 def test_without_a_network_the_cache_is_looked_at_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
