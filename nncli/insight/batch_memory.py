@@ -26,6 +26,7 @@ from nncli.insight.free_memory import free_memory
 from nncli.insight.meter import Meter
 from nncli.insight.trial import trial
 from nncli.run.assemble import Parts, assemble
+from nncli.run.launch import python
 from nncli.run.train import hushed
 
 OUT_OF_MEMORY = re.compile(r"alloc|out of memory|not enough memory", re.IGNORECASE)
@@ -81,7 +82,7 @@ def prober(config: Config) -> Iterator[Prober]:
         file.write_text(freeze(config))
         with log.open("w") as errors:
             process = subprocess.Popen(
-                [sys.executable, "-m", "nncli.insight.batch_memory", str(file)],
+                [*python("nncli.insight.batch_memory"), str(file)],
                 env=os.environ | {"NN_TRUST": ",".join(config.trust)},
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,

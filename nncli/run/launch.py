@@ -28,6 +28,12 @@ def is_rank() -> bool:
     return "LOCAL_RANK" in os.environ or int(os.environ.get("SLURM_NTASKS", "1")) > 1
 
 
+def python(module: str) -> list[str]:
+    """The command of a module of ours as another process. Files of this folder hide no packages there, as here."""
+    same = sys.path[0] in ("", os.getcwd())  # in `python -m nncli` they do
+    return [sys.executable, *([] if same else ["-P"]), "-m", module]
+
+
 def start(
     run: RunFolder,
     where: Placement,
@@ -49,7 +55,7 @@ def start(
     words = [str(run.path), screen.mode, str(resume or "")]
     ranks = [
         subprocess.Popen(
-            [sys.executable, "-m", "nncli.run.rank", *words],
+            [*python("nncli.run.rank"), *words],
             env=os.environ | shared | {"LOCAL_RANK": str(i), "RANK": str(i)},
             stdin=subprocess.PIPE,
             start_new_session=True,  # a Ctrl-C reaches the parent alone, which passes it on once
