@@ -114,7 +114,9 @@ def hidden_weights(net: nn.Module) -> list[nn.Parameter]:
     looked_up = {id(w) for m in net.modules() if isinstance(m, nn.Embedding) for w in m.parameters()}
     own = {id(w) for w in net.parameters(recurse=False)}  # positions and tokens that the net itself holds
     wide = [w for w in net.parameters() if w.ndim > 1 and id(w) not in looked_up | own]
-    return wide[:-1]
+    away = distances(net)
+    output = min(reversed(wide), key=lambda w: away[id(w)], default=None)  # some nets name it first
+    return [w for w in wide if w is not output]
 
 
 def distances(net: nn.Module) -> dict[int, int]:

@@ -26,7 +26,7 @@ from nncli.data.vocabulary import Vocabulary
 from nncli.errors import NnError
 from nncli.models.hub import config_of, library
 from nncli.models.pretrained import Pretrained
-from nncli.optim.groups import Groups, distances
+from nncli.optim.groups import Groups, distances, hidden_weights
 
 Samples = tuple[Tensor, Tensor]
 SMALL = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
@@ -70,6 +70,9 @@ def test_each_layer_is_as_far_from_the_output_as_it_stands(kind: str) -> None:
     assert blocks == sorted(blocks, reverse=True)
     assert len(set(of.values())) >= 4
     assert len(net.state_dict()) == len(net.net.state_dict())  # each weight is kept once
+    hidden = {id(weight) for weight in hidden_weights(net)}
+    (output,) = (n for n, w in net.named_parameters() if w.ndim > 1 and id(w) not in hidden and n in head)
+    assert output.endswith(("classifier.weight", "classifier.1.weight", "out_proj.weight"))
     Groups(False, 1.0, 0.0, train="head").freeze(net)
     assert {name for name, weight in net.named_parameters() if weight.requires_grad} == head
 
