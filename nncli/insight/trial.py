@@ -1,10 +1,8 @@
 """Some steps of a config's own training, by Lightning as in a run, that leave nothing behind on disk."""
 
-import os
 import tempfile
 from dataclasses import replace
 
-import torch
 from lightning.pytorch import Callback, Trainer
 
 from nncli.config.compose import Config
@@ -12,9 +10,8 @@ from nncli.errors import Stopped
 from nncli.run import random
 from nncli.run.assemble import Parts, cut
 from nncli.run.crew import Crew, NoProfiler
-from nncli.run.memory import keep_freed
 from nncli.run.signals import Signals
-from nncli.run.train import hushed
+from nncli.run.train import hushed, set_torch
 from nncli.run.trainer import lightning_arguments
 
 
@@ -28,7 +25,7 @@ def trial(config: Config, parts: Parts, steps: int, *watching: Callback, share: 
     world = where.world if share else 1
     if not share:
         parts = replace(parts, trainer=settings | {"accumulate": settings["accumulate"] * where.world})
-    _set_torch(parts, where.devices if share else 1)
+    set_torch(parts, where.devices if share else 1)
     cut(config, parts, world=world, device=where.device)
     random.seed_all(int(config.tree.seed))
     endless = {"max_epochs": -1, "max_steps": steps}
@@ -54,17 +51,3 @@ def trial(config: Config, parts: Parts, steps: int, *watching: Callback, share: 
                 trainer.fit(parts.task, train_dataloaders=parts.data.train_dataloader())
         except Stopped as stopped:
             raise SystemExit(stopped.exit_code) from None  # there is no run to go on with
-
-
-def _set_torch(parts: Parts, processes: int) -> None:
-    """What a run sets for the whole process, where there are so many on this machine."""
-    if parts.where.accelerator == "cpu":
-        keep_freed()
-    if parts.trainer["threads"]:
-        torch.set_num_threads(parts.trainer["threads"])
-    elif parts.where.accelerator == "cpu" and processes > 1:
-        torch.set_num_threads(max(1, (os.cpu_count() or 1) // processes))
-    if parts.trainer["channels_last"]:
-        parts.task.net.to(memory_format=torch.channels_last)
-    if parts.trainer["compile"]:
-        parts.task.net.compile()

@@ -116,7 +116,7 @@ def _session(config: Config, run: RunFolder, parts: Parts, screen: Screen, signa
     )
     watch = Watch(settings["log_every"], eager=parts.where.accelerator in LOOKS_AT_ONCE)
     arguments = lightning_arguments(settings, parts.where)
-    _set_torch(settings, parts)
+    set_torch(parts, parts.where.devices)
     logged = first and "_target_" in config.tree.logger
     logger = cast(Any, build(config.tree.logger, config=config, save_dir=str(run.path))) if logged else False
     arguments["plugins"] = [*arguments["plugins"], AtomicIO()]
@@ -138,15 +138,15 @@ def _session(config: Config, run: RunFolder, parts: Parts, screen: Screen, signa
     return Session(trainer, recorder, keeper, bar)
 
 
-def _set_torch(settings: dict[str, Any], parts: Parts) -> None:
-    """Process-wide choices: threads, repeatability, memory layout, compilation."""
+def set_torch(parts: Parts, processes: int) -> None:
+    """Process-wide choices: threads, where so many processes share them, repeatability, memory layout, compilation."""
+    settings = parts.trainer
     if parts.where.accelerator == "cpu":
         keep_freed()
-    share = max(1, (os.cpu_count() or 1) // parts.where.devices)
     if settings["threads"]:
         torch.set_num_threads(settings["threads"])
-    elif parts.where.accelerator == "cpu" and parts.where.devices > 1:
-        torch.set_num_threads(share)
+    elif parts.where.accelerator == "cpu" and processes > 1:
+        torch.set_num_threads(max(1, (os.cpu_count() or 1) // processes))
     cast(Any, torch.utils.deterministic).fill_uninitialized_memory = False  # costs time and changes no result of ours
     if settings["channels_last"]:
         parts.task.net.to(memory_format=torch.channels_last)
