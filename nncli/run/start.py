@@ -19,6 +19,7 @@ FILE = ".safetensors"
 PREFIXES = ("net.", "model.", "module.", "_orig_mod.")  # what others put in front of the names of a net's tensors
 TOLD = 6  # tensors named in a message
 FOLLOWS = {"num_outputs": "num_classes", "input_shape": "input_shape"}  # arguments that are facts of the data
+NUMBERED = {"classes": "classes", "tokenizer": "tokens", "columns": "columns"}  # facts that a net knows by number
 
 
 def settle(config: Config) -> Config:
@@ -82,8 +83,11 @@ def first_weights(config: Config, task: nn.Module) -> list[str]:
             if not nets:
                 raise NnError(f"{slot}.{FIRST} is for a net that the task itself names, and no task.… is ${{{slot}}}")
             place = Path(section[FIRST])
-            tensors, where = tensors_of(place)
-            told += [f"{slot} starts from {where}: {fill(net, tensors, f'{slot}.{FIRST} = {place}')}" for net in nets]
+            tensors, where, facts = tensors_of(place)
+            for net in nets:
+                filled = fill(net, tensors, f"{slot}.{FIRST} = {place}")
+                other = _other_data(net, facts, cast(Any, task).facts, f"{slot}.{FIRST} = {place}")
+                told.append(f"{slot} starts from {where}: {filled}{other}")
         else:
             told += [note for net in nets if hasattr(net, "load_first") for note in _published(net, task)]
     return told
@@ -95,25 +99,35 @@ def _published(net: Any, task: Any) -> list[str]:
     return net.notes
 
 
+def _other_data(net: nn.Module, there: dict[str, Any], here: dict[str, Any], asked: str) -> str:
+    """What the net was trained on and the new data number in other ways; a net that only answers is refused."""
+    odd = [what for fact, what in NUMBERED.items() if fact in there.keys() & here and there[fact] != here[fact]]
+    if not odd:
+        return ""
+    if any(weight.requires_grad for weight in net.parameters()):
+        return f"; it was trained on other {' and '.join(odd)}"
+    raise NnError(f"{asked}: it was trained on other {' and '.join(odd)} than this data's, so its answers mean others")
+
+
 def _nets(config: Config, task: nn.Module, slot: str) -> list[nn.Module]:
     """The nets of the task that a section describes."""
     arguments = cast(dict[str, Any], OmegaConf.to_container(config.tree.task, resolve=False))
     return [getattr(task, name) for name, value in arguments.items() if value == f"${{{slot}}}"]
 
 
-def tensors_of(place: Path) -> tuple[dict[str, Tensor], str]:
-    """The net's tensors in a run's best weights or in a file, and how to call them."""
+def tensors_of(place: Path) -> tuple[dict[str, Tensor], str, dict[str, Any]]:
+    """The net's tensors in a run's best weights or in a file, how to call them, and the facts of that run's data."""
     if not place.exists():
         raise CheckpointError(f"{place} is gone, and the first weights were to be from there")
     if place.suffix == FILE:
-        return _from_file(place), place.name
+        return _from_file(place), place.name, {}
     run = RunFolder(place)
     found = next((f for name in ("best", "last") if (f := run.checkpoints / f"{name}.ckpt").is_file()), None)
     if found is None:
         raise CheckpointError(f"{run.name} has no weights to start from. Train it: nn resume {run.name}")
-    state = weights(load(found))
-    net = {name.removeprefix("net."): tensor for name, tensor in state.items() if name.startswith("net.")}
-    return _tensors(net), f"the {found.stem} weights of {run.name}"
+    state = load(found)
+    net = {name.removeprefix("net."): value for name, value in weights(state).items() if name.startswith("net.")}
+    return _tensors(net), f"the {found.stem} weights of {run.name}", state.get("facts", {})
 
 
 def _tensors(state: dict[str, Any]) -> dict[str, Tensor]:

@@ -161,6 +161,20 @@ def test_what_else_a_net_keeps_in_its_state_is_left_as_it_is() -> None:
     assert net.weight.sum() == 4
 
 
+def test_a_net_that_numbers_otherwise_is_told_and_no_teacher(tmp_path: Path) -> None:
+    for folder, words in (("one", ("good", "bad")), ("two", ("fine", "dull"))):
+        for name, word in zip(("no", "yes"), words, strict=True):
+            (tmp_path / folder).mkdir(exist_ok=True)
+            (tmp_path / folder / f"{name}.txt").write_text(f"a {word} film\n" * 20)
+    words = ["data=text", "model=bag", "data.tokens=words", "data.batch_size=16", *STILL]
+    source = trained(*words, "data.path=one", "run_dir=first")
+    said: list[str] = []
+    fit(compose([*words, *CPU, "data.path=two", f"model.init_from={source.path}"]), Told(said))
+    assert any("model starts from" in line and line.endswith("; it was trained on other tokens") for line in said)
+    with pytest.raises(NnError, match=r"teacher.init_from = .*: it was trained on other tokens than this data's"):
+        trained(*words, "data.path=two", "task=distillation", f"teacher.init_from={source.path}")
+
+
 def test_another_net_is_told_with_what_there_is(first: RunFolder) -> None:
     with pytest.raises(NnError, match=r"none of the weights there fits this net \(CNN\).*model=earlier"):
         trained("model=cnn", f"model.init_from={first.path}")
