@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nncli.cli.complete import complete_keys
-from nncli.cli.options import Json, Trust, Words
+from nncli.cli.options import Json, Trust, Words, may_write
 
 if TYPE_CHECKING:
     from nncli.config.compose import Config
@@ -41,8 +41,12 @@ def show(
     nn config show --lr scheduler=one_cycle
     """
     from nncli.config.compose import compose, freeze
-    from nncli.errors import ConfigError
+    from nncli.errors import ConfigError, NnError
 
+    if not lr and (steps or out):
+        raise NnError("--steps and --out are for the curve of the learning rate: nn config show --lr")
+    if out:
+        may_write(out)
     config = compose(words or [], trust=trust or ())
     if config.problems:
         raise ConfigError(config.problems)

@@ -8,6 +8,8 @@ import typer
 from nncli.cli.complete import complete_runs, complete_words
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from rich.console import Console
 
 Words = Annotated[
@@ -36,6 +38,15 @@ Trust = Annotated[
     list[str] | None,
     typer.Option("--trust", metavar="PACKAGE", help="Allow classes of this package of yours.", show_default=False),
 ]
+
+
+def may_write(out: "Path") -> None:
+    """Refuse a file that cannot be written before anybody waits for what is to be in it."""
+    from nncli.errors import NnError
+
+    if out.is_dir() or not out.absolute().parent.is_dir():
+        what = "it is a folder" if out.is_dir() else f"there is no folder {out.parent}"
+        raise NnError(f"--out is {out}: {what}; give a file such as --out lr.png")
 
 
 def console() -> "Console":

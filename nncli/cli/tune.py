@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nncli.cli.options import Json, Trust, Words
+from nncli.cli.options import Json, Trust, Words, may_write
 
 if TYPE_CHECKING:
     from nncli.config.compose import Config
@@ -45,8 +45,10 @@ def lr(
     from nncli.errors import NnError
     from nncli.insight.tune_lr import drawn, picture, range_test, suggest, tuned
 
-    if not 0 < low < high:
-        raise NnError(f"--low is {low:g} and --high is {high:g}; wanted are 0 < low < high")
+    if not 0 < low < high < float("inf"):
+        raise NnError(f"--low is {low:g} and --high is {high:g}; wanted are numbers, 0 < low < high")
+    if out:
+        may_write(out)
     config, parts, screen = _prepared(words or [], trust or (), json)
     now = tuned(config)
     curve = range_test(config, parts, low, high, steps)
@@ -79,6 +81,7 @@ def batch(words: Words = None, memory_share: MemoryShare = 0.8, json: Json = Fal
     nn tune batch recipe=wine_mlp
     """
     from nncli.insight.tune_batch import search
+    from nncli.insight.tune_lr import finds_rate
 
     config, parts, screen = _prepared(words or [], trust or (), json)
     found = search(config, parts, memory_share)
@@ -101,7 +104,7 @@ def batch(words: Words = None, memory_share: MemoryShare = 0.8, json: Json = Fal
     steps = [len(parts.data.parts["train"]) // size for size in (found.found.fast, now)]
     screen.line(f"  the config has {now:,}; steps an epoch: {steps[0]:,}, now {steps[1]:,}")
     screen.line(f"type: {typed['fast']}")
-    if rate and found.found.fast != now:
+    if rate and found.found.fast != now and finds_rate(config):
         again = command("tune lr", words or [], {"data.batch_size": found.found.fast}, trust or ())
         start = rate * found.found.fast / now
         screen.line(f"another batch size wants another rate: {again}, or optimizer.lr={start:.2g} as a start")

@@ -12,6 +12,7 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from nncli.config.build import build
 from nncli.config.compose import Config
+from nncli.data.progress import shown
 from nncli.errors import NnError
 from nncli.insight.pictures import BARS, plot
 
@@ -33,7 +34,7 @@ def rates(config: Config, steps: int) -> list[float]:
     if isinstance(schedule, ReduceLROnPlateau):
         raise NnError("scheduler=plateau has no curve: it waits for the metric; any other schedule has one")
     found = []
-    for _ in range(steps):
+    for _ in shown(((1, None) for _ in range(steps)), steps, "  steps"):
         found.append(float(optimizer.param_groups[0]["lr"]))
         optimizer.step()
         schedule.step()

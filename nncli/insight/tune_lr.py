@@ -148,10 +148,15 @@ def range_test(config: Config, parts: Parts, low: float, high: float, steps: int
     return watch.curve()
 
 
+def finds_rate(config: Config) -> bool:
+    """Whether there is a rate to find: L-BFGS makes its own steps."""
+    return not str(section(config, "optimizer").get("_target_", "")).endswith(".LBFGS")
+
+
 def tuned(config: Config) -> dict[str, float]:
     """The rates that rise together: optimizer.lr, and others beside it such as Muon's adam_lr."""
     values = section(config, "optimizer")
-    if str(values.get("_target_", "")).endswith(".LBFGS"):
+    if not finds_rate(config):
         raise NnError("optimizer=lbfgs searches for the length of each step itself, so there is no rate to find")
     if not isinstance(values.get("lr"), int | float) or values["lr"] <= 0:
         raise NnError(f"optimizer.lr is {values.get('lr')}; the test wants a number above 0 to start from")

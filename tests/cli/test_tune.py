@@ -66,3 +66,26 @@ def test_bounds_in_the_wrong_order_are_told() -> None:
     done = CliRunner().invoke(app, ["tune", "lr", "--low", "1", "--high", "0.1"])
     assert isinstance(done.exception, NnError)
     assert "--low is 1 and --high is 0.1" in str(done.exception)
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["tune", "lr", "--high", "inf"], "--high is inf; wanted are numbers, 0 < low < high"),
+        (["tune", "lr", "--out", "gone/x.png"], "there is no folder gone"),
+        (["config", "show", "--lr", "--out", "."], "it is a folder"),
+        (["config", "show", "--steps", "5"], "nn config show --lr"),
+    ],
+)
+def test_what_could_not_be_drawn_is_told_before_anything_is_tried(words: list[str], told: str) -> None:
+    done = CliRunner().invoke(app, words)
+    assert isinstance(done.exception, NnError)
+    assert told in str(done.exception)
+    assert not done.output
+
+
+def test_no_rate_is_suggested_for_an_optimizer_that_finds_its_steps() -> None:
+    words = ["recipe=wine_mlp", "optimizer=lbfgs", "scheduler=constant", "data.batch_size=4"]
+    done = CliRunner().invoke(app, ["tune", "batch", *words])
+    assert done.exit_code == 0, done.output
+    assert done.output.strip().splitlines()[-1].startswith("type: nn train recipe=wine_mlp optimizer=lbfgs")
