@@ -32,6 +32,7 @@ def ls(json: Json = False) -> None:
     from rich.table import Table
 
     table = Table.grid(padding=(0, 3))
+    table.add_column(no_wrap=True, overflow="fold")  # a name must be whole, to be typed
     for run, status, facts in runs:
         metrics = facts.get("metrics", {})
         judged = [f"{k} {v:.4f}" for k, v in metrics.items() if _is_judgement(k, metrics)]
@@ -44,8 +45,10 @@ def ls(json: Json = False) -> None:
 
 
 def _is_judgement(key: str, metrics: dict[str, float]) -> bool:
+    """Whether a metric is one of the part judged last; what only a test takes is left to nn runs show."""
     part = "test" if any(k.startswith("test/") for k in metrics) else "val"
-    return key.startswith(f"{part}/")
+    both = {k.partition("/")[2] for k in metrics if k.startswith("val/")}
+    return key.startswith(f"{part}/") and (not both or key.partition("/")[2] in both)
 
 
 @app.command()

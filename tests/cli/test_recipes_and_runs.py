@@ -62,3 +62,11 @@ def test_a_reader_that_leaves_does_not_end_the_run(nn: Nn, tmp_path: Path) -> No
     command = f"{sys.executable} -m nncli train trainer.max_epochs=2 run_dir=r | head -1"
     subprocess.run(command, shell=True, cwd=tmp_path, capture_output=True, check=True)
     assert json.loads((tmp_path / "r" / "summary.json").read_text())["status"] == "finished"
+
+
+def test_a_list_of_runs_names_each_whole_on_one_line(nn: Nn) -> None:
+    nn("train", "recipe=digits_mlp", "trainer.max_steps=1")
+    (line,) = nn("runs", "ls").stdout.splitlines()
+    name = json.loads(nn("runs", "ls", "--json").stdout)[0]["name"]
+    assert line.split()[0] == name
+    assert "test/accuracy" in line
