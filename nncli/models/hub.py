@@ -26,6 +26,10 @@ NO_PICKLE = (
     '  python -c "from transformers import AutoModel as A; A.from_pretrained({name!r}).save_pretrained({new!r})"\n'
     "  and then model.name=./{new}"
 )
+HINT = (
+    "a model on the hub needs a network the first time, and its exact name, such as google/vit-base-patch16-224; "
+    "with its files at hand, say model.name=FOLDER"
+)
 
 
 def library() -> Any:
@@ -89,8 +93,9 @@ def described(name: str | None, revision: str | None) -> dict[str, Any]:
     transformers = library()
     with told(name):
         given, _ = transformers.PreTrainedConfig.get_config_dict(where, revision=revision or "main")
-    kind = given.get("model_type")
-    if kind not in transformers.CONFIG_MAPPING:
+        kind = given.get("model_type")
+        known = kind in transformers.CONFIG_MAPPING
+    if not known:
         if "auto_map" in given:
             raise NnError(f"model.name={name} brings code of its own, which is not run; take a model without")
         raise NnError(
@@ -132,7 +137,7 @@ def check_files(name: str | None) -> None:
 
 
 @contextmanager
-def told(name: str | None) -> Iterator[None]:
+def told(name: str | None, hint: str = HINT) -> Iterator[None]:
     """Whatever the library raises, as one message for a person; its warnings are not for them."""
     try:
         with warnings.catch_warnings():
@@ -144,8 +149,4 @@ def told(name: str | None) -> Iterator[None]:
         why = next((line.strip() for line in str(problem).splitlines() if line.strip()), "")
         if "safetensors" in why:
             raise NnError(NO_PICKLE.format(name=name, new="converted")) from problem
-        raise NnError(
-            f"model.name={name} could not be loaded: {type(problem).__name__}: {why}\n"
-            "  a model on the hub needs a network the first time, and its exact name, such as "
-            "google/vit-base-patch16-224; with its files at hand, say model.name=FOLDER"
-        ) from problem
+        raise NnError(f"model.name={name} could not be loaded: {type(problem).__name__}: {why}\n  {hint}") from problem

@@ -52,7 +52,7 @@ class Pretrained(nn.Module):
         if architecture == "auto":
             architecture = described(name, self.revision)
         self.order = InOrder()
-        with told(name):
+        with told(name, "model.architecture=auto takes what the model's own config.json says"):
             self.net = self._built(architecture, num_outputs)
         self.fill = _fill(self.net.config) if self.reads == "texts" else PAD
         self.options: dict[str, Any] = {}  # what the net is called with besides
@@ -170,7 +170,8 @@ class Pretrained(nn.Module):
             with torch.enable_grad():
                 self(x).sum().backward()
         except Exception as error:  # nets of a hundred kinds: no common class
-            raise NnError(f"model.name={self.name} {otherwise}") from error
+            why = f"{type(error).__name__}: {error}".partition("\n")[0]
+            raise NnError(f"model.name={self.name} {otherwise} ({why})") from error
         finally:
             self.net.train()
         for weight in self.net.parameters():

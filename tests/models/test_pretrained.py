@@ -239,6 +239,9 @@ def test_what_cannot_be_used_is_told(tmp_path: Path) -> None:
     refused(r"of the kind whisper, which has no form that tells classes", [12], model_type="whisper")
     refused(r"none of the weights of model\.name=\./net fits", [12], hidden_size=20)
     refused(r"could not be loaded: .*\n.*needs a network", [12], name="nobody/nothing")
+    refused(r"could not be loaded: TypeError: unhashable", [12], model_type=["bert"])
+    with pytest.raises(NnError, match=r"could not be loaded: KeyError: 'model_type'\n  model\.architecture=auto takes"):
+        load([12], architecture={})
     weights.rename(tmp_path / "net" / "pytorch_model.bin")
     refused(r"no safetensors.*not read(.|\n)*save_pretrained\('converted'\)(.|\n)*model\.name=\./converted", [12])
     (tmp_path / "net" / "pytorch_model.bin").unlink()
