@@ -11,6 +11,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from nncli.errors import printable
 from nncli.paths import runs_dir, shown
 from nncli.run.folder import RunFolder
 from nncli.run.record import Recorder
@@ -41,7 +42,7 @@ class Screen:
     def line(self, text: str, **facts: Any) -> None:
         """One line for a person, or the facts in it for a program."""
         if self.mode in ("bar", "plain"):
-            self.console.print(text, soft_wrap=True, markup=False)
+            self.console.print(printable(text), soft_wrap=True, markup=False)  # names in files are anybody's
         elif self.mode == "json":
             self._object(facts or {"note": text.strip()})
 
@@ -50,7 +51,7 @@ class Screen:
 
     def warn(self, text: str) -> None:
         """Something a person should know even when nothing else is shown."""
-        print(text, file=sys.stderr, flush=True)
+        print(printable(text), file=sys.stderr, flush=True)
 
     def end(self, run: RunFolder, summary: dict[str, Any]) -> None:
         """The table at the end of a run: the best judgement, the test part, the time, what to type next."""

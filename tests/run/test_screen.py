@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import nncli
+from nncli.run.screen import Screen
 from tests.conftest import Nn
 
 QUICK = ["trainer.max_epochs=2", "run_dir=r"]
@@ -129,3 +130,12 @@ def test_accumulation_learns_what_one_batch_learns(nn: Nn, tmp_path: Path) -> No
     one, four = (json.loads((tmp_path / n / "summary.json").read_text())["metrics"] for n in ("one", "four"))
     assert one["train/loss"] == pytest.approx(four["train/loss"], rel=1e-4)
     assert one["val/loss"] == pytest.approx(four["val/loss"], rel=1e-4)
+
+
+def test_what_a_file_calls_its_parts_moves_no_cursor(capsys: pytest.CaptureFixture[str]) -> None:
+    screen = Screen("plain")
+    screen.line("unused: \x1b[2Jevil\x1b]0;t\x07 [bold]")
+    screen.warn("unused: \x1b[2J")
+    said = capsys.readouterr()
+    assert said.out == "unused: �[2Jevil�]0;t� [bold]\n"
+    assert said.err == "unused: �[2J\n"
