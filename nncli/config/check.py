@@ -109,7 +109,12 @@ class _Check:
         given = {k: v for k, v in node.items() if k != "_target_" and not self._marker(f"{key}.{k}", k, v)}
         if is_net(slot) and not isinstance(given.pop(FIRST, None), str | None):
             self._tell(f"{key}.{FIRST}", "must be a run (folder, name or last), a .safetensors file or null")
-        self._arguments(key, given, parameters(cls), injected(slot), whose=key)
+        known = parameters(cls)
+        if is_net(slot) and FIRST in known:
+            text = f"takes an argument {FIRST}, which is the word for first weights of any net: give it another name"
+            self._tell(f"{key}._target_", text)
+            return Built(cls, partial)
+        self._arguments(key, given, known, injected(slot), whose=key)
         return Built(cls, partial)
 
     def _nested_only(self, key: str, node: Any) -> None:

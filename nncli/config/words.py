@@ -14,6 +14,7 @@ from nncli.config import shelf
 from nncli.config.nearest import guess, listed, nearest
 from nncli.config.origin import Origin, forget, source, spelled
 from nncli.config.reference import IMPURE, Missing, at, children, impure, texts, whole
+from nncli.config.slots import FIRST, is_net
 from nncli.errors import Problem
 
 LONGEST = 10_000  # characters of a word
@@ -188,12 +189,14 @@ class Values:
         return self._put(key, value, line)
 
     def _open(self, key: str) -> bool:
-        """Whether the key lies in what the data itself would fill: data.columns.age=category where columns is auto."""
-        parent = key.rpartition(".")[0]
+        """Whether the key lies in what the data fills (data.columns.age where columns is auto), or is any net's."""
+        parent, _, last = key.rpartition(".")
         try:
-            return parent.startswith("data.") and at(self.tree, parent) == "auto"
+            here = at(self.tree, parent)
         except Missing:
             return False
+        filled = parent.startswith("data.") and here == "auto"
+        return filled or (last == FIRST and is_net(parent) and isinstance(here, Mapping) and "_target_" in here)
 
     def _put(self, key: str, value: Any, line: str) -> str:
         node: Any = self.tree
@@ -210,8 +213,7 @@ class Values:
             if inner == "auto" and self._open(key):
                 inner = node[name] = {}
             if not isinstance(inner, dict | list):
-                prefix = ".".join(path[: depth + 1])
-                return _through(inner, prefix, ".".join([*path[depth + 1 :], last]))
+                return _through(inner, ".".join(path[: depth + 1]), ".".join([*path[depth + 1 :], last]))
             node = inner
         if isinstance(node, list):
             if not last.isdecimal() or int(last) >= len(node):
@@ -274,9 +276,8 @@ class Values:
             return f"no such key. Did you mean {deep[0]}={_shown(value)}?"
         if not near:
             return f"no such key or choice. Choices: {listed(groups, 20)}"
-        kind = "choice" if near in groups else "key"
         text = "" if value is None else f"={_shown(value)}"
-        return f"no such {kind}. Did you mean {near}{text}?"
+        return f"no such {'choice' if near in groups else 'key'}. Did you mean {near}{text}?"
 
 
 def _plain(value: Any) -> Any:

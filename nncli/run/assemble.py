@@ -11,8 +11,11 @@ from omegaconf import DictConfig, OmegaConf
 from nncli.config.build import build
 from nncli.config.check import check
 from nncli.config.compose import Config
+from nncli.config.origin import source
+from nncli.config.reference import Missing, locate
 from nncli.config.slots import load as part_class
 from nncli.errors import ConfigError, NnError, Problem
+from nncli.optim.groups import Groups
 from nncli.run import random, start
 from nncli.run.keeper import checkpoint_settings
 from nncli.run.trainer import Placement, loader_settings, misfits, place, trainer_settings
@@ -62,10 +65,20 @@ def problems(config: Config) -> list[Problem]:
     target = OmegaConf.select(config.tree, "optimizer._target_")
     averages = hasattr(part_class(target, config.trust), "averages")
     batch_size = int(config.tree.data.get("batch_size", 1))
+    plain = OmegaConf.to_container(config.tree, resolve=False)
     for key, value, text in misfits(section(config, "trainer"), batch_size, averages=averages):
-        origin = config.origins.get(key)
+        key = _set_at(plain, key)  # where it is set: regularization.ema, not trainer.ema
+        origin = source(config.origins, key)
         found.append(Problem(key, str(value), origin.where if origin else "", text))
     return found
+
+
+def _set_at(plain: Any, key: str) -> str:
+    """The key where a value that others refer to is set."""
+    try:
+        return locate(plain, key)
+    except Missing:
+        return key
 
 
 def require(config: Config, *, begun: bool = False) -> Config:
@@ -153,6 +166,8 @@ def try_one_batch(parts: Parts) -> None:
             if augmented := getattr(parts.task.transform, "augmented", None):
                 augmented(x)
             loss = parts.task.training_step((x, y), 0)
+        if isinstance(groups := getattr(parts.task, "groups", None), Groups):  # some optimizers want only one
+            groups.make(parts.task.optimizer, parts.task.net)
     except NnError:
         raise
     except Exception as error:  # a net of the person's own may raise anything

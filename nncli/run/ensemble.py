@@ -56,7 +56,7 @@ def together(
 
 def _alike(first: Any, task: Any, run: RunFolder, other: RunFolder) -> None:
     """The answers of the two must mean the same."""
-    if type(first) is not type(task):
+    if not isinstance(task, type(first)) and not isinstance(first, type(task)):
         raise NnError(f"{run.name} is {type(first).__name__}, {other.name} is {type(task).__name__}")
     ours, theirs = first.facts.get("classes"), task.facts.get("classes")
     if ours != theirs:
@@ -70,7 +70,8 @@ def _alike(first: Any, task: Any, run: RunFolder, other: RunFolder) -> None:
 
 def _average(task: Any, others: Sequence[Any], runs: Sequence[RunFolder]) -> None:
     """The mean of all weights, in float32 at least; counters are the first run's."""
-    states = [one.state_dict() for one in (task, *others)]
+    # a teacher lies in the state too, but gives no answers
+    states = [{n: t for n, t in one.state_dict().items() if not n.startswith("teacher.")} for one in (task, *others)]
     shapes = [{name: list(value.shape) for name, value in state.items()} for state in states]
     for run, other in zip(runs[1:], shapes[1:], strict=True):
         for name in shapes[0] | other:

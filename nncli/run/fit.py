@@ -112,6 +112,7 @@ def resume(
             parts = assemble(config, facts=facts(checkpoint), fitted=checkpoint is not None)
         if checkpoint and words:
             _not_backwards(parts, checkpoint)
+            _not_in_vain(parts, checkpoint, words)
         if words:
             _freeze(run, config)
             typed = "".join(f"{w}\n" for w in ("# resumed with", *words))
@@ -141,13 +142,22 @@ def _not_backwards(parts: Parts, checkpoint: Path) -> None:
             )
 
 
+def _not_in_vain(parts: Parts, checkpoint: Path, words: Sequence[str]) -> None:
+    """Refuse more epochs for a run that trainer.max_steps has ended."""
+    steps, typed = parts.trainer["max_steps"], {word.partition("=")[0].lstrip("+") for word in words}
+    if "trainer.max_epochs" in typed and steps is not None and load(checkpoint)["nncli"]["step"] >= steps:
+        raise NnError(
+            f"the run has ended at trainer.max_steps = {steps}; give a larger one: trainer.max_steps={2 * steps}"
+        )
+
+
 def _go(run: RunFolder, config: Config, parts: Parts, screen: Screen, signals: Signals, resume: Path | None) -> None:
     """Train here, or start a process for each device and wait for them."""
     if parts.where.world > 1 and not launch.is_rank():
         summary = launch.start(run, parts.where, screen, signals, resume, config.trust)
     else:
         summary = train(config, run, parts, screen, signals, resume)
-    screen.end(run, summary)
+    screen.end(run, summary, parts.trainer["max_steps"])
 
 
 def headline(config: Config, parts: Parts) -> str:
@@ -156,7 +166,13 @@ def headline(config: Config, parts: Parts) -> str:
     count, learn = sum(size for size, _ in sizes), sum(size for size, learns in sizes if learns)
     learning = "" if learn == count else f", {learn:,} of them learn"
     net, optimizer = type(parts.task.net).__name__, config.tree.optimizer.get("_target_", "").rsplit(".", 1)[-1]
-    facts = [config.name, f"{net} ({count:,} parameters{learning})", optimizer, str(parts.where), f"seed {config.tree.seed}"]
+    facts = [
+        config.name,
+        f"{net} ({count:,} parameters{learning})",
+        optimizer,
+        str(parts.where),
+        f"seed {config.tree.seed}",
+    ]
     return " · ".join(facts)
 
 

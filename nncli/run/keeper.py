@@ -21,7 +21,7 @@ from nncli.errors import Stopped
 from nncli.run import random
 from nncli.run.average import AverageWeights
 from nncli.run.best import Best
-from nncli.run.checkpoint import point, save
+from nncli.run.checkpoint import load, point, save
 from nncli.run.record import Recorder
 from nncli.run.resumer import Resumer
 from nncli.run.signals import Signals
@@ -96,6 +96,12 @@ class Keeper(Callback):
         self.recorder.row(trainer, trainer.current_epoch - 1, judged)
         if self.best.take(judged, self.step) and trainer.is_global_zero:
             point(self.folder / "last.ckpt", self.folder / "best.ckpt")
+
+    def recall(self) -> None:
+        """Take up a best of this very step: what is judged after max_steps cut an epoch short is not in last.ckpt."""
+        best = self.folder / "best.ckpt"
+        if best.is_file() and (saved := load(best)["nncli"]["best"])["step"] == self.step:
+            self.best.load(saved)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self.signals.at_once = True

@@ -53,7 +53,7 @@ class Screen:
         """Something a person should know even when nothing else is shown."""
         print(printable(text), file=sys.stderr, flush=True)
 
-    def end(self, run: RunFolder, summary: dict[str, Any]) -> None:
+    def end(self, run: RunFolder, summary: dict[str, Any], max_steps: int | None = None) -> None:
         """The table at the end of a run: the best judgement, the test part, the time, what to type next."""
         if self.mode == "json":
             self._object({"run": str(run.path), **summary})
@@ -66,9 +66,10 @@ class Screen:
         state = "" if summary["status"] == "finished" else f"{summary['status']} · "
         self.line(f"  {state}{summary['steps']} steps in {summary['wall_s']:.1f} s{speed} · {shown(run.path)}")
         name = "last" if run.path.is_relative_to(runs_dir()) else run.name
-        more = max(2 * summary["epochs"], 1)
+        by_steps = max_steps is not None and summary["steps"] >= max_steps  # then more epochs would change nothing
+        more = f"max_steps={2 * summary['steps']}" if by_steps else f"max_epochs={max(2 * summary['epochs'], 1)}"
         trust = "".join(f" --trust {package}" for package in sorted(self.trust))
-        self.line(f"next: nn eval {name}{trust} · nn resume {name} trainer.max_epochs={more}{trust} · nn runs ls")
+        self.line(f"next: nn eval {name}{trust} · nn resume {name} trainer.{more}{trust} · nn runs ls")
 
 
 def _results(summary: dict[str, Any]) -> list[str]:

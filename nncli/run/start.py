@@ -89,8 +89,17 @@ def first_weights(config: Config, task: nn.Module) -> list[str]:
                 other = _other_data(net, facts, cast(Any, task).facts, f"{slot}.{FIRST} = {place}")
                 told.append(f"{slot} starts from {where}: {filled}{other}")
         else:
+            _not_by_chance(slot, nets)
             told += [note for net in nets if hasattr(net, "load_first") for note in _published(net, task)]
     return told
+
+
+def _not_by_chance(slot: Any, nets: list[nn.Module]) -> None:
+    """A net that does not learn has to know something from the start."""
+    for net in nets:
+        weights = list(net.parameters())
+        if weights and not any(weight.requires_grad for weight in weights) and not hasattr(net, "load_first"):
+            raise NnError(f"the net under {slot} does not learn, so it must know something: {slot}.{FIRST}=RUN")
 
 
 def _published(net: Any, task: Any) -> list[str]:

@@ -160,6 +160,8 @@ def _fit_and_test(session: Session, config: Config, run: RunFolder, parts: Parts
     cut(config, parts, rank=trainer.global_rank, world=trainer.world_size, device=device)
     random.seed_all(int(config.tree.seed) + trainer.global_rank)
     trainer.fit(task, datamodule=data, ckpt_path=resume, weights_only=True)
+    if resume:
+        session.keeper.recall()
     if session.keeper.validation_due:
         task.load_state_dict(weights(load(run.checkpoints / "last.ckpt")))
         trainer.validate(task, datamodule=data, verbose=False)

@@ -65,4 +65,13 @@ class Distillation(Classification):
 
     @torch.no_grad()
     def _taught(self, x: Tensor) -> Tensor:
-        return self.teacher(x)
+        try:
+            return self.teacher(x)
+        except torch.OutOfMemoryError:
+            raise
+        except (RuntimeError, ValueError, IndexError, TypeError) as error:
+            why = f"{type(error).__name__}: {error}".partition("\n")[0]
+            raise NnError(
+                f"the teacher cannot read samples of {list(x.shape[1:])}; it must have been trained on ones of that "
+                f"shape ({why})"
+            ) from error

@@ -263,3 +263,42 @@ def test_last_is_the_newest_run_before_this_one(first: RunFolder) -> None:
     run = trained("model=earlier", "model.init_from=last", *STILL)
     assert find("last").path == run.path
     assert compose([f"recipe={run.config}"]).tree.model.init_from.endswith("one")
+
+
+def test_a_teacher_of_a_named_net_begins_from_a_file_and_never_by_chance(first: RunFolder) -> None:
+    tensors = {name.removeprefix("net."): tensor.clone() for name, tensor in net_of(first).items()}
+    save_file(tensors, "net.safetensors")
+    words = ("task=distillation", "model@teacher=mlp", "teacher.width=32", *STILL)
+    with pytest.raises(NnError, match=r"the net under teacher does not learn.*teacher.init_from=RUN"):
+        trained(*words)
+    run = trained(*words, "teacher.init_from=net.safetensors")
+    held = load(run.checkpoints / "last.ckpt")["state_dict"]
+    assert all(torch.equal(held[f"teacher.{name}"], tensor) for name, tensor in tensors.items())
+
+
+def test_a_teacher_of_other_samples_is_told(first: RunFolder) -> None:
+    with pytest.raises(NnError, match=r"the teacher cannot read samples of \[13\]"):
+        trained("task=distillation", f"teacher.init_from={first.path}", "data=wine")
+
+
+def test_an_optimizer_that_refuses_groups_is_told_before_there_is_a_folder() -> None:
+    with pytest.raises(NnError, match="lbfgs treats all weights alike"):
+        trained("optimizer=lbfgs", "scheduler=constant", "groups.train=head")
+    assert not Path("runs").exists()
+
+
+def test_a_problem_of_averages_names_the_key_that_was_typed() -> None:
+    with pytest.raises(ConfigError, match=r"regularization.swa = 0.5.*you typed it"):
+        trained("regularization.ema=0.9", "regularization.swa=0.5")
+
+
+def test_a_run_that_max_steps_ended_keeps_its_judgement_when_it_is_only_tested() -> None:
+    run = trained("trainer.max_steps=20", "test=false")
+    before = json.loads(run.summary.read_text())
+    with pytest.raises(NnError, match=r"ended at trainer.max_steps = 20; .*trainer.max_steps=40"):
+        resume(run, ["trainer.max_epochs=4"], Screen("quiet"))
+    resume(run, ["test=true"], Screen("quiet"))
+    after = json.loads(run.summary.read_text())
+    assert (after["best_step"], after["steps"]) == (20, 20)
+    assert after["metrics"]["val/accuracy"] == before["metrics"]["val/accuracy"]
+    assert "test/accuracy" in after["metrics"]
