@@ -51,6 +51,7 @@ def verify(words: Words = None, fast: Fast = False, json: Json = False, trust: T
 def line(verdict: "Verdict", width: int) -> str:
     """One row of the table, as soon as it is known."""
     reached = "-" if verdict.reached is None else f"{verdict.reached:.4f}"
-    state = {True: "holds", False: "does not hold", None: "skipped"}[verdict.holds]
+    failed = "not trained" if verdict.reached is None else "does not hold"
+    state = {True: "holds", False: failed, None: "skipped"}[verdict.holds]
     columns = (f"{verdict.recipe:<{width}}", f"{verdict.claim:<22}", f"{reached:>8}", f"{verdict.seconds:6.1f} s")
     return "  ".join((*columns, f"{state:<13}", verdict.note))

@@ -185,6 +185,8 @@ class _Check:
 
     def _allowed(self, key: str, hint: Any) -> str:
         text = f"must be {phrase(hint)}"
+        if key == "data.num_classes" and at(self.resolved, key) is None:
+            return f"{text}; this data has none: for measured numbers say task=regression loss=mse model.num_outputs=1"
         origin = self.config.origins.get(key)
         file = origin.from_file if origin and origin.kind == "word" and get_origin(hint) is not Literal else None
         return f"{text}. {file.where} says {file.text}" if file else text

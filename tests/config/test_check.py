@@ -69,6 +69,7 @@ WRONG = {
     "task.net=5": ("task.net", "a part that builds a Module"),
     "task.monitor=val/acuracy": ("task.monitor", "Did you mean val/accuracy?"),
     "+second.x=1": ("second", "no such key"),
+    "data.num_classes=null": ("data.num_classes", "say task=regression loss=mse model.num_outputs=1"),
     "+sede=1": ("sede", "Did you mean seed?"),
     "seed=-1": ("seed", "a whole number, 0 or more"),
     "test=maybe": ("test", "true or false"),

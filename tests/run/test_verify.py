@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from nncli.cli.verify import line
 from nncli.config.recipes import Recipe, find
 from nncli.errors import NnError
 from nncli.run.verify import Verdict, holds, verify
@@ -48,6 +49,13 @@ def test_a_recipe_that_fails_does_not_keep_the_others_from_their_turn() -> None:
     first, second = verify([recipe("a", 1.0), recipe("b", 1.0)], ["data.batch_size=100"], named=True)
     assert (first.holds, second.holds, first.reached) == (False, False, None)
     assert "batch" in first.note
+
+
+def test_what_was_not_trained_is_told_apart_from_what_does_not_hold() -> None:
+    bad = one(recipe("bad", 1.1))
+    wrong = one(recipe("good", 1.0), words=("model.widht=3",))
+    assert "does not hold" in line(bad, 4)
+    assert "not trained" in line(wrong, 4)
 
 
 def test_an_incomplete_claim_says_what_it_lacks() -> None:
