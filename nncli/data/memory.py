@@ -1,38 +1,62 @@
-"""How much memory this process may still take."""
+"""How much memory this process can still have: the machine's, and what a container or a job may take of it."""
 
 import os
+import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
 SHARE = 0.5  # of what is free that data may take unasked
+HALF = 0.5  # of all memory: what is taken for free where nothing says
 
 
 def limit(gigabytes: float | Literal["auto"]) -> float:
     """Bytes that data may take in memory; what is larger stays in its file."""
-    return SHARE * free() if gigabytes == "auto" else gigabytes * 1e9
+    return SHARE * free_memory() if gigabytes == "auto" else gigabytes * 1e9
 
 
-def free() -> int:
-    """Bytes that are free on this machine, or in the container it is in."""
-    return min(_machine(), _container())
+def free_memory(root: Path = Path("/")) -> int:
+    """Bytes that can be had without swapping and without being killed."""
+    found = [*_of_machine(root), *_of_groups(root)]
+    return max(0, min(found)) if found else int(HALF * physical())
 
 
-def _machine() -> int:
+def physical() -> int:
+    """All memory of the machine."""
     try:
-        lines = Path("/proc/meminfo").read_text().splitlines()
-        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
-    except (OSError, StopIteration):
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2 if hasattr(os, "sysconf") else 4 << 30
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (ValueError, OSError, AttributeError):  # no such name here
+        return 1 << 32
 
 
-def _container() -> int:
-    """What the limit of the control group leaves; of no concern where there is none."""
-    for limit, used in (
-        ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
-        ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes"),
-    ):
-        try:
-            return max(0, int(Path(limit).read_text()) - int(Path(used).read_text()))
-        except (OSError, ValueError):  # "max" is no number
+def _of_machine(root: Path) -> Iterator[int]:
+    text = _read(root / "proc/meminfo")
+    if told := re.search(r"^MemAvailable:\s+(\d+) kB", text, re.MULTILINE):
+        yield int(told[1]) * 1024
+
+
+def _of_groups(root: Path) -> Iterator[int]:
+    """What the limits of this process's control groups leave; those above a group count too."""
+    for line in _read(root / "proc/self/cgroup").splitlines():
+        _, kinds, place = line.split(":", 2)
+        if not kinds:  # version 2
+            mount, names = root / "sys/fs/cgroup", ("memory.max", "memory.current", "inactive_file")
+        elif "memory" in kinds.split(","):
+            mount = root / "sys/fs/cgroup/memory"
+            names = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
+        else:
             continue
-    return 1 << 62
+        inside = Path(place.lstrip("/"))
+        # in a container the path may be the host's; its own group is then the mount itself
+        for group in {mount / part for part in (inside, *inside.parents)} | {mount}:
+            limit, used = _read(group / names[0]).strip(), _read(group / names[1]).strip()
+            if limit.isdigit() and used.isdigit():
+                kept = re.search(rf"^{names[2]} (\d+)", _read(group / "memory.stat"), re.MULTILINE)
+                yield int(limit) - int(used) + (int(kept[1]) if kept else 0)  # files read are given back at need
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_text()
+    except OSError:
+        return ""

@@ -21,8 +21,8 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from nncli.config.compose import Config, freeze, thaw
+from nncli.data.memory import free_memory
 from nncli.errors import NnError
-from nncli.insight.free_memory import free_memory
 from nncli.insight.meter import Meter
 from nncli.insight.trial import trial
 from nncli.run.assemble import Parts, assemble

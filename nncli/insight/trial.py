@@ -12,7 +12,7 @@ from nncli.run.assemble import Parts, cut
 from nncli.run.crew import Crew, NoProfiler
 from nncli.run.signals import Signals
 from nncli.run.train import hushed, set_torch
-from nncli.run.trainer import lightning_arguments
+from nncli.run.trainer import QUIET, lightning_arguments
 
 
 def trial(config: Config, parts: Parts, steps: int, *watching: Callback, share: bool = False) -> None:
@@ -33,16 +33,12 @@ def trial(config: Config, parts: Parts, steps: int, *watching: Callback, share: 
     with hushed(), tempfile.TemporaryDirectory() as folder:
         trainer = Trainer(
             **lightning_arguments(parts.trainer | endless, single),
+            **QUIET,
             callbacks=Crew(watching),
             profiler=NoProfiler(),
             logger=False,
             default_root_dir=folder,
-            enable_checkpointing=False,
-            enable_progress_bar=False,
-            enable_model_summary=False,
-            num_sanity_val_steps=0,
             limit_val_batches=0,
-            use_distributed_sampler=False,
         )
         # our own handlers stay, as in a run
         trainer._signal_connector.register_signal_handlers = lambda: None

@@ -15,7 +15,6 @@ from nncli.config.origin import source
 from nncli.config.reference import Missing, locate
 from nncli.config.slots import load as part_class
 from nncli.errors import ConfigError, NnError, Problem
-from nncli.optim.groups import Groups
 from nncli.run import random, start
 from nncli.run.keeper import checkpoint_settings
 from nncli.run.trainer import Placement, loader_settings, misfits, place, trainer_settings
@@ -166,8 +165,8 @@ def try_one_batch(parts: Parts) -> None:
             if augmented := getattr(parts.task.transform, "augmented", None):
                 augmented(x)
             loss = parts.task.training_step((x, y), 0)
-        if isinstance(groups := getattr(parts.task, "groups", None), Groups):  # some optimizers want only one
-            groups.make(parts.task.optimizer, parts.task.net)
+        if make := getattr(getattr(parts.task, "groups", None), "make", None):  # some optimizers want only one
+            make(parts.task.optimizer, parts.task.net)
     except NnError:
         raise
     except Exception as error:  # a net of the person's own may raise anything

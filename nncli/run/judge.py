@@ -10,7 +10,7 @@ from nncli.run.ensemble import Combine, together
 from nncli.run.folder import RunFolder
 from nncli.run.restore import restore
 from nncli.run.train import hushed
-from nncli.run.trainer import lightning_arguments
+from nncli.run.trainer import QUIET, lightning_arguments
 
 
 def judged(
@@ -30,11 +30,8 @@ def judged(
     with hushed():
         trainer = Trainer(
             **lightning_arguments(parts.trainer, parts.where),
+            **QUIET,
             logger=False,
-            enable_checkpointing=False,
-            enable_progress_bar=False,
-            enable_model_summary=False,
-            use_distributed_sampler=False,
         )
         cut(config, parts, device=trainer.strategy.root_device)
         trainer.test(parts.task, dataloaders=parts.data.evaluation(part), verbose=False)

@@ -29,7 +29,7 @@ from nncli.run.record import Recorder
 from nncli.run.resumer import Resumer
 from nncli.run.screen import Bar, Screen
 from nncli.run.signals import Signals
-from nncli.run.trainer import lightning_arguments
+from nncli.run.trainer import QUIET, lightning_arguments
 from nncli.run.watch import NonFinite, Watch
 
 LOOKS_AT_ONCE = ("cpu",)  # devices on which reading the loss at every step costs nothing
@@ -122,15 +122,11 @@ def _session(config: Config, run: RunFolder, parts: Parts, screen: Screen, signa
     arguments["plugins"] = [*arguments["plugins"], AtomicIO()]
     trainer = Trainer(
         **arguments,
+        **QUIET,
         callbacks=Crew([average, watch, recorder, bar, keeper]),
         profiler=NoProfiler(),
         logger=logger,
         default_root_dir=run.path,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        num_sanity_val_steps=0,
-        use_distributed_sampler=False,
         log_every_n_steps=settings["log_every"],
     )
     # our own handlers stay: Lightning's would swallow SIGINT and requeue SLURM jobs
@@ -181,14 +177,10 @@ def _replay(config: Config, run: RunFolder, parts: Parts, error: NonFinite) -> s
     again = assemble(config, data=parts.data)
     trainer = Trainer(
         **lightning_arguments(parts.trainer | {"max_steps": error.step + 1}, parts.where),
+        **QUIET,
         callbacks=Crew([Watch(1, eager=True), Resumer()]),
         logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        num_sanity_val_steps=0,
         limit_val_batches=0,
-        use_distributed_sampler=False,
     )
     cut(config, again)
     random.seed_all(int(config.tree.seed))

@@ -235,6 +235,6 @@ def test_a_hostile_target_is_refused_and_never_imported(tmp_path: Path, verb: st
 
 
 def test_tab_offers_the_names_of_sets_first_and_then_words() -> None:
-    assert [text for text, _ in complete_data("dig")] == ["digits"]
+    assert [text for text, _ in complete_data("dig")] == ["digits", "digits28"]
     assert "data=" in [text for text, _ in complete_data("dat")]
-    assert [text for text, _ in complete_data("data=dig")] == ["data=digits"]
+    assert [text for text, _ in complete_data("data=dig")] == ["data=digits", "data=digits28"]

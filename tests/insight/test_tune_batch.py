@@ -15,10 +15,10 @@ import torch
 from typer.testing import CliRunner
 
 from nncli.cli.main import app
+from nncli.data.memory import free_memory
 from nncli.errors import NnError
 from nncli.insight import batch_memory
 from nncli.insight.batch_memory import Prober, Step, gradients, serve
-from nncli.insight.free_memory import free_memory
 from nncli.insight.tune_batch import Row, find, predicted, sizes, steps_for
 
 MB = 10**6

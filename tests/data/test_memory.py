@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from nncli.insight.free_memory import free_memory, physical
+from nncli.data.memory import free_memory, physical
 
 
 def write(root: Path, files: dict[str, str]) -> None:
