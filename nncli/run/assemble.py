@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Annotated, Any, cast
 
 import torch
@@ -16,11 +17,11 @@ from nncli.config.reference import Missing, locate
 from nncli.config.slots import load as part_class
 from nncli.errors import ConfigError, NnError, Problem
 from nncli.run import random, start
+from nncli.run.checkpoint import weights
+from nncli.run.identity import unfit
 from nncli.run.keeper import checkpoint_settings
 from nncli.run.trainer import Placement, loader_settings, misfits, place, trainer_settings
 
-# words that say where data and loaders are, never what is learned: a run may be resumed or judged with others
-ELSEWHERE = ("data.root", "data.path", "data.test_path", "data.cache", "data.memory", "loader.device", "loader.workers")
 TRIED_ROWS = 8  # samples that go through the net before training starts
 
 
@@ -122,6 +123,20 @@ def assemble(config: Config, *, data: Any = None, facts: dict[str, Any] | None =
         notes = start.first_weights(config, task)
     settings = section(config, "trainer")
     return Parts(data, task, place(settings), settings, notes)
+
+
+def again(config: Config, state: dict[str, Any] | None, path: Path | None) -> Parts:
+    """The parts of a run as its checkpoint has them, facts of the data and weights; without one, new ones."""
+    if state is None or path is None:
+        return assemble(config)
+    try:
+        parts = assemble(config, facts=state.get("facts"), fitted=True)
+        parts.task.load_state_dict(weights(state))
+        return parts
+    except NnError:
+        raise
+    except Exception as error:  # facts are plain values that any kind of data may stumble over
+        raise unfit(path, error) from error
 
 
 def _fit(task: Any, data: Any) -> None:

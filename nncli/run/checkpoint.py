@@ -16,9 +16,11 @@ import torch
 from lightning.pytorch.plugins.io import CheckpointIO
 
 from nncli.errors import CheckpointError, TrainingFailed
+from nncli.paths import shown
 from nncli.run.folder import sync_folder
 
 MAGIC = b"NNCKPT01"
+VERSION = 2  # of what a checkpoint says of its run, under `nncli`
 TRAILER = len(MAGIC) + 32
 CHUNK = 1 << 20
 
@@ -100,6 +102,8 @@ def load(path: Path) -> dict[str, Any]:
         raise CheckpointError(f"{path} holds something else than tensors and plain values: refused.") from error
     if not isinstance(state, dict) or not isinstance(state.get("state_dict"), dict):
         raise CheckpointError(f"{path} is no checkpoint of a run.")
+    if isinstance(saved := state.get("nncli"), dict) and saved.get("version") == 1:
+        state["nncli"] = {**saved, "version": VERSION, "config": {}, "due": saved.get("validation_due", False)}
     return state
 
 
@@ -113,14 +117,9 @@ def facts(path: Path | None) -> dict[str, Any]:
     return load(path).get("facts", {}) if path else {}
 
 
-def clean(folder: Path) -> None:
-    """Remove what a killed process left half-written."""
-    for path in folder.glob(".*"):
-        path.unlink()
-
-
 def newest(folder: Path, announce: Callable[[str], None]) -> Path | None:
-    """The newest whole checkpoint; each broken one that is passed over is announced."""
+    """The newest whole checkpoint; each broken one that is passed over is announced. None where there never was one."""
+    broken = 0
     steps = sorted(folder.glob("step-*.ckpt"), reverse=True)
     for path in [folder / "last.ckpt", *steps, folder / "best.ckpt"]:
         if not path.is_file():
@@ -128,9 +127,16 @@ def newest(folder: Path, announce: Callable[[str], None]) -> Path | None:
         try:
             verify(path)
         except (CheckpointError, OSError) as error:
-            announce(f"{error} Falling back to an older one.")
+            announce(f"{error} Looking for an older one.")
+            broken += 1
             continue
         return path
+    if broken:
+        config = shown(folder.parent / "config.yaml")
+        raise CheckpointError(
+            f"all {broken} checkpoints in {shown(folder)} are broken, so there is nothing to go on from; nothing was "
+            f"changed. To start over, in a new run: nn train recipe={config}"
+        )
     return None
 
 

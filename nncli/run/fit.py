@@ -10,31 +10,15 @@ from nncli.config.reach import unread
 from nncli.errors import NnError
 from nncli.run import folder as folders
 from nncli.run import launch
-from nncli.run.assemble import ELSEWHERE, Parts, assemble, cut, require, settle, try_one_batch
-from nncli.run.checkpoint import clean, facts, load, newest
+from nncli.run.assemble import Parts, again, assemble, cut, require, settle, try_one_batch
+from nncli.run.checkpoint import newest
 from nncli.run.folder import RunFolder
+from nncli.run.identity import RESUMABLE, read
 from nncli.run.infer import infer
 from nncli.run.record import environment
 from nncli.run.screen import Screen
 from nncli.run.signals import Signals
 from nncli.run.train import hushed, train
-
-# words that nn resume accepts: they change how long and where a run is trained, never what it learns
-RESUMABLE = (
-    "trainer.max_epochs",
-    "trainer.max_steps",
-    "trainer.early_stopping",
-    "trainer.accelerator",
-    "trainer.devices",
-    "trainer.num_nodes",
-    "trainer.strategy",
-    "trainer.threads",
-    "trainer.timeout",
-    "checkpoint.*",
-    "test",
-    *ELSEWHERE,
-)
-
 
 Announce = Callable[[str, str], object]  # told the run's folder and the checkpoint to go on from
 
@@ -106,13 +90,15 @@ def resume(
             announce("", "")
             return run
         run.checkpoints.mkdir(exist_ok=True)
-        clean(run.checkpoints)
+        folders.clean(run)
         checkpoint = newest(run.checkpoints, screen.warn)
+        state = read(checkpoint, run) if checkpoint else None
         with hushed():
-            parts = assemble(config, facts=facts(checkpoint), fitted=checkpoint is not None)
-        if checkpoint and words:
-            _not_backwards(parts, checkpoint)
-            _not_in_vain(parts, checkpoint, words)
+            parts = again(config, state, checkpoint)
+        if state and words:
+            _not_backwards(parts, state["nncli"])
+            _not_in_vain(parts, state["nncli"], words)
+        del state
         if words:
             _freeze(run, config)
             typed = "".join(f"{w}\n" for w in ("# resumed with", *words))
@@ -132,9 +118,8 @@ def _freeze(run: RunFolder, config: Config) -> None:
     folders.write_atomic(run.config, freeze(replace(config, tree=tree)).encode())
 
 
-def _not_backwards(parts: Parts, checkpoint: Path) -> None:
+def _not_backwards(parts: Parts, saved: dict[str, Any]) -> None:
     """Refuse an end that the run has passed already."""
-    saved = load(checkpoint)["nncli"]
     for key, reached in (("max_epochs", saved["position"][0]), ("max_steps", saved["step"])):
         if parts.trainer[key] is not None and parts.trainer[key] < reached:
             raise NnError(
@@ -142,10 +127,10 @@ def _not_backwards(parts: Parts, checkpoint: Path) -> None:
             )
 
 
-def _not_in_vain(parts: Parts, checkpoint: Path, words: Sequence[str]) -> None:
+def _not_in_vain(parts: Parts, saved: dict[str, Any], words: Sequence[str]) -> None:
     """Refuse more epochs for a run that trainer.max_steps has ended."""
     steps, typed = parts.trainer["max_steps"], {word.partition("=")[0].lstrip("+") for word in words}
-    if "trainer.max_epochs" in typed and steps is not None and load(checkpoint)["nncli"]["step"] >= steps:
+    if "trainer.max_epochs" in typed and steps is not None and saved["step"] >= steps:
         raise NnError(
             f"the run has ended at trainer.max_steps = {steps}; give a larger one: trainer.max_steps={2 * steps}"
         )

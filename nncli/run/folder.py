@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import secrets
 import shutil
 import time
@@ -16,6 +17,7 @@ from typing import Any
 from nncli.errors import NnError
 from nncli.paths import runs_dir, shown
 
+_HALF_WRITTEN = re.compile(r"\..+\.\d+\.tmp|\.new-\d+\.ckpt")
 LETTERS = "abcdefghijkmnpqrstuvwxyz"
 
 
@@ -92,6 +94,13 @@ def write_atomic(path: Path, content: bytes) -> None:
     finally:
         temporary.unlink(missing_ok=True)
     sync_folder(path.parent)
+
+
+def clean(run: RunFolder) -> None:
+    """Remove what a killed process left half-written."""
+    for path in (*run.path.glob(".*.tmp"), *run.checkpoints.glob(".*.tmp"), *run.checkpoints.glob(".new-*.ckpt")):
+        if _HALF_WRITTEN.fullmatch(path.name) and not path.is_symlink():
+            path.unlink()
 
 
 def sync_folder(path: Path) -> None:

@@ -1,8 +1,7 @@
 """When a run is saved, judged best, and stopped: always at a batch boundary, always so that resume is exact.
 
-Lightning skips the rest of an epoch's validation when it resumes from a checkpoint written at the epoch's last
-batch or during validation. So inside an epoch a checkpoint is written after an optimizer step that is not the
-last, otherwise at the epoch's end. One written while validating says that the validation is still due.
+A checkpoint is of a batch inside an epoch, or of an epoch's end with its judgement in it. One that a signal causes
+while the epoch is being judged says that the judgement is still due; a resume begins with it.
 """
 
 import copy
@@ -21,10 +20,11 @@ from nncli.errors import Stopped
 from nncli.run import random
 from nncli.run.average import AverageWeights
 from nncli.run.best import Best
-from nncli.run.checkpoint import load, point, save
+from nncli.run.checkpoint import VERSION, point, save
 from nncli.run.record import Recorder
 from nncli.run.resumer import Resumer
 from nncli.run.signals import Signals
+from nncli.run.watch import Watch
 
 SHORTEST = 10.0  # seconds between two checkpoints of the same best
 
@@ -50,6 +50,9 @@ class Keeper(Callback):
         best: Best,
         say: Callable[[str], None],
         average: AverageWeights,
+        watch: Watch,
+        identity: dict[str, str],
+        source: Path | None,
         *,
         minutes: float | None,
         every_n_steps: int | None,
@@ -59,12 +62,17 @@ class Keeper(Callback):
         self.best = best
         self.say = say
         self.average = average
+        self.watch = watch
+        self.identity = identity
+        self.source = source  # the checkpoint that is gone on from
         self.resumer = Resumer()
         self.seconds = minutes * 60 if minutes else math.inf
         self.every_n_steps = every_n_steps
         self.keep = keep
         self.held: dict[str, Any] | None = None  # the best state since the last write
+        self.begun = False  # whether the training loop has started, with everything loaded that was to be
         self.judged = True  # whether this epoch's validation has run
+        self.epochs = 0  # that have begun
         self.saved_step = -1
         self.saved_at = time.monotonic()
         self.step = 0
@@ -76,32 +84,22 @@ class Keeper(Callback):
         self.signals.at_once = False
         self.step = trainer.global_step
         self.saved_at = time.monotonic()
-        saved = self.resumer.saved
-        if saved:
-            self._tell_rate(trainer, saved["rates"])
-        if saved and saved["validation_due"]:
-            self.resumer.restore(trainer)
+        if saved := self.resumer.saved:
+            self._go_on(trainer, saved)
+        self.begun = True
+
+    def _go_on(self, trainer: Trainer, saved: dict[str, Any]) -> None:
+        """Stand where the checkpoint was written: it is the last one, and what was due then is done first."""
+        last = self.folder / "last.ckpt"
+        if self.source not in (None, last) and trainer.is_global_zero:
+            point(self.source, last)
+        self._tell_rate(trainer, saved["rates"])
+        self.resumer.restore(trainer)
+        trainer.should_stop = self.best.given_up
+        if saved["due"]:
             self._judge(trainer)
-            saved["validation_due"] = False
-            self._epoch_over(trainer, saved["position"][0] - 1)
-
-    @property
-    def validation_due(self) -> bool:
-        """Whether the last epoch was stopped in its validation, so that Lightning had nothing left to train."""
-        return self.resumer.saved is not None and self.resumer.saved["validation_due"]
-
-    def judged_late(self, trainer: Trainer, results: dict[str, float]) -> None:
-        """Take in the judgement of an epoch that was stopped in its validation, after training has ended."""
-        judged = {k: v for k, v in results.items() if k.startswith("val/")}
-        self.recorder.row(trainer, trainer.current_epoch - 1, judged)
-        if self.best.take(judged, self.step) and trainer.is_global_zero:
-            point(self.folder / "last.ckpt", self.folder / "best.ckpt")
-
-    def recall(self) -> None:
-        """Take up a best of this very step: what is judged after max_steps cut an epoch short is not in last.ckpt."""
-        best = self.folder / "best.ckpt"
-        if best.is_file() and (saved := load(best)["nncli"]["best"])["step"] == self.step:
-            self.best.load(saved)
+            self._epoch_over(trainer, self.epochs - 1)
+            self.judged = False
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self.signals.at_once = True
@@ -117,6 +115,7 @@ class Keeper(Callback):
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self.judged = False
+        self.epochs = trainer.current_epoch + 1
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
         self.resumer.on_train_batch_start(trainer, pl_module, batch, batch_idx)
@@ -125,12 +124,13 @@ class Keeper(Callback):
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         stepped, self.step = trainer.global_step != self.step, trainer.global_step
-        if not stepped or trainer.fit_loop.epoch_loop.batch_progress.is_last_batch:
+        last = trainer.fit_loop.epoch_loop.batch_progress.is_last_batch or self.step == trainer.max_steps
+        if not stepped or last:  # what is judged now is saved with its judgement
             return
         due = self.every_n_steps and self.step % self.every_n_steps == 0
         late = time.monotonic() - self.saved_at >= self.seconds
         stop, late = self._agree(trainer, self.signals.asked or 0, int(late))
-        if stop or due or late or self.step == trainer.max_steps:
+        if stop or due or late:
             self.save(trainer)
         if stop:
             raise Stopped(stop)
@@ -165,6 +165,9 @@ class Keeper(Callback):
             self.save(trainer)
             raise Stopped(self.signals.asked)
 
+    def on_test_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        random.seed_all(0)  # whatever was drawn before: a run that is judged again after a resume gets the same
+
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         assert self._before_validation is not None
         random.restore(self._before_validation)
@@ -190,15 +193,15 @@ class Keeper(Callback):
         results: dict[str, float] = getattr(trainer.lightning_module, "results", {})
         judged = {k: v for k, v in results.items() if k.startswith("val/")} if self.judged else {}
         self.recorder.row(trainer, epoch, judged)
+        self.watch.judged(trainer, "val", judged)
         better = bool(judged) and self.best.take(judged, self.step)
         if self.best.given_up:
             trainer.should_stop = True
         stop, stale = self._agree(trainer, self.signals.asked or 0, int(time.monotonic() - self.saved_at >= SHORTEST))
-        cut_short = not trainer.fit_loop.epoch_loop.batch_progress.is_last_batch  # by max_steps: last.ckpt is written
         if better:
             self.held = copy.deepcopy(trainer._checkpoint_connector.dump_checkpoint())
         if stop or stale or self._is_end(trainer):
-            self.save(trainer, last=not cut_short)
+            self.save(trainer)
         if stop:
             raise Stopped(stop)
 
@@ -208,7 +211,7 @@ class Keeper(Callback):
 
     # -- writing
 
-    def save(self, trainer: Trainer, *, last: bool = True) -> None:
+    def save(self, trainer: Trainer) -> None:
         """Write best.ckpt if there is a better one, then last.ckpt, which so never remembers a best that is not there.
 
         The best is held in memory until then: epochs of a small net may take milliseconds, a durable write takes ten.
@@ -218,8 +221,6 @@ class Keeper(Callback):
         if self.held and trainer.is_global_zero:
             save(self.held, self.folder / "best.ckpt")
         self.held = None
-        if not last:
-            return
         new = self.folder / f".new-{self.step:09d}.ckpt"
         trainer.save_checkpoint(new)
         if trainer.is_global_zero:
@@ -246,16 +247,16 @@ class Keeper(Callback):
             ranks = [None] * trainer.world_size
             torch.distributed.all_gather_object(ranks, mine)
         checkpoint["nncli"] = {
-            "version": 1,
+            "version": VERSION,
+            "config": self.identity,
             "position": self._position(trainer),
-            "validation_due": self._before_validation is not None,
+            "due": self._before_validation is not None,
             "ranks": ranks,
             "step": self.step,
             "best": self.best.state(),
             "rates": _rates(trainer),
         }
-        if self._before_validation is not None:
-            checkpoint["loops"] = _as_if_epoch_over(checkpoint["loops"])
+        del checkpoint["loops"]  # the position says it all
 
     def _position(self, trainer: Trainer) -> list[int]:
         """(epoch, micro-batches of it already trained on); an epoch that is over is the next one's start."""
@@ -271,6 +272,7 @@ class Keeper(Callback):
         self.best.load(saved["best"])
         self.saved_step = saved["step"]
         self.judged = False
+        self.epochs = saved["position"][0] + (saved["position"][1] > 0)
         self.recorder.step = self.step = saved["step"]
         self.recorder.loss_sum = torch.tensor(saved["ranks"][trainer.global_rank]["loss_sum"], dtype=torch.float32)
 
@@ -282,11 +284,3 @@ def _epochs_trained(trainer: Trainer) -> int:
 
 def _rates(trainer: Trainer) -> list[float]:
     return [float(group["lr"]) for optimizer in trainer.optimizers for group in optimizer.param_groups]
-
-
-def _as_if_epoch_over(loops: dict[str, Any]) -> dict[str, Any]:
-    """Lightning's counters as they stand when the epoch's validation is done, for a stop in the middle of it."""
-    loops = copy.deepcopy(loops)
-    for part in ("total", "current"):
-        loops["fit_loop"]["epoch_progress"][part]["processed"] += 1
-    return loops

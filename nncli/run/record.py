@@ -102,7 +102,7 @@ class Recorder(Callback):
         self.step = 0
         self.row_step = 0
         self.latest: dict[str, float] = {}
-        self.resumed = False
+        self.rows = 0  # that the checkpoint covers, when there is one to go on from
         self.first_step_s: float | None = None
         self.seconds = 0.0  # spent training, judging left out
         self.samples = 0
@@ -113,8 +113,8 @@ class Recorder(Callback):
         if self.loss_sum is None:
             self.loss_sum = torch.zeros((), device=pl_module.device)
         self.loss_sum = self.loss_sum.to(pl_module.device)
-        if self.metrics and not self.resumed:
-            self.metrics.rewind(0)
+        if self.metrics:
+            self.metrics.rewind(self.rows)
         self._clock = self.row_clock = time.perf_counter()
 
     def on_train_batch_end(
@@ -170,9 +170,7 @@ class Recorder(Callback):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.count, self.row_step = state_dict["count"], state_dict["row_step"]
         self.latest = dict(state_dict["latest"])
-        if self.metrics:
-            self.metrics.rewind(state_dict["rows"])
-        self.resumed = True
+        self.rows = state_dict["rows"]
 
     def summary(self, status: str, epochs: int, steps: int, seed: int) -> dict[str, Any]:
         """What programs read; keys are documented and only ever added to."""

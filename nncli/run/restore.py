@@ -5,9 +5,9 @@ from typing import Literal
 
 from nncli.config.compose import Config, thaw
 from nncli.errors import CheckpointError
-from nncli.run.assemble import ELSEWHERE, Parts, assemble, require
-from nncli.run.checkpoint import load, weights
+from nncli.run.assemble import Parts, again, require
 from nncli.run.folder import RunFolder
+from nncli.run.identity import ELSEWHERE, read
 
 MOVABLE = (
     *ELSEWHERE,
@@ -32,13 +32,8 @@ def restore(
     if not file.is_file():
         raise CheckpointError(f"{run.name} has no {which} weights yet. Train it further: nn resume {run.name}")
     try:
-        state = load(file)
+        state = read(file, run)
     except CheckpointError as error:
         other = "last" if which == "best" else "best"
         raise CheckpointError(f"{error} The other weights may be whole: nn eval {run.name} --which {other}") from error
-    parts = assemble(config, facts=state.get("facts"), fitted=True)
-    try:
-        parts.task.load_state_dict(weights(state))
-    except RuntimeError as error:
-        raise CheckpointError(f"{file} does not fit the net in {run.config}: {str(error).splitlines()[0]}") from error
-    return config, parts
+    return config, again(config, state, file)

@@ -1,10 +1,19 @@
-"""Where a run was: the order of its samples and every random state, put back from a checkpoint."""
+"""Where a run was: the batch it had reached, the order of its samples and every random state, from a checkpoint."""
 
 from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.loops.fit_loop import _FitLoop
 
 from nncli.run import random
+
+
+class Begun(_FitLoop):
+    """A loop that also starts when nothing is left to train: what is still to be judged is judged from there."""
+
+    @property
+    def skip(self) -> bool:
+        return False
 
 
 class Resumer(Callback):
@@ -16,7 +25,10 @@ class Resumer(Callback):
     def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
         saved = checkpoint["nncli"]
         self.saved = saved
-        _data(trainer).train_dataloader().start = tuple(saved["position"])
+        self.restore(trainer)  # once before anything is touched: these states may not be what they should
+        batches = _data(trainer).train_dataloader()
+        epoch, batch = batches.start = tuple(saved["position"])
+        checkpoint["loops"] = {"fit_loop": _loops(trainer, epoch, batch, saved["step"], len(batches))}
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
         if self.saved:
@@ -30,3 +42,23 @@ class Resumer(Callback):
 
 def _data(trainer: Trainer) -> Any:
     return trainer.datamodule  # type: ignore[attr-defined]  # Lightning sets it in fit
+
+
+def _loops(trainer: Trainer, epoch: int, batch: int, step: int, batches: int) -> dict[str, Any]:
+    """Lightning's counters at this batch of this epoch: its own, read back, would depend on the hook they are from."""
+    state = trainer.fit_loop.state_dict()
+    state["epoch_loop.state_dict"]["_batches_that_stepped"] = step
+    begun, steps = epoch + (batch > 0), {"ready": step, "completed": step}
+    _count(state["epoch_progress"], {"ready": begun, "started": begun, "processed": epoch, "completed": epoch})
+    whole = epoch * batches + batch
+    _count(state["epoch_loop.batch_progress"], dict.fromkeys(("ready", "started", "processed", "completed"), whole))
+    state["epoch_loop.batch_progress"]["current"] = dict.fromkeys(("ready", "started", "processed", "completed"), batch)
+    _count(state["epoch_loop.scheduler_progress"], steps)
+    optimizer = state["epoch_loop.automatic_optimization.optim_progress"]["optimizer"]
+    _count(optimizer["step"], steps)
+    _count(optimizer["zero_grad"], steps | {"started": step})
+    return state
+
+
+def _count(progress: dict[str, Any], counts: dict[str, int]) -> None:
+    progress["total"], progress["current"] = dict(counts), dict(counts)

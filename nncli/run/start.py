@@ -12,8 +12,9 @@ from nncli.config.origin import source
 from nncli.config.slots import FIRST, is_net
 from nncli.errors import CheckpointError, NnError, Problem
 from nncli.run import folder
-from nncli.run.checkpoint import load, weights
+from nncli.run.checkpoint import weights
 from nncli.run.folder import RunFolder
+from nncli.run.identity import read
 
 FILE = ".safetensors"
 PREFIXES = ("net.", "model.", "module.", "_orig_mod.")  # what others put in front of the names of a net's tensors
@@ -134,7 +135,7 @@ def tensors_of(place: Path) -> tuple[dict[str, Tensor], str, dict[str, Any]]:
     found = next((f for name in ("best", "last") if (f := run.checkpoints / f"{name}.ckpt").is_file()), None)
     if found is None:
         raise CheckpointError(f"{run.name} has no weights to start from. Train it: nn resume {run.name}")
-    state = load(found)
+    state = read(found, run)
     net = {name.removeprefix("net."): value for name, value in weights(state).items() if name.startswith("net.")}
     return _tensors(net), f"the {found.stem} weights of {run.name}", state.get("facts", {})
 

@@ -20,13 +20,14 @@ from nncli.run import random
 from nncli.run.assemble import Parts, assemble, cut, section
 from nncli.run.average import averaging
 from nncli.run.best import Best
-from nncli.run.checkpoint import AtomicIO, load, newest, weights
+from nncli.run.checkpoint import AtomicIO, newest, weights
 from nncli.run.crew import Crew, NoProfiler
 from nncli.run.folder import RunFolder
+from nncli.run.identity import identity, read, unfit
 from nncli.run.keeper import Keeper
 from nncli.run.memory import keep_freed
 from nncli.run.record import Recorder
-from nncli.run.resumer import Resumer
+from nncli.run.resumer import Begun, Resumer
 from nncli.run.screen import Bar, Screen
 from nncli.run.signals import Signals
 from nncli.run.trainer import QUIET, lightning_arguments
@@ -56,7 +57,7 @@ class Session:
     bar: Bar
 
     def summary(self, status: str, seed: int) -> dict[str, Any]:
-        facts = self.recorder.summary(status, self.trainer.current_epoch, self.trainer.global_step, seed)
+        facts = self.recorder.summary(status, self.keeper.epochs, self.trainer.global_step, seed)
         facts["metrics"] |= self.keeper.best.results
         facts["best_step"] = self.keeper.best.step
         return facts
@@ -67,7 +68,7 @@ def train(
 ) -> dict[str, Any]:
     """Train to the end, judge the test part, write summary.json. Whatever ends it early is written there first."""
     with hushed():
-        session = _session(config, run, parts, screen, signals)
+        session = _session(config, run, parts, screen, signals, resume)
         seed, first = int(config.tree.seed), session.trainer.global_rank == 0
         if first:
             _write_summary(run, session.summary("running", seed), screen)
@@ -76,7 +77,7 @@ def train(
             _fit_and_test(session, config, run, parts, resume)
             status = "finished"
         except NonFinite as error:
-            where = str(error) if parts.where.accelerator in LOOKS_AT_ONCE else _replay(config, run, parts, error)
+            where = _replay(config, run, parts, error) if error.unclear else str(error)
             status = f"failed: {where}"
             raise TrainingFailed(where) from error
         except NnError as error:
@@ -84,6 +85,8 @@ def train(
             raise
         except Exception as error:
             status = f"failed: {_first_line(error)}"
+            if resume and not session.keeper.begun:
+                raise unfit(resume, error) from error
             raise TrainingFailed(_explained(error, run)) from error
         finally:
             session.bar.close()
@@ -99,12 +102,15 @@ def _write_summary(run: RunFolder, facts: dict[str, Any], screen: Screen) -> Non
         screen.warn(f"summary.json could not be written: {error.strerror}")
 
 
-def _session(config: Config, run: RunFolder, parts: Parts, screen: Screen, signals: Signals) -> Session:
+def _session(
+    config: Config, run: RunFolder, parts: Parts, screen: Screen, signals: Signals, resume: Path | None
+) -> Session:
     settings, task = parts.trainer, parts.task
     first = int(os.environ.get("RANK", os.environ.get("LOCAL_RANK", "0"))) == 0
     recorder = Recorder(run if first else None, task.metrics, settings["log_every"], parts.data.batch_size)
     bar = Bar(screen, recorder, task.monitor)
     average = averaging(settings)
+    watch = Watch(settings["log_every"], eager=parts.where.accelerator in LOOKS_AT_ONCE)
     keeper = Keeper(
         run.checkpoints,
         recorder,
@@ -112,9 +118,11 @@ def _session(config: Config, run: RunFolder, parts: Parts, screen: Screen, signa
         Best(task.monitor, task.mode, settings["early_stopping"]),
         screen.line,
         average,
+        watch,
+        identity(run.config),
+        resume,
         **section(config, "checkpoint"),
     )
-    watch = Watch(settings["log_every"], eager=parts.where.accelerator in LOOKS_AT_ONCE)
     arguments = lightning_arguments(settings, parts.where)
     set_torch(parts, parts.where.devices)
     logged = first and "_target_" in config.tree.logger
@@ -129,6 +137,7 @@ def _session(config: Config, run: RunFolder, parts: Parts, screen: Screen, signa
         default_root_dir=run.path,
         log_every_n_steps=settings["log_every"],
     )
+    trainer.fit_loop.__class__ = Begun
     # our own handlers stay: Lightning's would swallow SIGINT and requeue SLURM jobs
     trainer._signal_connector.register_signal_handlers = lambda: None
     return Session(trainer, recorder, keeper, bar)
@@ -156,18 +165,13 @@ def _fit_and_test(session: Session, config: Config, run: RunFolder, parts: Parts
     cut(config, parts, rank=trainer.global_rank, world=trainer.world_size, device=device)
     random.seed_all(int(config.tree.seed) + trainer.global_rank)
     trainer.fit(task, datamodule=data, ckpt_path=resume, weights_only=True)
-    if resume:
-        session.keeper.recall()
-    if session.keeper.validation_due:
-        task.load_state_dict(weights(load(run.checkpoints / "last.ckpt")))
-        trainer.validate(task, datamodule=data, verbose=False)
-        session.keeper.judged_late(trainer, task.results)
     if config.tree.test:
         best = run.checkpoints / "best.ckpt"
-        task.load_state_dict(weights(load(best if best.is_file() else run.checkpoints / "last.ckpt")))
+        task.load_state_dict(weights(read(best if best.is_file() else run.checkpoints / "last.ckpt", run)))
         trainer.test(task, dataloaders=data.test_dataloader(), verbose=False)
         judged = {k: v for k, v in task.results.items() if k.startswith("test/")}
-        session.recorder.row(trainer, trainer.current_epoch - 1, judged)
+        session.keeper.watch.judged(trainer, "test", judged)
+        session.recorder.row(trainer, session.keeper.epochs - 1, judged)
 
 
 def _replay(config: Config, run: RunFolder, parts: Parts, error: NonFinite) -> str:

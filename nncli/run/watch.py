@@ -1,6 +1,7 @@
-"""NaN and Inf: a run that met one stops before its weights are touched, and says where it began."""
+"""NaN and Inf: a run that met one stops before its weights are touched or saved, and says where it began."""
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -9,13 +10,15 @@ from torch import Tensor, nn
 
 from nncli.errors import TrainingFailed
 
+REMEDY = "try a lower optimizer.lr, regularization.grad_clip=1 or trainer.precision=32"
+
 
 class NonFinite(TrainingFailed):
-    """The loss stopped being a number at this step."""
+    """The loss, or a weight, stopped being a number at this step; `unclear` when only a replay can tell where."""
 
-    def __init__(self, step: int, text: str) -> None:
+    def __init__(self, step: int, text: str, *, unclear: bool = False) -> None:
         super().__init__(text)
-        self.step = step
+        self.step, self.unclear = step, unclear
 
 
 class Watch(Callback):
@@ -50,15 +53,48 @@ class Watch(Callback):
             self._read()
 
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
-        self._read()  # nothing that is not a number is ever saved
+        """Nothing that is not a number is ever saved, so that there is always a checkpoint to go on from."""
+        self._read()
+        state = checkpoint["state_dict"] | {f"average of {k}": v for k, v in checkpoint.get("average", {}).items()}
+        if name := overflowed(pl_module, state):
+            raise NonFinite(trainer.global_step, f"{_overflow(name)} at step {trainer.global_step}: {REMEDY}.")
+
+    def judged(self, trainer: Trainer, part: str, results: Mapping[str, float]) -> None:
+        """A loss that is not a number says that the run has failed, whatever its other metrics are."""
+        loss = results.get(f"{part}/loss", 0.0)
+        if not math.isfinite(loss):
+            module = trainer.lightning_module
+            name = overflowed(module, module.state_dict())
+            where = (
+                f"{_overflow(name)}: {REMEDY}" if name else "every weight is finite, so it began in the net's answers"
+            )
+            step = trainer.global_step
+            raise NonFinite(step, f"the loss of the {part} part is {loss} after step {step}: {where}.")
 
     def _read(self) -> None:
         if self.first_bad is not None and (bad := int(self.first_bad)) >= 0:
-            raise NonFinite(bad, f"the loss is not a number from step {bad} on.")
+            raise NonFinite(bad, f"the loss is not a number from step {bad} on.", unclear=True)
 
     def _story(self, trainer: Trainer, pl_module: LightningModule, loss: float) -> str:
         place = f"step {trainer.global_step}, epoch {trainer.current_epoch}, batch {trainer.fit_loop.batch_idx}"
         return f"the loss became {loss} at {place}: {began_in(pl_module, self.batch)}."
+
+
+def overflowed(module: nn.Module, state: Mapping[str, Any]) -> str | None:
+    """The first weight that is not finite, if there is one: a single look at the device where all are.
+
+    Buffers may hold infinities, such as the masks of attention, but never NaN.
+    """
+    buffers = {name for name, _ in module.named_buffers()}
+    tensors = {n: t for n, t in state.items() if isinstance(t, Tensor) and t.is_floating_point()}
+    wrong = [(t.isnan() if n in buffers else ~t.isfinite()).any() for n, t in tensors.items()]
+    if not wrong or not bool(torch.stack([w.to(wrong[0].device) for w in wrong]).any()):
+        return None
+    return next(name for name, is_wrong in zip(tensors, wrong, strict=True) if is_wrong)
+
+
+def _overflow(name: str) -> str:
+    return f"the weight {name} became too large for a number"
 
 
 def began_in(module: LightningModule, batch: Any) -> str:
@@ -69,9 +105,7 @@ def began_in(module: LightningModule, batch: Any) -> str:
             return f"the batch's {part} already held it, in {int(rows.sum())} of its {len(tensor)} samples"
     for name, weight in module.named_parameters():
         if not _finite(weight):
-            return (
-                f"the weight {name} is no number since the step before: a gradient overflowed; try a lower rate or fp32"
-            )
+            return f"{_overflow(name)} in the step before: {REMEDY}"
     found: list[str] = []
 
     def look(name: str) -> Any:

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from nncli.errors import CheckpointError, TrainingFailed
-from nncli.run.checkpoint import clean, load, newest, point, save, verify
+from nncli.run.checkpoint import load, newest, point, save, verify
 
 STATE = {"state_dict": {"w": torch.arange(2000.0)}, "nncli": {"step": 3, "latest": {"val/loss": 0.5}}}
 
@@ -109,9 +109,13 @@ def test_point_replaces_in_one_step_also_without_hard_links(tmp_path: Path, monk
     assert (tmp_path / "b").read_text() == "new"
 
 
-def test_what_a_killed_process_left_is_removed(tmp_path: Path) -> None:
-    save(STATE, tmp_path / "last.ckpt")
-    (tmp_path / ".new-000000001.ckpt").write_text("half")
-    (tmp_path / ".last.ckpt.123.tmp").write_text("half")
-    clean(tmp_path)
-    assert [p.name for p in tmp_path.iterdir()] == ["last.ckpt"]
+def test_where_every_one_is_broken_that_is_said_and_how_to_start_over(tmp_path: Path) -> None:
+    folder = tmp_path / "r" / "checkpoints"
+    folder.mkdir(parents=True)
+    assert newest(folder, print) is None  # there never was one
+    for name in ("last.ckpt", "best.ckpt", "step-000000003.ckpt"):
+        (folder / name).write_bytes(b"broken")
+    said: list[str] = []
+    with pytest.raises(CheckpointError, match=r"all 3 checkpoints .* nn train recipe=r/config\.yaml"):
+        newest(folder, said.append)
+    assert len(said) == 3

@@ -1,0 +1,92 @@
+"""Whether a checkpoint is one of this run: of a form that is read here, and trained as the run's config says."""
+
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Annotated, Any
+
+from annotated_types import Ge
+
+from nncli.config.kinds import accepts, phrase
+from nncli.config.origin import leaves
+from nncli.errors import CheckpointError
+from nncli.run.checkpoint import VERSION, load
+from nncli.run.folder import RunFolder
+
+# where data and loaders are, never what is learned: a run may be resumed or judged with others
+ELSEWHERE = ("data.root", "data.path", "data.test_path", "data.cache", "data.memory", "loader.device", "loader.workers")
+
+# words that nn resume accepts: they change how long and where a run is trained, never what it learns
+RESUMABLE = (
+    "trainer.max_epochs",
+    "trainer.max_steps",
+    "trainer.early_stopping",
+    "trainer.accelerator",
+    "trainer.devices",
+    "trainer.num_nodes",
+    "trainer.strategy",
+    "trainer.threads",
+    "trainer.timeout",
+    "checkpoint.*",
+    "test",
+    *ELSEWHERE,
+)
+_BESIDE = (*RESUMABLE, "name", "run_dir", "logger*", "trainer.log_every")  # of a run, and nothing it learns from
+
+Count = Annotated[int, Ge(0)]
+_FORM: dict[str, Any] = {
+    "position": list[Count],
+    "due": bool,
+    "step": Count,
+    "rates": list[float],
+    "ranks": list[dict[str, Any]],
+    "config": dict[str, str],
+    "best": dict[str, Any],
+    "best.value": float | None,
+    "best.step": int | None,
+    "best.results": dict[str, float],
+    "best.worse": Count,
+}
+
+
+def identity(config: Path) -> dict[str, str]:
+    """What a frozen config says of what is learned, key by key."""
+    return {k: v for k, v in leaves(config).items() if not any(fnmatchcase(k, beside) for beside in _BESIDE)}
+
+
+def read(path: Path, run: RunFolder) -> dict[str, Any]:
+    """The state in a checkpoint of this run; CheckpointError for one of another form or of another run."""
+    state = load(path)
+    _check_form(state, path)
+    theirs = state["nncli"]["config"]
+    ours = identity(run.config) if theirs else {}  # those of before do not say it
+    if odd := [key for key in theirs | ours if theirs.get(key) != ours.get(key)]:
+        key, more = odd[0], f" and {len(odd) - 1} other keys differ" if len(odd) > 1 else ""
+        raise CheckpointError(
+            f"{path} is a checkpoint of another run: it was trained with {key} = {theirs.get(key, 'nothing')}, and "
+            f"{run.config} says {ours.get(key, 'nothing')}{more}. Put the run's own checkpoint there"
+        )
+    return state
+
+
+def _check_form(state: dict[str, Any], path: Path) -> None:
+    saved = state.get("nncli")
+    if not isinstance(saved, dict) or "version" not in saved:
+        raise CheckpointError(f"{path} is no checkpoint that nn wrote: it does not say where its run was")
+    if saved["version"] != VERSION:
+        raise CheckpointError(
+            f"{path} has the form {saved['version']!r:.20}, and this version of nn reads 1 to {VERSION}: "
+            "use the version of nn that wrote it"
+        )
+    values = saved | {f"best.{k}": v for k, v in best.items()} if isinstance(best := saved.get("best"), dict) else saved
+    for key, hint in _FORM.items():
+        if key not in values or not accepts(values[key], hint):
+            raise CheckpointError(f"{path} is no checkpoint that nn wrote: its {key} must be {phrase(hint)}")
+    plain = all(isinstance(state.get(part, {}), dict) for part in ("facts", "average")) and "callbacks" in state
+    if len(saved["position"]) != 2 or not plain:
+        raise CheckpointError(f"{path} is no checkpoint that nn wrote: it does not say where its run was")
+
+
+def unfit(path: Path, error: Exception) -> CheckpointError:
+    """What a part of the run raised when it was given what is in the checkpoint."""
+    why = next(iter(str(error).splitlines()), "")
+    return CheckpointError(f"{path} does not fit its run: {type(error).__name__}: {why[:300]}")
