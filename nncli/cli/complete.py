@@ -51,11 +51,9 @@ def complete_data(incomplete: str, ctx: typer.Context | None = None) -> Offers:
 
 def complete_runs(incomplete: str) -> Offers:
     """`last`, and the runs there are, the newest first."""
-    from nncli.paths import runs_dir
+    from nncli.run.folder import all_runs
 
-    root = runs_dir()
-    found = sorted(root.glob("*/*/config.yaml"), key=lambda path: path.stat().st_mtime, reverse=True)
-    names = ["last", *(path.parent.relative_to(root).as_posix() for path in found)]
+    names = ["last", *(run.name for run in all_runs())]
     return [(name, "") for name in names if name.startswith(incomplete)]
 
 

@@ -49,6 +49,18 @@ def may_write(out: "Path") -> None:
         raise NnError(f"--out is {out}: {what}; give a file such as --out lr.png")
 
 
+def confirmed(question: str) -> bool:
+    """What a person answers; where nobody can, the option that answers is named."""
+    from nncli.errors import NnError
+
+    try:
+        return typer.confirm(question)
+    except (typer.Abort, RuntimeError) as error:  # the input has ended, or there is none
+        if sys.stdin is not None and sys.stdin.isatty():
+            raise
+        raise NnError("nobody answered, so nothing was done; --yes answers yes") from error
+
+
 def console() -> "Console":
     """Where tables are printed: wide where no terminal cuts them."""
     from rich.console import Console

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from nncli.cli.complete import complete_runs
-from nncli.cli.options import Json, Run
+from nncli.cli.options import Json, Run, confirmed
 
 app = typer.Typer(help="Look at the runs in ./runs (or $NN_RUNS), compare and remove them.", no_args_is_help=True)
 
@@ -114,15 +114,31 @@ def diff(one: Run, other: Run) -> None:
 def rm(
     runs: Annotated[list[str], typer.Argument(help="Runs to delete.", autocompletion=complete_runs)],
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    outside: Annotated[bool, typer.Option("--outside", help="Also delete runs outside the folder of runs.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="Also delete files in them that nn did not write.")] = False,
 ) -> None:
-    """Delete runs, after asking.
+    """Delete runs, after asking. Files in them that nn did not write are kept.
 
     \b
     nn runs rm last --yes
     """
-    from nncli.run.folder import find, remove
+    from nncli.errors import printable
+    from nncli.run.folder import find
+    from nncli.run.removal import contents, removable, remove
 
-    for run in dict.fromkeys(find(text) for text in runs):
-        if yes or typer.confirm(f"delete {run.name} and its checkpoints?"):
-            remove(run)
-            print(f"deleted {run.name}")
+    found = [find(text, begun=False) for text in runs]
+    chosen = {removable(run, outside=outside).path: run for run in found}  # all are looked at before the first is gone
+    for real, run in chosen.items():
+        others = _listed(contents(real).strays)
+        kept = f" It also holds {others}: {'deleted too' if everything else 'kept'}." if others else ""
+        if not yes and not confirmed(printable(f"Delete {run.name} and its checkpoints?{kept}")):
+            continue
+        left = _listed(remove(run, outside=outside, everything=everything))
+        print(printable(f"deleted {run.name}" + (f"; kept what nn did not write there: {left}" if left else "")))
+
+
+def _listed(names: list[str], most: int = 5) -> str:
+    from nncli.errors import printable
+
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(printable(name, lines=False) for name in sorted(names)[:most]) + more

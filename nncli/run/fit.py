@@ -62,13 +62,13 @@ def fit(
             screen.line("  checked, nothing was started")
             return None
         run = folders.make(config.name, config.tree.run_dir)
-        folders.write_atomic(run.words, "".join(f"{w}\n" for w in config.words).encode())
-        placement = {k: str(v) for k, v in vars(parts.where).items()}
-        run.write(run.environment, environment(int(config.tree.seed), placement))
-        _freeze(run, config)  # last: a folder with a config is a run
-        screen.line(f"  checked · run {run.name}")
-        announce(str(run.path), "")
         with folders.held(run):
+            folders.write_atomic(run.words, "".join(f"{w}\n" for w in config.words).encode())
+            placement = {k: str(v) for k, v in vars(parts.where).items()}
+            run.write(run.environment, environment(int(config.tree.seed), placement))
+            _freeze(run, config)  # last: a run with a config can be resumed
+            screen.line(f"  checked · run {run.name}")
+            announce(str(run.path), "")
             _go(run, config, parts, screen, signals, resume=None)
     return run
 

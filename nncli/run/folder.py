@@ -4,21 +4,26 @@ import json
 import os
 import re
 import secrets
-import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from difflib import get_close_matches
+from importlib.metadata import version
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from nncli.errors import NnError
 from nncli.paths import runs_dir, shown
+from nncli.run.files import sync_folder as sync_folder
+from nncli.run.files import write_atomic, write_new
 
 _HALF_WRITTEN = re.compile(r"\..+\.\d+\.tmp|\.new-\d+\.ckpt")
 LETTERS = "abcdefghijkmnpqrstuvwxyz"
+FORMAT = 1  # of a run's folder, as its marker says; older versions of nn do not touch a newer one
+REMOVED = ".removed-"  # begins the name of a folder while it is being deleted
 
 
 @dataclass(frozen=True)
@@ -26,6 +31,11 @@ class RunFolder:
     """One run on disk. Every file in it is named here and nowhere else."""
 
     path: Path
+
+    @property
+    def marker(self) -> Path:
+        """What makes a folder a run: written first, exclusively, and by nothing else."""
+        return self.path / ".nn-run"
 
     @property
     def config(self) -> Path:
@@ -70,7 +80,10 @@ class RunFolder:
 
     def is_busy(self) -> bool:
         """Whether a process is training in this folder now."""
-        lock = lock_file(self)
+        try:
+            lock = lock_file(self)
+        except OSError:  # it was deleted a moment ago
+            return False
         if lock is None:
             return True
         os.close(lock)
@@ -82,35 +95,11 @@ class RunFolder:
         return "interrupted" if said == "running" and not self.is_busy() else said
 
 
-def write_atomic(path: Path, content: bytes) -> None:
-    """Replace a file in one step; a reader sees the old or the new one, also after a power cut."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with open(temporary, "wb") as f:
-            f.write(content)
-            f.flush()
-            os.fsync(f.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    sync_folder(path.parent)
-
-
 def clean(run: RunFolder) -> None:
     """Remove what a killed process left half-written."""
     for path in (*run.path.glob(".*.tmp"), *run.checkpoints.glob(".*.tmp"), *run.checkpoints.glob(".new-*.ckpt")):
         if _HALF_WRITTEN.fullmatch(path.name) and not path.is_symlink():
             path.unlink()
-
-
-def sync_folder(path: Path) -> None:
-    """Make a rename in this folder durable, where the system can."""
-    if os.name == "posix":
-        handle = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
 
 
 def lock_file(folder: RunFolder) -> int | None:
@@ -134,14 +123,20 @@ _locks: set[int] = set()  # that this process holds
 @contextmanager
 def held(run: RunFolder) -> Iterator[None]:
     """Hold the run for as long as this lasts, so that no two processes train or mend it at once."""
-    lock = lock_file(run)
-    if lock is None:
-        time.sleep(0.3)  # a listing looks at every lock for a moment
+    gone = NnError(f"{run.name} is gone: it was deleted or moved. See nn runs ls.")
+    try:
         lock = lock_file(run)
+        if lock is None:
+            time.sleep(0.3)  # a listing looks at every lock for a moment
+            lock = lock_file(run)
+    except FileNotFoundError as error:
+        raise gone from error
     if lock is None:
         raise NnError(f"{run.name} is being trained by another process now.")
     _locks.add(lock)
     try:
+        if not run.path.exists():  # deleted while this waited
+            raise gone
         yield
     finally:
         _locks.discard(lock)
@@ -170,13 +165,22 @@ def make(name: str, run_dir: str | None = None) -> RunFolder:
 
 
 def _make_exactly(path: Path) -> RunFolder:
-    if path.is_dir() and any(path.iterdir()):
-        raise NnError(
-            f"run_dir = {path}: this folder is not empty. Continue it with nn resume {path}, or name another."
-        )
+    run = RunFolder(path.absolute())
+    if os.path.lexists(path) and not path.is_dir():
+        raise NnError(f"run_dir = {path}: this is a file, or a link that leads nowhere. Name a new folder.")
     path.mkdir(parents=True, exist_ok=True)
-    (path / "checkpoints").mkdir()
-    return RunFolder(path.absolute())
+    try:
+        if any(path.iterdir()):
+            raise FileExistsError
+        mark(run)
+        if len(os.listdir(path)) > 1:  # something came in between
+            run.marker.unlink()
+            raise FileExistsError
+    except FileExistsError as error:
+        go_on = f" Continue it with nn resume {path}, or name another." if is_run(path) else " Name a new one."
+        raise NnError(f"run_dir = {path}: this folder is not empty.{go_on}") from error
+    run.checkpoints.mkdir()
+    return run
 
 
 def _make_new(parent: Path) -> RunFolder:
@@ -188,15 +192,45 @@ def _make_new(parent: Path) -> RunFolder:
             path.mkdir()
         except FileExistsError:
             continue
-        (path / "checkpoints").mkdir()
-        return RunFolder(path)
+        run = RunFolder(path)
+        mark(run)
+        run.checkpoints.mkdir()
+        return run
 
 
-def all_runs() -> Iterator[RunFolder]:
-    """Every run under the runs folder, newest first."""
-    found = [RunFolder(p.parent) for p in runs_dir().glob("*/*/config.yaml")]
-    found += [RunFolder(p.parent) for p in runs_dir().glob("*/config.yaml")]
-    yield from sorted(found, key=_started, reverse=True)
+def mark(run: RunFolder) -> None:
+    """Make a folder a run; FileExistsError where another process has done so."""
+    write_new(run.marker, (json.dumps({"run": FORMAT, "nn": version("nncli")}) + "\n").encode())
+
+
+def marked(run: RunFolder) -> dict[str, Any]:
+    """What the marker says; empty where there is none, or it is a link or of something else."""
+    if os.path.islink(run.marker) or not os.path.isfile(run.marker):
+        return {}
+    said = run.read(run.marker)
+    return said if type(said.get("run")) is int and said["run"] >= 1 else {}
+
+
+def is_run(path: Path) -> bool:
+    """Whether nn made this folder: by its marker, or, for runs of before there were any, by all that is in one."""
+    run = RunFolder(path)
+    if path.name.startswith(REMOVED):
+        return False
+    return bool(marked(run)) or _is_unmarked_run(run)
+
+
+def _is_unmarked_run(run: RunFolder) -> bool:
+    if not all(map(os.path.isfile, (run.config, run.words, run.environment))) or not os.path.isdir(run.checkpoints):
+        return False
+    facts = run.read(run.environment)
+    return isinstance(facts.get("started_at"), int | float) and isinstance(facts.get("versions"), dict)
+
+
+def all_runs(*, begun: bool = True) -> Iterator[RunFolder]:
+    """Every run under the runs folder, newest first; without `begun` also those that ended before they had a config."""
+    paths = [path for pattern in ("*/*", "*") for path in runs_dir().glob(pattern)]
+    found = [RunFolder(path) for path in paths if not begun or os.path.isfile(path / "config.yaml")]
+    yield from sorted((run for run in found if is_run(run.path)), key=_started, reverse=True)
 
 
 def _started(run: RunFolder) -> float:
@@ -204,28 +238,42 @@ def _started(run: RunFolder) -> float:
     return float(started) if isinstance(started, int | float) else 0.0
 
 
-def find(text: str) -> RunFolder:
-    """A run by path, by name (`digits_mlp/1120-2104-kqzv`, `1120-2104-kqzv`, `kqzv`) or `last`."""
-    if text != "last" and (Path(text) / "config.yaml").is_file():
-        return RunFolder(Path(text).absolute())
-    runs = list(all_runs())
+def find(text: str, *, begun: bool = True) -> RunFolder:
+    """A run by name (`digits_mlp/1120-2104-kqzv`, `1120-2104-kqzv`, `kqzv`), by `last`, or else by path."""
+    if not text:
+        raise NnError("the name of the run is empty; give a name (see nn runs ls), a folder, or last.")
+    runs = list(all_runs(begun=begun))
     if text == "last":
         trained = [run for run in runs if not run.read(run.environment).get("trial")]
         if not trained:
             raise NnError(f"there is no run under {shown(runs_dir())} yet. Start one with nn train.")
-        return trained[0]
+        return _readable(trained[0], begun)
     matches = [r for r in runs if text in (r.name, r.path.name, r.path.name.rsplit("-", 1)[-1])]
-    if len(matches) == 1:
-        return matches[0]
+    if len(matches) > 1:
+        raise NnError(f"{text} could be " + " or ".join(shown(r.path) for r in matches))
     if matches:
-        raise NnError(f"{text} could be " + " or ".join(r.name for r in matches))
+        return _readable(matches[0], begun)
+    path = Path(text).absolute()
+    if is_run(path):
+        return _readable(RunFolder(path), begun)
+    if os.path.isdir(path):
+        raise NnError(
+            f"{text} is not a run: nn did not make this folder. A copy of a run needs all that was in it: "
+            ".nn-run, config.yaml, words.txt, environment.json, checkpoints."
+        )
     near = get_close_matches(text, [r.name for r in runs] + [r.path.name for r in runs], 1)
     hint = f" Did you mean {near[0]}?" if near else ""
     raise NnError(f"there is no run {text} under {shown(runs_dir())}.{hint} See nn runs ls.")
 
 
-def remove(run: RunFolder) -> None:
-    """Delete a run that nothing is training."""
-    if run.is_busy():
-        raise NnError(f"{run.name} is being trained now; stop it first.")
-    shutil.rmtree(run.path)
+def _readable(run: RunFolder, begun: bool) -> RunFolder:
+    """The run, unless a newer nn made it or it ended before its config was written."""
+    mark = marked(run)
+    if mark and mark["run"] > FORMAT:
+        raise NnError(
+            f"{run.name} was made by nn {mark.get('nn', 'of a later version')}, in a form that nn {version('nncli')} "
+            "does not know. Use that version: pip install --upgrade nncli"
+        )
+    if begun and not os.path.isfile(run.config):
+        raise NnError(f"{run.name} ended before its config was written. Remove it: nn runs rm {quote(run.name)}")
+    return run

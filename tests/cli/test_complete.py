@@ -1,6 +1,5 @@
 """What Tab offers, and that it does so without torch, Hydra or a noticeable wait."""
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from nncli.cli.complete import complete_keys, complete_recipes, complete_runs, complete_words
+from tests.trees import made_run
 
 
 def offered(incomplete: str) -> list[str]:
@@ -40,10 +40,8 @@ def test_one_s_own_parts_are_offered(tmp_path: Path) -> None:
 
 def test_runs_are_offered_newest_first(tmp_path: Path) -> None:
     for age, name in enumerate(["old", "new"]):
-        path = tmp_path / "runs" / "digits_mlp" / name / "config.yaml"
-        path.parent.mkdir(parents=True)
-        path.write_text("")
-        os.utime(path, (age, age))
+        made_run(tmp_path / "runs" / "digits_mlp" / name, started=age)
+    (tmp_path / "runs" / "digits_mlp" / "config.yaml").write_text("of somebody else")
     assert [name for name, _ in complete_runs("")] == ["last", "digits_mlp/new", "digits_mlp/old"]
     assert [name for name, _ in complete_runs("digits_mlp/o")] == ["digits_mlp/old"]
 

@@ -15,7 +15,7 @@ from nncli.errors import CheckpointError, ConfigError, NnError
 from nncli.models.mlp import MLP
 from nncli.run.checkpoint import load, weights
 from nncli.run.fit import fit, resume
-from nncli.run.folder import RunFolder, find
+from nncli.run.folder import RunFolder, find, make
 from nncli.run.judge import judged
 from nncli.run.screen import Screen
 from nncli.run.start import fill, first_weights
@@ -137,8 +137,7 @@ def test_a_file_that_is_something_else_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("model", ["hello", [1], None, {"width": 8}])
 def test_a_run_whose_config_has_no_net_is_told(model: Any) -> None:
-    Path("odd").mkdir()
-    Path("odd/config.yaml").write_text(json.dumps({"model": model}))
+    make("odd", "odd").config.write_text(json.dumps({"model": model}))
     for words in (["model=earlier", "model.init_from=odd"], ["task=distillation", "teacher.init_from=odd"]):
         with pytest.raises(ConfigError, match=r"the config of odd has no net under model"):
             fit(compose([*words, *CPU]), Screen("quiet"))

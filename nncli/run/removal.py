@@ -1,0 +1,164 @@
+"""Deleting a run: what nn wrote in its folder goes, whatever else lies there stays.
+
+The folder is renamed first, so that nobody ever meets half a run; its marker is deleted last, so that what a killed
+process left is known for what it is, and is deleted by the next one.
+"""
+
+import os
+import re
+import secrets
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from shlex import quote
+from typing import NamedTuple
+
+from nncli.errors import NnError
+from nncli.paths import runs_dir, shown
+from nncli.run.folder import LETTERS, REMOVED, RunFolder, held, is_run, mark, marked
+
+_FILES = r"config\.yaml|words\.txt|environment\.json|metrics\.csv|summary\.json|error\.txt"
+_CHECKPOINTS = r"(?:best|last|step-\d{9,}|\.new-\d{9,})\.ckpt"
+_WANDB = r"wandb/(?:offline-)?run-\d{8}_\d{6}-\w+(?:/.*)?"
+_MLFLOW = r"\d+(?:/.*)?"
+# what nn and the loggers write into a run's folder: nothing else is deleted with it
+OWN_FILES = re.compile(
+    rf"\.nn-run|{_FILES}|\.(?:{_FILES})\.\d+\.tmp|checkpoints/(?:{_CHECKPOINTS}|\.{_CHECKPOINTS}\.\d+\.tmp)"
+    rf"|tensorboard/(?:events\.out\.tfevents\..*|hparams\.yaml)|wandb/debug[\w-]*\.log|{_WANDB}|{_MLFLOW}",
+    re.DOTALL,
+)
+OWN_FOLDERS = re.compile(rf"checkpoints|tensorboard|wandb|\.trash|{_WANDB}|{_MLFLOW}", re.DOTALL)
+OWN_LINKS = re.compile(rf"wandb/(?:latest-run|debug[\w-]*\.log)|{_WANDB}", re.DOTALL)
+
+
+class Contents(NamedTuple):
+    """What lies in a run's folder: to be deleted, and to be kept."""
+
+    files: list[Path]
+    folders: list[Path]  # each before those in it
+    strays: list[str]  # what nn did not write; a folder ends in /
+
+
+def removable(run: RunFolder, *, outside: bool = False) -> RunFolder:
+    """The real folder of a run that may be deleted; NnError where it may not, whoever is asked."""
+    real, root = Path(os.path.realpath(run.path)), Path(os.path.realpath(runs_dir()))
+    if os.path.islink(run.path):
+        raise NnError(f"{run.name} is a link. To delete what it leads to, name that: nn runs rm {quote(shown(real))}")
+    if not is_run(real):
+        raise NnError(f"{run.name} is not a run: nn did not make this folder.")
+    if Path(os.path.realpath(Path.cwd())).is_relative_to(real):
+        raise NnError(f"{run.name} is the folder you are in, or one above it; leave it first (cd).")
+    if below := next(_runs_below(real), None):
+        raise NnError(f"{run.name} has another run in it, {shown(below)}; delete that first, or move it.")
+    if not outside and (real == root or not real.is_relative_to(root)):
+        raise NnError(
+            f"{run.name} lies outside the folder of runs, {shown(runs_dir())}. "
+            f"If it is the one to delete, add --outside: nn runs rm {quote(run.name)} --outside"
+        )
+    return RunFolder(real)
+
+
+def _runs_below(folder: Path) -> Iterator[Path]:
+    for here, names, _ in os.walk(folder):
+        for name in names:
+            path = Path(here, name)
+            if not path.is_symlink() and is_run(path):
+                yield path
+
+
+def contents(folder: Path, *, everything: bool = False) -> Contents:
+    """Sort what lies in a run's folder; links are not followed."""
+    found = Contents([], [], [])
+    for here, below, names in os.walk(folder, onerror=_stop):
+        for name in (*names, *below):
+            path = Path(here, name)
+            is_folder = name in below and not path.is_symlink()
+            if everything or _is_own(path, path.relative_to(folder).as_posix()):
+                (found.folders if is_folder else found.files).append(path)
+            else:
+                found.strays.append(path.relative_to(folder).as_posix() + "/" * is_folder)
+                if is_folder:
+                    below.remove(name)  # which is not looked into then
+    return found
+
+
+def _stop(error: OSError) -> None:
+    raise error
+
+
+def _is_own(path: Path, told: str) -> bool:
+    if path.is_symlink():
+        return bool(OWN_LINKS.fullmatch(told))
+    if path.is_dir():
+        return bool(OWN_FOLDERS.fullmatch(told)) and (not told.isdigit() or _is_experiment(path))
+    return path.is_file() and bool(OWN_FILES.fullmatch(told))
+
+
+def _is_experiment(folder: Path) -> bool:
+    """Whether MLflow keeps an experiment here: it does so under a number."""
+    try:
+        return "experiment_id:" in (folder / "meta.yaml").read_text(errors="replace")
+    except OSError:
+        return False
+
+
+def remove(run: RunFolder, *, outside: bool = False, everything: bool = False) -> list[str]:
+    """Delete a run that nothing is training; what stays, because nn did not write it."""
+    real = removable(run, outside=outside)
+    hidden = real.path.with_name(f"{REMOVED}{real.path.name}-{''.join(secrets.choice(LETTERS) for _ in range(4))}")
+    try:
+        with held(real):
+            removable(run, outside=outside)  # it may have changed until it was held
+            if not marked(real):
+                mark(real)
+            os.rename(real.path, hidden)
+            if not marked(RunFolder(hidden)):  # another folder took its place at the last moment
+                os.rename(hidden, real.path)
+                raise NnError(f"{run.name} was changed by another process; nothing was deleted.")
+            left = _clear(hidden, real.path, everything=everything)
+        _sweep(real.path.parent)
+    except OSError as error:
+        raise NnError(f"{run.name} could not be deleted: {error.filename}: {error.strerror}") from error
+    return left
+
+
+def _clear(hidden: Path, home: Path, *, everything: bool = False) -> list[str]:
+    """Delete what may be; where something stays, the folder gets its name back."""
+    marker = RunFolder(hidden).marker
+    try:
+        found = contents(hidden, everything=everything)
+        for path in found.files:
+            if path != marker:
+                path.unlink(missing_ok=True)
+        for path in reversed(found.folders):
+            with suppress(OSError):  # something of the person's is in it
+                path.rmdir()
+        left = found.strays or sorted(set(os.listdir(hidden)) - {marker.name})
+        if not left:
+            marker.unlink()
+            hidden.rmdir()
+            return []
+    except OSError:
+        _put_back(hidden, home)
+        raise
+    _put_back(hidden, home).marker.unlink(missing_ok=True)
+    return left
+
+
+def _put_back(hidden: Path, home: Path) -> RunFolder:
+    """The folder under its own name again."""
+    if os.path.lexists(home):
+        raise NnError(f"{shown(home)} was made anew meanwhile; what was not deleted is in {shown(hidden)}.")
+    os.rename(hidden, home)
+    return RunFolder(home)
+
+
+def _sweep(parent: Path) -> None:
+    """Delete what processes that were killed had renamed and not yet deleted, here and in the folder of runs."""
+    for folder, pattern in ((parent, f"{REMOVED}*"), (runs_dir(), f"{REMOVED}*"), (runs_dir(), f"*/{REMOVED}*")):
+        for hidden in folder.glob(pattern):
+            run = RunFolder(hidden)
+            if hidden.is_symlink() or not marked(run):
+                continue
+            with suppress(OSError, NnError), held(run):
+                _clear(hidden, hidden.with_name(hidden.name.removeprefix(REMOVED).rpartition("-")[0]))
