@@ -96,6 +96,7 @@ def explain(key: Key, words: Words = None, trust: Trust = None) -> None:
 def _draw_rates(config: "Config", steps: int | None, out: Path | None) -> None:
     import shutil
 
+    from nncli.insight.png import save
     from nncli.insight.rates import chart, picture, rates, steps_of
     from nncli.run.assemble import require
 
@@ -103,7 +104,7 @@ def _draw_rates(config: "Config", steps: int | None, out: Path | None) -> None:
     found = rates(config, steps_of(config, steps))
     print(chart(found, max(20, min(shutil.get_terminal_size().columns, 100) - 12)))
     if out:
-        picture(found).save(out, "PNG")
+        save(picture(found), out)
         print(f"wrote {out}")
 
 

@@ -41,12 +41,14 @@ Trust = Annotated[
 
 
 def may_write(out: "Path") -> None:
-    """Refuse a file that cannot be written before anybody waits for what is to be in it."""
+    """Refuse a file that cannot be written, or that nn did not draw, before anybody waits for what is to be in it."""
     from nncli.errors import NnError
+    from nncli.insight.png import refuse
 
     if out.is_dir() or not out.absolute().parent.is_dir():
         what = "it is a folder" if out.is_dir() else f"there is no folder {out.parent}"
         raise NnError(f"--out is {out}: {what}; give a file such as --out lr.png")
+    refuse(out)
 
 
 def confirmed(question: str) -> bool:

@@ -27,6 +27,7 @@ def draw(
     from nncli.errors import NnError
     from nncli.insight.drawn import drawing
     from nncli.insight.pictures import half_blocks
+    from nncli.insight.png import save
 
     sheet, pictures = drawing(config, data, told["part"], told["kind"], augmented)
     if sheet is None and (augmented or out):
@@ -38,9 +39,9 @@ def draw(
     path = Path(out).expanduser() if out else Path("data_show") / f"{told['name']}{'-augmented' * augmented}.png"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        sheet.save(path, "PNG")
     except OSError as error:
         raise NnError(f"{path} cannot be written: {error.strerror or error}") from error
+    save(sheet, path)
     return path, strip
 
 

@@ -43,6 +43,7 @@ def lr(
     nn tune lr recipe=digits_cnn --out lr.png
     """
     from nncli.errors import NnError
+    from nncli.insight.png import save
     from nncli.insight.tune_lr import drawn, picture, range_test, suggest, tuned
 
     if not 0 < low < high < float("inf"):
@@ -55,7 +56,7 @@ def lr(
     rate = suggest(curve)
     found = {key: float(f"{value * rate / now['optimizer.lr']:.2g}") for key, value in now.items()}
     if out:
-        picture(curve, rate).save(out, "PNG")
+        save(picture(curve, rate), out)
     typed = command("train", words or [], found, trust or ())
     if json:
         facts = {"now": now, "suggested": found, "type": typed, "ended": curve.ended}
