@@ -1,5 +1,6 @@
 """`nn init`: a folder of one's own to start from."""
 
+import os
 from typing import Annotated
 
 import typer
@@ -18,16 +19,21 @@ def init(folder: Folder = "my_project") -> None:
 
     from nncli.errors import NnError
     from nncli.paths import start
+    from nncli.run.files import write_new
 
+    if not folder:
+        raise NnError("the name of the folder is empty; . is this one: nn init .")
     root = Path(folder).expanduser()
-    if root.exists() and (not root.is_dir() or any(path.name != ".git" for path in root.iterdir())):
+    if os.path.lexists(root) and (not root.is_dir() or any(path.name != ".git" for path in root.iterdir())):
         raise NnError(f"{folder} is not empty; name a new folder: nn init NAME")
     try:
         for source in sorted(start().rglob("*")):
             if source.is_file() and "__pycache__" not in source.parts:
                 target = root / source.relative_to(start()).as_posix().removesuffix(".txt")
                 target.parent.mkdir(parents=True, exist_ok=True)
-                target.write_text(source.read_text(encoding="utf-8"), encoding="utf-8")
+                write_new(target, source.read_bytes())
+    except FileExistsError as error:
+        raise NnError(f"{error.filename} was there already and is kept; name a new folder: nn init NAME") from error
     except OSError as error:
         raise NnError(f"{folder} cannot be filled: {error.strerror}") from error
     print(f"made {folder}: recipes/mine.yaml, my_nets.py, conf/model/mine.yaml, tests/test_my_nets.py, README.md")

@@ -1,5 +1,6 @@
 """`nn recipes`: ls, show, cp."""
 
+import os
 import sys
 from typing import Annotated
 
@@ -61,16 +62,19 @@ def cp(name: Name, new: Annotated[str, typer.Argument(help="The copy's name.", s
     from nncli.config.recipes import find
     from nncli.errors import NnError
     from nncli.paths import own, shown
+    from nncli.run.files import write_new
 
     source = find(name)
     target = own("recipes") / f"{new or name}.yaml"
     if not (new or name).isidentifier():
         raise NnError(f"{new} is no name for a recipe: letters, digits and _ only")
-    if target.exists():
-        raise NnError(f"{shown(target)} exists already; name the copy: nn recipes cp {name} NEW")
+    if os.path.lexists(target.parent) and not target.parent.is_dir():
+        raise NnError(f"{shown(target.parent)} is no folder; move it away, or go to another folder (cd)")
     try:
         target.parent.mkdir(exist_ok=True)
-        target.write_text(source.path.read_text())
+        write_new(target, source.path.read_bytes())
+    except FileExistsError as error:
+        raise NnError(f"{shown(target)} exists already; name the copy: nn recipes cp {name} NEW") from error
     except OSError as error:
         raise NnError(f"{shown(target)} cannot be written: {error.strerror}") from error
     print(f"{shown(target)}; train it with: nn train recipe={target.stem}")
