@@ -31,12 +31,14 @@ def download(
 ) -> None:
     """Fetch to `path` unless it is there, from the first of the addresses that answers.
 
-    What broke off stays beside it as `.part` and is resumed next time. `digest` is the md5 or the sha256. Two processes
-    never fetch the same twice. Only https, redirects included; `allow_http_loopback` is for tests, and no YAML can set
-    it. `advice` says what to do where there is no network.
+    What broke off stays beside it as `.<digest>.part` and is resumed next time. `digest` is the md5 or the sha256.
+    Two processes never fetch the same twice. Only https, redirects included; `allow_http_loopback` is for tests, and
+    no YAML can set it. `advice` says what to do where there is no network.
     """
     if path.exists():
         return
+    if os.path.lexists(path):
+        raise DataError(f"{path} is a link that leads nowhere: mend it, or take it away")
     try:
         with alone(path, f"fetching {path.name}"):
             if not path.exists():
@@ -50,7 +52,9 @@ def download(
 
 
 def _fetch_first(urls: Sequence[str], path: Path, digest: str, allow_http_loopback: bool) -> None:
-    part = path.with_name(path.name + ".part")
+    part = path.with_name(f"{path.name}.{digest[:16]}.part")  # a name that nobody else gives a file
+    if part.is_symlink() or (part.exists() and not part.is_file()):
+        raise DataError(f"{part} is in the way of the download and not from one: take it away")
     failed = []
     for url in urls:
         try:
@@ -67,7 +71,18 @@ def _fetch_first(urls: Sequence[str], path: Path, digest: str, allow_http_loopba
     except DataError:
         part.unlink()  # what is wrong cannot be resumed
         raise
-    os.replace(part, path)
+    _place(part, path)
+
+
+def _place(part: Path, path: Path) -> None:
+    """Give what was fetched its name, unless a file has come there meanwhile."""
+    try:
+        os.link(part, path)
+        part.unlink()
+    except OSError as problem:
+        if os.path.lexists(path):
+            raise DataError(f"{path} came from elsewhere during the download and is kept; take it away") from problem
+        os.rename(part, path)  # a filesystem without hard links
 
 
 def verify(path: Path, digest: str) -> None:

@@ -6,6 +6,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -30,6 +31,7 @@ SIDES = (16, 20, 24, 28, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160, 176, 19
 DISK_SHARE = 0.8  # of what is free on the disk that the decoded pictures may take unasked
 TOLD = 5  # unreadable pictures in a message
 VERSION = 1  # of what is kept in the cache
+KEPT = ("x.npy", "names.npy", "part.npy", "y.npy", "classes.json")  # files of a folder in it
 
 
 @dataclass(frozen=True)
@@ -153,7 +155,7 @@ def _settled(source: Path, wish: Wish, seen: str) -> Form:
     memory = cache_dir("images") / f"look-{_digest(VERSION, source.resolve(), seen)}.json"
     try:
         side, channels = json.loads(memory.read_text())
-    except (OSError, ValueError):
+    except (OSError, ValueError, TypeError):  # not there, or not what is written there
         side, channels = _looked(source, listing(source).names)
         _write(memory, json.dumps([side, channels]).encode())
     height, width = wish.size or side
@@ -194,11 +196,20 @@ def _made(source: Path, form: Form, place: Path, *, must: bool) -> Pictures | No
     try:
         _decode_all(source, found, form, draft)
         for old in place.parent.glob(f"{place.name.partition('-')[0]}-{'?' * 16}"):  # of an earlier state of the source
-            shutil.rmtree(old, ignore_errors=True)
+            _delete(old)
         os.replace(draft, place)
     finally:
-        shutil.rmtree(draft, ignore_errors=True)
+        _delete(draft)
     return Pictures(source, form, *_numbered(found), place)
+
+
+def _delete(folder: Path) -> None:
+    """What was kept, and the folder if nothing else is in it; a link is left alone."""
+    if not folder.is_symlink():
+        with suppress(OSError):
+            for name in KEPT:
+                (folder / name).unlink(missing_ok=True)
+            folder.rmdir()
 
 
 def _decode_all(source: Path, found: Listing, form: Form, folder: Path) -> None:
@@ -247,8 +258,8 @@ def _write(path: Path, data: bytes) -> None:
     """Into place as a whole; that it cannot be kept only costs time."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        draft = path.with_name(f"{path.name}.{os.getpid()}")
-        draft.write_bytes(data)
-        os.replace(draft, path)
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".draft-", delete=False) as draft:
+            draft.write(data)
+        os.replace(draft.name, path)
     except OSError:
         return

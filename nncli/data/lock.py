@@ -12,13 +12,13 @@ from nncli.errors import DataError
 
 @contextmanager
 def alone(path: Path, doing: str) -> Iterator[None]:
-    """Hold `path`.lock, waiting for whoever has it. The lock goes with its process, however that ends."""
+    """Hold a lock beside `path`, waiting for whoever has it. The lock goes with its process, however that ends."""
     try:
         import fcntl
     except ImportError:  # Windows has no flock; what two processes make at once is then made twice
         yield
         return
-    lock = path.with_name(path.name + ".lock")
+    lock = path.with_name(f".{path.name}.nn-lock")
     while True:
         with _opened(lock) as handle:
             try:
@@ -31,16 +31,17 @@ def alone(path: Path, doing: str) -> Iterator[None]:
             try:
                 yield
             finally:
-                lock.unlink(missing_ok=True)
+                if os.fstat(handle.fileno()).st_size == 0:  # we write nothing into one
+                    lock.unlink(missing_ok=True)
             return
 
 
 def _opened(lock: Path) -> IO[str]:
     try:
         lock.parent.mkdir(parents=True, exist_ok=True)
-        return lock.open("a")
+        return os.fdopen(os.open(lock, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, 0o666), "w")
     except OSError as problem:
-        raise DataError(f"{lock.parent} cannot be written to: {problem.strerror}") from problem
+        raise DataError(f"{lock} cannot be written to: {problem.strerror}") from problem
 
 
 def _same(handle: int, path: Path) -> bool:

@@ -15,6 +15,7 @@ from nncli.errors import DataError
 
 BODY = bytes(range(256)) * 4096
 MD5 = hashlib.md5(BODY).hexdigest()
+PART = f"data.bin.{MD5[:16]}.part"
 
 
 class Site(ThreadingHTTPServer):
@@ -87,7 +88,7 @@ def test_broken_download_goes_on_next_time(site: Site, tmp_path: Path, honours_r
     site.honours_range = honours_range
     with pytest.raises(DataError, match="broke off after 524,288 of 1,048,576 bytes"):
         download(f"{site.url}/short", tmp_path / "data.bin", MD5, allow_http_loopback=True)
-    assert names(tmp_path) == ["data.bin.part"]
+    assert names(tmp_path) == [PART]
     download(f"{site.url}/whole", tmp_path / "data.bin", MD5, allow_http_loopback=True)
     assert site.ranges[-1] == "bytes=524288-"
     assert (tmp_path / "data.bin").read_bytes() == BODY
@@ -116,7 +117,7 @@ def test_the_next_address_is_asked_where_the_first_is_gone(site: Site, tmp_path:
 
 
 def test_killed_before_the_rename_needs_no_bytes_again(site: Site, tmp_path: Path) -> None:
-    (tmp_path / "data.bin.part").write_bytes(BODY)
+    (tmp_path / PART).write_bytes(BODY)
     download(f"{site.url}/whole", tmp_path / "data.bin", MD5, allow_http_loopback=True)
     assert names(tmp_path) == ["data.bin"]
 
