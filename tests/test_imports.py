@@ -13,13 +13,14 @@ PACKAGE = Path(nncli.__file__).parent
 LIBRARY = {"tasks", "models", "losses", "data", "transforms", "optim"}
 # what a room may import of ours, besides itself
 MAY: dict[str, set[str]] = {
-    "cli": {"sweep", "insight", "export", "serve", "run", "config", "paths", "errors", "cli"},
-    "insight": {"run", "config", "data", "paths", "errors"},
-    "run": {"config", "paths", "errors", ""},
-    "config": {"paths", "errors"},
+    "cli": {"sweep", "insight", "export", "serve", "run", "config", "paths", "files", "errors", "cli"},
+    "insight": {"run", "config", "data", "paths", "files", "errors"},
+    "run": {"config", "paths", "files", "errors", ""},
+    "config": {"paths", "files", "errors"},
     "tasks": {"losses", "optim", "errors"},
-    "data": {"transforms", "errors"},
-    **{room: {"errors"} for room in LIBRARY - {"tasks", "data"}},
+    "data": {"transforms", "files", "errors"},
+    "models": {"files", "errors"},
+    **{room: {"errors"} for room in LIBRARY - {"tasks", "data", "models"}},
 }
 
 

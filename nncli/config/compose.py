@@ -21,6 +21,7 @@ from nncli.config.reference import at, faults, locate, whole
 from nncli.config.trust import trusted
 from nncli.config.words import TYPED, Values, Words, fixed, parse, split
 from nncli.errors import ConfigError, Problem
+from nncli.files import ABSENT, home, refusal
 from nncli.paths import own, shipped, shown
 
 
@@ -150,10 +151,11 @@ def _primary(typed: Words) -> Path:
         return root
     name = typed.recipe
     if "/" in name or name.endswith((".yaml", ".yml")):
-        path = Path(name).expanduser().absolute()
-        if "\0" not in name and len(name) < 4000 and path.suffix == ".yaml" and path.is_file():
+        path = home(name).absolute()
+        why = refusal(path) if path.suffix == ".yaml" else "must end in .yaml"
+        if not why:
             return path
-        typed.refuse(f"recipe={name}", "there is no such file" if path.suffix == ".yaml" else "must end in .yaml")
+        typed.refuse(f"recipe={name}", "there is no such file" if why == ABSENT else why)
         return root
     recipes = shelf.recipes()
     if name not in recipes:

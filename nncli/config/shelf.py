@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from nncli.files import refusal
 from nncli.paths import own, shipped
 
 
@@ -21,7 +22,7 @@ def find(name: str, among: Sequence[Path]) -> Path | None:
         return None
     for folder in among:
         path = folder.joinpath(*parts[:-1], parts[-1] + ".yaml")
-        if path.is_file():
+        if not refusal(path):
             return path
     return None
 

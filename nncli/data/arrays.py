@@ -10,6 +10,7 @@ from annotated_types import Ge, Gt, Interval
 from torch import Tensor
 
 from nncli.data.base import Classes, Data, Parts, Shape
+from nncli.data.given import located, regular
 from nncli.data.memory import limit
 from nncli.data.rows import InMemory, Mapped, Rows
 from nncli.data.split import How, split_rows
@@ -54,8 +55,8 @@ class Arrays(Data):
     def load(self) -> Parts:
         if not self.path:
             raise DataError(f"data.path is not set; say data.path=FILE: {FORMS}")
-        x, y = self._read(self.path)
-        groups = self._array(Path(self.path).expanduser(), self.group) if self.group else None
+        x, y = self._read("path", self.path)
+        groups = self._array(located("path", self.path), self.group) if self.group else None
         test = 0.0 if self.test_path else self.test_fraction
         cut = split_rows(y, self.val_fraction, test, self.split_seed, self.split, groups, self.fold)
         parts = {part: self._rows(x, y[which], which) for part, which in cut.items()}
@@ -63,7 +64,7 @@ class Arrays(Data):
         if self.test_path:
             if "test" in parts:
                 raise DataError("data.fold and data.test_path are both set; take data.fold=null")
-            x, y = self._read(self.test_path)
+            x, y = self._read("test_path", self.test_path)
             parts["test"] = self._rows(x, y, torch.arange(len(y)))
             self._from["test"] = (self.test_path, torch.arange(len(y)))
         return parts
@@ -80,8 +81,8 @@ class Arrays(Data):
         path, which = self._from[part]
         return f"{path}, row {int(which[row])}"
 
-    def _read(self, given: str) -> tuple[np.ndarray, Tensor]:
-        path = Path(given).expanduser()
+    def _read(self, key: str, given: str) -> tuple[np.ndarray, Tensor]:
+        path = located(key, given)
         x, y = self._array(path, "x"), self._array(path, self.target)
         for name, array in (("x", x), (self.target, y)):
             if array.dtype.kind not in PLAIN or array.ndim == 0:
@@ -122,6 +123,7 @@ class Arrays(Data):
         file = path if path.suffix == ".npz" or name == "x" else path.with_name(f"{name}.npy")
         if path.is_dir():
             file = path / f"{name}.npy"
+        regular(file)
         try:
             if file.suffix != ".npz":
                 return np.load(file, mmap_mode="r", allow_pickle=False)

@@ -1,7 +1,6 @@
 """Long texts to be continued: one that every Python brings along, and one that is fetched."""
 
 import importlib
-from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 from annotated_types import Ge, Interval
@@ -9,6 +8,7 @@ from annotated_types import Ge, Interval
 from nncli.data.base import Classes, Data, Parts, Shape
 from nncli.data.download import cache_dir, download
 from nncli.data.encoding import read_text
+from nncli.data.given import located
 from nncli.data.tokens import Goal, choices, cut, learn, settled, stride_of, windows
 from nncli.data.vocabulary import Kind
 from nncli.errors import DataError
@@ -49,7 +49,7 @@ class Book(Data):
         super().__init__(batch_size, split_seed, input_shape, num_classes)
         self.book: Literal["pydoc", "shakespeare"] = name
         self.target: Goal = target
-        self.root = None if root is None else Path(root).expanduser()
+        self.root = None if root is None else located("root", root)
         self.tokens: Kind = tokens
         self.vocab_size, self.min_count, self.lowercase = vocab_size, min_count, lowercase
         self.max_length, self.stride = max_length, stride

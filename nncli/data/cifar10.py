@@ -11,6 +11,7 @@ from torch import Tensor
 from nncli.data.archive import extract
 from nncli.data.base import Data, Parts
 from nncli.data.download import cache_dir, download, verify
+from nncli.data.given import located, regular
 from nncli.data.images import Wish, gather
 from nncli.data.lock import alone
 from nncli.data.split import split
@@ -64,7 +65,8 @@ class Cifar10(Data):
     ) -> None:
         super().__init__(batch_size, split_seed, input_shape, num_classes)
         self.shape = list(input_shape)
-        self.root = cache_dir(type(self).__name__.lower()) if root is None else Path(root).expanduser()
+        self.kept = cache_dir(type(self).__name__.lower())  # a folder of one's own is only read
+        self.root = self.kept if root is None else located("root", root)
         self.fetch = root is None
         self.val_size = val_size
 
@@ -77,14 +79,14 @@ class Cifar10(Data):
         if self.fetch:
             advice = f"with the data at hand, say data.root=FOLDER: one with {self._forms()}"
             download(this.url, archive, this.md5, advice=advice)
-        if archive.exists():
-            with alone(self.root / this.folder, f"unpacking {archive.name}"):
+        if archive.is_file():
+            with alone(self.kept / this.folder, f"unpacking {archive.name}"):
                 if self._unpacked() is not None:
                     return
                 if not self.fetch:
                     verify(archive, this.md5)
                 files = [*this.train, *this.test, this.names]
-                extract(archive, [f"{this.folder}/{name}" for name in files], self.root / this.folder)
+                extract(archive, [f"{this.folder}/{name}" for name in files], self.kept / this.folder)
 
     def load(self) -> Parts:
         (x, y), test = self._read()
@@ -100,7 +102,9 @@ class Cifar10(Data):
         )
 
     def _unpacked(self) -> Path | None:
-        folders = (self.root / self.published.folder, self.root)
+        folders = [self.root / self.published.folder, self.root]
+        if (self.root / self.published.archive).is_file():
+            folders.append(self.kept / self.published.folder)
         return next((folder for folder in folders if (folder / self.published.test[0]).exists()), None)
 
     def _read(self) -> tuple[Part, Part]:
@@ -134,7 +138,7 @@ class Cifar10(Data):
         rows = []
         for name in names:
             try:
-                data = np.fromfile(folder / name, dtype=np.uint8)
+                data = np.fromfile(regular(folder / name), dtype=np.uint8)
             except OSError as problem:
                 raise DataError(f"{folder / name} cannot be read: {problem.strerror}") from problem
             if len(data) == 0 or len(data) % row:

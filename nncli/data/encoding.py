@@ -3,6 +3,7 @@
 import codecs
 from pathlib import Path
 
+from nncli.data.given import regular
 from nncli.errors import DataError
 
 MARKS = (
@@ -21,7 +22,7 @@ C1 = bytes(range(0x80, 0xA0))  # letters and quotes in Windows' code page, contr
 def read_text(path: Path, encoding: str) -> tuple[str, str]:
     """The text of a file, and the name of its encoding: the given one, or with `auto` the one found."""
     try:
-        raw = path.read_bytes()
+        raw = regular(path).read_bytes()
     except OSError as problem:
         raise DataError(f"{path} cannot be read: {problem.strerror}") from problem
     return decoded(raw, encoding, str(path))

@@ -7,6 +7,7 @@ from annotated_types import Ge
 
 from nncli.data.base import Shape
 from nncli.data.download import cache_dir, download
+from nncli.data.given import located
 from nncli.data.series import Series
 from nncli.data.series_csv import Measures, read
 from nncli.errors import DataError
@@ -78,5 +79,5 @@ class ETT(Series):
         return read(self._file(), self._targets(), self.exogenous, self.time)
 
     def _file(self) -> Path:
-        given = cache_dir("ett") if self.path is None else Path(self.path).expanduser()
+        given = cache_dir("ett") if self.path is None else located("path", self.path)
         return given / f"{self.published}.csv" if self.path is None or given.is_dir() else given

@@ -1,6 +1,5 @@
 """Pictures of one's own in class folders, or a zip of them."""
 
-from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
@@ -9,6 +8,7 @@ from annotated_types import Ge, Gt, Interval
 from torch import Tensor
 
 from nncli.data.base import Classes, Data, Parts, Shape
+from nncli.data.given import located
 from nncli.data.images import Pictures, Wish, gather
 from nncli.data.memory import limit
 from nncli.data.split import split_rows
@@ -44,7 +44,7 @@ class Folder(Data):
     ) -> None:
         super().__init__(batch_size, split_seed, input_shape, num_classes)
         self.given = bool(path)
-        self.paths = [Path(given).expanduser() for given in (path, test_path) if given]
+        self.paths = [located(key, given) for key, given in (("path", path), ("test_path", test_path)) if given]
         self.size: list[int] | Literal["auto"] = size
         self.channels: Literal["auto", 1, 3] = channels
         self.cache: bool | Literal["auto"] = cache

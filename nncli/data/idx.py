@@ -13,6 +13,7 @@ from torch import Tensor
 
 from nncli.data.base import Classes, Data, Parts, Shape
 from nncli.data.download import cache_dir, download
+from nncli.data.given import located, regular
 from nncli.data.split import split
 from nncli.errors import DataError
 
@@ -87,7 +88,7 @@ class Idx(Data):
         self.set = name
         self.val_size = val_size
         self.fetch = root is None and name != "own"
-        self.root = Path(root).expanduser() if root else cache_dir(name)
+        self.root = located("root", root) if root else cache_dir(name)
 
     def prepare_data(self) -> None:
         """Fetch what is not there."""
@@ -129,7 +130,7 @@ class Idx(Data):
 def read_idx(path: Path) -> np.ndarray:
     """The array of an IDX file, whose head says its type and shape."""
     try:
-        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+        with gzip.open(regular(path)) if path.suffix == ".gz" else regular(path).open("rb") as file:
             zeros, kind, count = int.from_bytes(file.read(2)), *(file.read(2) or b"\0\0")
             if zeros or kind not in TYPES or not count:
                 raise DataError(f"{path} is no IDX file of whole numbers")

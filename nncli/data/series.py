@@ -1,6 +1,5 @@
 """Series over time from a CSV file, cut into windows: some steps as input, the steps after them as target."""
 
-from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
@@ -9,6 +8,7 @@ from annotated_types import Ge, Interval
 from torch import Tensor
 
 from nncli.data.base import Data, Parts, Shape
+from nncli.data.given import located
 from nncli.data.rows import Rows, Windows
 from nncli.data.series_csv import Measures, moment, read
 from nncli.data.split import split_rows
@@ -60,7 +60,7 @@ class Series(Data):
         """The whole series."""
         if self.path is None:
             raise DataError("data.path is null; say which file: data.path=FILE.csv")
-        return read(Path(self.path).expanduser(), self._targets(), self.exogenous, self.time)
+        return read(located("path", self.path), self._targets(), self.exogenous, self.time)
 
     def load(self) -> Parts:
         found = self.found = self.measures()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nncli.data.columns import DRESSED
+from nncli.data.given import regular
 from nncli.errors import DataError
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ def _open(path: Path) -> tuple["pl.DataFrame", int]:
     import polars as pl
 
     try:
-        with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
+        with regular(path).open(encoding="utf-8-sig", errors="replace", newline="") as file:
             head = file.readline(1 << 20)
     except OSError as problem:
         raise DataError(f"data.path is {path}, which cannot be read: {problem.strerror}") from problem
@@ -113,7 +114,13 @@ def _open(path: Path) -> tuple["pl.DataFrame", int]:
         raise DataError(f"{path}, line 1: two columns are called '{twice}'; rename one")
     try:
         table = pl.read_csv(
-            path, has_header=named, separator=separator, infer_schema=False, encoding="utf8-lossy", raise_if_empty=False
+            path,
+            has_header=named,
+            separator=separator,
+            infer_schema=False,
+            encoding="utf8-lossy",
+            raise_if_empty=False,
+            glob=False,
         )
     except pl.exceptions.PolarsError as problem:
         line = _ragged(path, separator, len(cells))

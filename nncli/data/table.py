@@ -2,7 +2,6 @@
 
 import re
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
@@ -16,11 +15,13 @@ from nncli.data.columns import USED, Kind
 from nncli.data.csv_file import CsvFile
 from nncli.data.encode import encode_file, gather, sizes_of, stored
 from nncli.data.encoding import common
+from nncli.data.given import located
 from nncli.data.rows import Rows
 from nncli.data.split import How, split_rows
 from nncli.data.table_file import File, Form, column, needed, open_table, survey
 from nncli.data.target import Target
 from nncli.errors import DataError
+from nncli.files import home
 
 if TYPE_CHECKING:
     import polars as pl
@@ -131,7 +132,7 @@ class Table(Data):
             raise DataError("data.fold cuts the test part out of data.path, so data.test_path must be null")
 
     def _open(self, key: str, text: str | None) -> File:
-        path = Path(self.root or "").expanduser() / Path(text or "").expanduser()
+        path = located(key, str(home(self.root or "") / home(text or "")))
         form = self.form
         if key == "test_path" and isinstance(self.file, CsvFile):  # written as the training file is
             form = replace(form, separator=self.file.separator, header=self.file.header)

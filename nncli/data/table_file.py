@@ -10,6 +10,7 @@ from nncli.data.columns import Kind, Look
 from nncli.data.csv_file import CsvFile
 from nncli.data.parquet_file import ParquetFile, is_parquet
 from nncli.errors import DataError
+from nncli.files import ABSENT, named, refusal
 
 if TYPE_CHECKING:
     import polars as pl
@@ -32,13 +33,13 @@ class Form:
 
 def open_table(key: str, path: Path, form: Form) -> File:
     """The file that `data.<key>` names; Parquet is told by its first bytes."""
-    if path.is_dir():
-        raise DataError(f"data.{key}: {path} is a folder; name the file in it")
-    if not path.is_file():
+    if (why := refusal(path)) == ABSENT:
         names = [other.name for other in path.parent.glob("*")] if path.parent.is_dir() else []
         near = get_close_matches(path.name, names, n=1)
         hint = f"; did you mean {path.parent / near[0]}?" if near else ""
         raise DataError(f"data.{key}: there is no file {path}{hint}")
+    if why:
+        raise DataError(f"data.{key}: {named(path)} {why}")
     try:
         if is_parquet(path):
             return ParquetFile(path, form.names)

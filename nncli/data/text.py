@@ -9,6 +9,7 @@ from torch import Tensor
 
 from nncli.data.base import Classes, Data, Parts, Shape
 from nncli.data.encoding import common
+from nncli.data.given import located
 from nncli.data.rows import Rows
 from nncli.data.split import How, split_rows
 from nncli.data.text_files import (
@@ -171,9 +172,9 @@ class Text(Data):
 
 def _parts(path: str, test_path: str | None) -> tuple[Path, Path | None]:
     """Where the samples are; a folder of the two folders train and test is both."""
-    whole = Path(path).expanduser()
+    whole = located("path", path)
     if test_path is not None:
-        return whole, Path(test_path).expanduser()
+        return whole, located("test_path", test_path)
     if whole.is_dir() and {"train", "test"} <= {folder.name for folder in folders_of(whole)}:
         return whole / "train", whole / "test"
     return whole, None

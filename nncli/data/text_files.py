@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from nncli.data.encoding import decoded, read_text
+from nncli.data.given import regular
 from nncli.data.progress import shown
 from nncli.errors import DataError
 
@@ -163,9 +164,10 @@ def _table(path: Path, encoding: str, header: bool) -> "tuple[pl.DataFrame, str]
     import polars as pl
     from polars.exceptions import PolarsError
 
+    regular(path)
     try:
         if path.suffix.lower() == ".parquet":
-            return pl.read_parquet(path), "utf-8"
+            return pl.read_parquet(path, glob=False), "utf-8"
         text, name = decoded(path.read_bytes(), encoding, str(path))
         signs = {sign: text[: text.find("\n")].count(sign) for sign in ",;\t"}
         source, separator = io.BytesIO(text.encode()), max(signs, key=signs.__getitem__)

@@ -14,6 +14,7 @@ from nncli.config.compose import Config, compose
 from nncli.data.base import Data
 from nncli.data.rows import InMemory, Rows
 from nncli.errors import ConfigError, DataError, NnError, Problem
+from nncli.files import home, refusal
 from nncli.insight.sets import fetched
 from nncli.run.assemble import run_settings
 
@@ -70,8 +71,8 @@ def source(config: Config) -> Data:
 def lies(data: Data) -> Path | None:
     """Where its files are: the folder or file it was given, or what of it was fetched into the cache."""
     for given in (getattr(data, "root", None), getattr(data, "path", None)):
-        if isinstance(given, str | Path) and Path(given).expanduser().exists():
-            return Path(given).expanduser()
+        if isinstance(given, str | Path) and not refusal(path := home(str(given)), folders=True):
+            return path
     return next(iter(fetched(str(getattr(data, "name", "")))), None)
 
 

@@ -16,6 +16,7 @@ from shlex import quote
 from typing import Any
 
 from nncli.errors import NnError
+from nncli.files import named
 from nncli.paths import runs_dir, shown
 from nncli.run.files import sync_folder as sync_folder
 from nncli.run.files import write_atomic, write_new
@@ -263,7 +264,7 @@ def find(text: str, *, begun: bool = True) -> RunFolder:
         )
     near = get_close_matches(text, [r.name for r in runs] + [r.path.name for r in runs], 1)
     hint = f" Did you mean {near[0]}?" if near else ""
-    raise NnError(f"there is no run {text} under {shown(runs_dir())}.{hint} See nn runs ls.")
+    raise NnError(f"there is no run {named(text)} under {shown(runs_dir())}.{hint} See nn runs ls.")
 
 
 def _readable(run: RunFolder, begun: bool) -> RunFolder:

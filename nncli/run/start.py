@@ -11,6 +11,7 @@ from nncli.config.compose import Config, thaw
 from nncli.config.origin import source
 from nncli.config.slots import FIRST, is_net
 from nncli.errors import CheckpointError, NnError, Problem
+from nncli.files import ABSENT, home, named, refusal
 from nncli.run import folder
 from nncli.run.checkpoint import weights
 from nncli.run.folder import RunFolder
@@ -38,7 +39,7 @@ def settle(config: Config) -> Config:
                 tree[slot] = _begun(section, config, follows=slot == "model")
         except NnError as error:
             origin = source(config.origins, key if section[FIRST] else str(slot))
-            problems.append(Problem(key, section[FIRST] or "", origin.where if origin else "", str(error)))
+            problems.append(Problem(key, named(section[FIRST] or ""), origin.where if origin else "", str(error)))
     return replace(config, tree=tree, problems=tuple(problems))
 
 
@@ -53,8 +54,9 @@ def _place(name: str) -> Path:
     """The file or the run's folder that a person named."""
     if not name.endswith(FILE):
         return folder.find(name).path.absolute()
-    if not (path := Path(name).expanduser().absolute()).is_file():
-        raise NnError(f"there is no file {name}")
+    path = home(name).absolute()
+    if why := refusal(path):
+        raise NnError(f"there is no file {named(name)}" if why == ABSENT else f"{named(name)} {why}")
     return path
 
 

@@ -1,0 +1,24 @@
+"""Paths that a config gives for data, looked at before anything is opened."""
+
+from pathlib import Path
+
+from nncli.errors import DataError
+from nncli.files import ABSENT, home, named, peculiar, refusal
+
+
+def located(key: str, text: str) -> Path:
+    """The path that `data.<key>` names. What is neither a file nor a folder is refused; what is missing is not."""
+    path = home(text)
+    why = peculiar(path)
+    if not why and key == "root" and path.is_file():
+        why = "is a file; name the folder that it is in"
+    if why:
+        raise DataError(f"data.{key}: {named(path)} {why}")
+    return path
+
+
+def regular(path: Path) -> Path:
+    """The same path, unless it is no regular file: a device has no end, and a pipe keeps one waiting."""
+    if (why := refusal(path)) not in ("", ABSENT):
+        raise DataError(f"{named(path)} {why}")
+    return path
