@@ -1,27 +1,29 @@
 """Opening a Hugging Face data set: from the hub at a fixed revision, or from a folder or file of one's own."""
 
+import glob
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nncli.data.card import CARDS, SPLITS, STATE, check_card, check_files, check_folder
+from nncli.data.given import located
 from nncli.errors import DataError
+from nncli.files import named, refusal, rooms
 
 if TYPE_CHECKING:
     from datasets import Dataset
 
 READERS = {".parquet": "parquet", ".csv": "csv", ".tsv": "csv", ".json": "json", ".jsonl": "json", ".arrow": "arrow"}
 INSTALL = "data=huggingface needs Hugging Face's library: pip install 'nncli[huggingface]'"
-SAVED = ("dataset_dict.json", "state.json")  # of a folder that save_to_disk wrote
+ON_HUB = re.compile(r"[\w.-]+(?:/[\w.-]+)?", re.ASCII)
 
 
 def pinned(path: str, revision: str | None) -> str | None:
     """The commit of the hub's repository that is loaded; nothing for files of one's own."""
-    here = Path(path).expanduser()
-    if not here.exists() and (path.startswith((".", "/", "~")) or path.count("/") > 1):
-        raise DataError(f"data.path is {path}, which is not there, and no name on the hub, such as stanfordnlp/imdb")
-    if here.exists() or revision != "auto":
+    if _own(path) or revision != "auto":
         return None if revision == "auto" else revision
     _library()
     from huggingface_hub import HfApi, constants
@@ -45,6 +47,42 @@ def opened(
         return {split: _kept(datasets, some, samples) for split, some in splits.items()}
 
 
+def picture_folders(path: str) -> list[str]:
+    """Where the files of a set's images may lie: in its own folder, or where the library keeps what it fetches."""
+    from huggingface_hub import constants
+
+    config, own = _library().config, _own(path)
+    folders = [config.HF_DATASETS_CACHE, config.EXTRACTED_DATASETS_PATH, constants.HF_HUB_CACHE]
+    folders += rooms(own) if own and own.is_dir() else []
+    return [os.path.realpath(folder) + os.sep for folder in folders]
+
+
+def picture(file: dict[str, Any], folders: list[str]) -> bytes:
+    """The bytes of an image: those in its row, or those of its file in one of the folders."""
+    if file["bytes"]:
+        return file["bytes"]
+    if not os.path.realpath(file["path"]).startswith(tuple(folders)):
+        raise ValueError(f"its file is {named(file['path'])}, which is not in the set's folder")
+    if why := refusal(file["path"]):
+        raise ValueError(f"its file {named(file['path'])} {why}")
+    return Path(file["path"]).read_bytes()
+
+
+def _own(path: str) -> Path | None:
+    """The folder or file of one's own that `data.path` names; None for a name on the hub."""
+    here = Path(os.path.abspath(located("path", path)))
+    if not refusal(here, folders=True):
+        if "::" in str(here):  # to the library the files of an archive
+            raise DataError(f"data.path is {named(here)}; rename what has :: in its name")
+        return here
+    kinds = _library().packaged_modules._PACKAGED_DATASETS_MODULES  # names that mean files of the current folder
+    if not ON_HUB.fullmatch(path) or path.startswith(".") or path in kinds:
+        raise DataError(
+            f"data.path is {named(path)}, which is not there, and no name on the hub, such as stanfordnlp/imdb"
+        )
+    return None
+
+
 def _library() -> Any:
     """The `datasets` library, quiet and without telling anybody what is loaded."""
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")  # read when it is imported
@@ -56,44 +94,69 @@ def _library() -> Any:
     from huggingface_hub import constants
 
     constants.HF_HUB_DISABLE_TELEMETRY = True  # another library may have imported it before the variable was set
+    datasets.config.HF_UPDATE_DOWNLOAD_COUNTS = False  # pyright: ignore[reportAttributeAccessIssue]
     datasets.disable_progress_bars()
     datasets.logging.set_verbosity_error()
     return datasets
 
 
 def _load(datasets: Any, path: str, name: str | None, revision: str | None, streaming: bool) -> Any:
-    here = Path(path).expanduser()
-    if here.is_dir() and any((here / mark).is_file() for mark in SAVED):
-        return datasets.load_from_disk(str(here))
-    if here.is_file():
+    here = _own(path)
+    if here and here.is_dir():
+        check_folder(here)
+        if any(not refusal(here / mark) for mark in (SPLITS, STATE)):
+            return datasets.load_from_disk(str(here))
+    if here and here.is_file():
         reader = READERS.get(here.suffix.lower())
         if reader is None:
             raise DataError(f"data.path is {path}; of files these are read: {', '.join(READERS)}")
-        return datasets.load_dataset(reader, data_files=str(here), streaming=streaming)
-    where = str(here) if here.exists() else path
-    return datasets.load_dataset(where, name, revision=revision, streaming=streaming)
+        return datasets.load_dataset(reader, data_files=glob.escape(str(here)), streaming=streaming)
+    if here is None:
+        _check_hub(path, revision)
+    builder = datasets.load_dataset_builder(str(here or path), name, revision=revision)
+    check_files(builder, path, here)
+    if streaming:
+        return builder.as_streaming_dataset()
+    builder.download_and_prepare()
+    return builder.as_dataset()
+
+
+def _check_hub(path: str, revision: str | None) -> None:
+    """Look at the descriptions of a set on the hub before its files are looked for."""
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import EntryNotFoundError
+
+    for card in CARDS:
+        try:
+            file = hf_hub_download(path, card, repo_type="dataset", revision=revision)
+        except EntryNotFoundError:  # there is none, or none in the cache where there is no network
+            continue
+        check_card(card, Path(file).read_text(encoding="utf-8"))
 
 
 def _kept(datasets: Any, some: Any, samples: int | None) -> "Dataset":
     if isinstance(some, datasets.IterableDataset):
-        features = some.features or some._resolve_features().features  # a stream of CSV learns its types by reading
-        rows = list(_raw(datasets, some, features).take(samples))
-        return datasets.Dataset.from_list(rows, features=_plain(datasets, features))
-    some = some if samples is None else some.select(range(min(samples, len(some))))
-    return _raw(datasets, some, some.features)
+        some = some if some.features else some._resolve_features()  # a stream of CSV learns its types by reading
+        some = _raw(datasets, some.decode(False))
+        return datasets.Dataset.from_list(list(some.take(samples)), features=some.features)
+    return _raw(datasets, some if samples is None else some.select(range(min(samples, len(some)))))
 
 
-def _raw(datasets: Any, some: Any, features: Any) -> Any:
-    """The same rows, their images as the files they are."""
-    for column, feature in features.items():
+def _raw(datasets: Any, some: Any) -> Any:
+    """The same rows, their images as the files they are, without columns that would open other files to be read."""
+    for column, feature in some.features.items():
         if isinstance(feature, datasets.Image):
             some = some.cast_column(column, datasets.Image(decode=False))
+        elif _opens(feature):
+            some = some.remove_columns(column)
     return some
 
 
-def _plain(datasets: Any, features: Any) -> Any:
-    changed = {n: datasets.Image(decode=False) if isinstance(f, datasets.Image) else f for n, f in features.items()}
-    return datasets.Features(changed)
+def _opens(feature: Any) -> bool:
+    """Whether a value of this kind, or one inside it, opens files when it is looked at, as sounds and films do."""
+    if isinstance(feature, dict | list):
+        return any(map(_opens, feature.values() if isinstance(feature, dict) else feature))
+    return hasattr(feature, "decode_example") or _opens(getattr(feature, "feature", []))
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from annotated_types import Ge, Interval
 from torch import Tensor
 
 from nncli.data.base import Classes, Data, Parts, Shape
-from nncli.data.hub import opened, pinned
+from nncli.data.hub import opened, picture, picture_folders, pinned
 from nncli.data.split import How, split_rows
 from nncli.data.text_files import TARGETS, in_order
 from nncli.data.tokens import choices, learn, ragged, settled
@@ -174,7 +174,7 @@ class HuggingFace(Data):
         if isinstance(feature, Image):
             self.__dict__["kind"] = "image"
             shape = None if isinstance(self.input_shape, str) else self.input_shape
-            return _pictures(data[columns[0]], shape, f"{self.path}, split {split}")
+            return _pictures(data[columns[0]], shape, f"{self.path}, split {split}", picture_folders(str(self.path)))
         if getattr(feature, "dtype", "") in ("string", "large_string") and len(columns) == 1:
             texts: list[str | None] = data[columns[0]][:]
             if None in texts:
@@ -242,14 +242,14 @@ def _input_columns(data: "Dataset", target: str) -> list[str]:
     return [name for name, kind in kinds.items() if kind.startswith(("int", "uint", "float", "bool"))]
 
 
-def _pictures(files: Any, shape: list[int] | None, name: str) -> Tensor:
+def _pictures(files: Any, shape: list[int] | None, name: str, folders: list[str]) -> Tensor:
     """Images (N, C, H, W) of one size, in bytes."""
     from PIL import Image
 
     pixels: np.ndarray | None = None
     for row, file in enumerate(files):
         try:
-            with Image.open(io.BytesIO(file["bytes"]) if file["bytes"] else file["path"]) as image:
+            with Image.open(io.BytesIO(picture(file, folders))) as image:
                 if pixels is None:
                     channels = 1 if image.mode in ("1", "L", "I", "I;16", "F") else 3
                     shape = shape or [channels, image.height, image.width]
