@@ -4,7 +4,9 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nncli.data.given import located
 from nncli.errors import DataError
+from nncli.files import straying_link
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -54,10 +56,10 @@ def _id(tokenizer: "Tokenizer", token: Any) -> int | None:
 
 def _text(name: str, file: str) -> str | None:
     """A file's text; None where there is none, which is told of the tokenizer itself."""
-    folder = Path(name).expanduser()
+    folder = located("tokens", name)
     if folder.is_dir():
         if (folder / file).is_file():
-            return (folder / file).read_text(encoding="utf-8")
+            return _beside(folder, file, name)
         if file != FILE:
             return None
         raise DataError(
@@ -70,6 +72,16 @@ def _text(name: str, file: str) -> str | None:
             "its folder or its name OWNER/NAME on the hub"
         )
     return _fetched(name, file)
+
+
+def _beside(folder: Path, file: str, name: str) -> str:
+    """The text of a file of the folder; a link in it must not lead out."""
+    if link := straying_link(folder):
+        raise DataError(f"data.tokens is {name}, a folder with a link that leads out of it, {link.name}; remove it")
+    try:
+        return (folder / file).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as problem:
+        raise DataError(f"data.tokens is {name}, whose {file} cannot be read: {_first(problem)}") from problem
 
 
 def _fetched(name: str, file: str) -> str | None:

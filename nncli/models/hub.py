@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import re
 import sys
 import warnings
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from nncli.errors import NnError
+from nncli.files import home, named, peculiar, straying_link
 
 INSTALL = "model=pretrained needs Hugging Face's library: pip install 'nncli[transformers]'"
 # of a model's description: what is about files, code and classes, not about the net
@@ -19,7 +21,13 @@ BESIDE = (
     *("problem_type", "return_dict", "torch_dtype", "transformers_version", "use_return_dict"),
     *("attn_implementation", "experts_implementation"),  # may name code on the hub
     *("checkpoint_path", "quantization_config"),  # a pickle that timm would load; how to round what is loaded
+    *("transformers_weights", "names_file"),  # names of files
 )
+HEADS = {"pictures": "AutoModelForImageClassification", "texts": "AutoModelForSequenceClassification"}
+INDEX, ADAPTER = "model.safetensors.index.json", "adapter_config.json"
+ELSEWHERE = re.compile(
+    r"(?:hf[-_]hub|local-dir|https?|file|s3):", re.IGNORECASE
+)  # addresses that timm and others follow
 PATIENCE = 10.0  # seconds that the hub may take to name a commit
 NO_PICKLE = (
     "model.name={name} has no safetensors. Those as pickle (.bin) can hold code and are not read; if you trust them:\n"
@@ -56,14 +64,20 @@ def place(name: str | None) -> Path | str:
     """The folder that a name means, or the name as one of the hub."""
     if name is None:
         raise NnError("model.name is not given; say model.name=google/vit-base-patch16-224 or another, or a folder")
-    folder = Path(name).expanduser()
+    folder = home(name)
+    if why := peculiar(folder):
+        raise NnError(f"model.name={named(name)} {why}; give a folder that save_pretrained wrote")
     if folder.is_dir():
+        if link := straying_link(folder):
+            raise NnError(
+                f"model.name={name} has a link that leads out of its folder, {link.name}; put the file in its place"
+            )
         if not (folder / "config.json").is_file():
             raise NnError(f"model.name={name} is a folder without config.json; give one that save_pretrained wrote")
         return folder
     if folder.exists() or name.startswith((".", "/", "~")) or name.count("/") > 1:
         what = "is no folder" if folder.exists() else "is not there"
-        raise NnError(f"model.name={name} {what}, and no name on the hub, such as google/vit-base-patch16-224")
+        raise NnError(f"model.name={named(name)} {what}, and no name on the hub, such as google/vit-base-patch16-224")
     return name
 
 
@@ -110,7 +124,16 @@ def described(name: str | None, revision: str | None) -> dict[str, Any]:
 
 def config_of(values: dict[str, Any]) -> Any:
     """A config of the library's own class for this kind of model."""
-    config = library().CONFIG_MAPPING[values["model_type"]].from_dict(_clean(values))
+    transformers, kind = library(), values["model_type"]
+    if not any(
+        transformers.CONFIG_MAPPING[kind] in getattr(transformers, head)._model_mapping for head in HEADS.values()
+    ):
+        raise NnError(f"a model of the kind {kind} has no form that tells classes; take one that does")
+    plain = _clean(values)
+    if address := next((text for text in _texts(plain) if ELSEWHERE.match(text)), None):
+        raise NnError(f"the model's description names {named(address)}; nothing but its own files is read")
+    with offline():
+        config = transformers.CONFIG_MAPPING[kind].from_dict(plain)
     config.architectures = config.architectures or []  # of the library's own classes the one that was saved, if it fits
     return config
 
@@ -127,13 +150,64 @@ def fact(config: Any, name: str) -> Any:
     return next((value for part in parts if (value := getattr(part, name, None)) is not None), None)
 
 
-def check_files(name: str | None) -> None:
+def _texts(values: Any) -> Iterator[str]:
+    if isinstance(values, dict | list):
+        for value in values.values() if isinstance(values, dict) else values:
+            yield from _texts(value)
+    elif isinstance(values, str):
+        yield values
+
+
+@contextmanager
+def offline() -> Iterator[None]:
+    """Ask the hub for nothing, whatever a description names."""
+    from huggingface_hub import constants
+
+    before, constants.HF_HUB_OFFLINE = constants.HF_HUB_OFFLINE, True
+    try:
+        yield
+    finally:
+        constants.HF_HUB_OFFLINE = before
+
+
+def check_files(name: str | None, revision: str | None) -> None:
+    """Refuse weights that are no safetensors, that name files elsewhere, or that belong to another model."""
     folder = place(name)
+    if _file(folder, ADAPTER, revision):
+        raise NnError(
+            f"model.name={name} holds {ADAPTER}: it is an adapter, which names another model to load; merge the two "
+            "once (merge_and_unload of the peft library), save the result and give its folder"
+        )
+    if index := _file(folder, INDEX, revision):
+        _check_index(name, index)
     if isinstance(folder, str) or any(folder.glob("*.safetensors")):
         return
     if not any(folder.glob("*.bin")):
         raise NnError(f"model.name={name} has no weights; give a folder with model.safetensors, or model.weights=false")
     raise NnError(NO_PICKLE.format(name=name, new="converted"))
+
+
+def _file(where: Path | str, name: str, revision: str | None) -> Path | None:
+    """A file of a folder, or of the hub's repository; None where there is none, or nobody knows."""
+    if isinstance(where, Path):
+        return where / name if (where / name).is_file() else None
+    from huggingface_hub import hf_hub_download
+
+    try:
+        return Path(hf_hub_download(where, name, revision=revision))
+    except Exception:  # none there, or no network: then the library, which asks for it again, gets no further either
+        return None
+
+
+def _check_index(name: str | None, index: Path) -> None:
+    """The parts that weights are in must be safetensors beside the index."""
+    try:
+        parts = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as problem:
+        raise NnError(f"model.name={name} has a broken {INDEX}; fetch it again") from problem
+    for part in parts:
+        if not isinstance(part, str) or not re.fullmatch(r"[\w.-]+\.safetensors", part):
+            raise NnError(f"model.name={name}: {INDEX} names {named(str(part))}; only safetensors beside it are read")
 
 
 @contextmanager

@@ -6,7 +6,9 @@ B batch, C channels, H W size, T tokens.
 import copy
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import nullcontext
 from inspect import signature
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import torch
@@ -14,9 +16,8 @@ from annotated_types import Ge
 from torch import Tensor, nn
 
 from nncli.errors import NnError
-from nncli.models.hub import check_files, config_of, described, fact, library, pinned, place, told
+from nncli.models.hub import HEADS, check_files, config_of, described, fact, library, offline, pinned, place, told
 
-HEADS = {"pictures": "AutoModelForImageClassification", "texts": "AutoModelForSequenceClassification"}
 PAD = 0  # the id that fills up short rows
 SPARE = 4  # places of a text that some nets keep for themselves, or fewer
 SHORT = 8  # tokens of a made-up text
@@ -77,8 +78,9 @@ class Pretrained(nn.Module):
             self._check_tokens(facts)
         if not self.weights:
             return
-        check_files(self.name)
-        with told(self.name):
+        check_files(self.name, self.revision)
+        own = isinstance(place(self.name), Path)
+        with told(self.name), offline() if own else nullcontext():
             found, info = self._auto().from_pretrained(
                 str(place(self.name)),
                 config=copy.deepcopy(self.net.config),
@@ -109,10 +111,8 @@ class Pretrained(nn.Module):
         config.num_labels = num_outputs
         if type(config) not in self._auto()._model_mapping:
             other = "texts" if self.reads == "pictures" else "pictures"
-            fits = type(config) in getattr(library(), HEADS[other])._model_mapping
             raise NnError(
-                f"model.name={self.name} is of the kind {config.model_type}, which "
-                f"{f'reads {other}' if fits else 'has no form that tells classes'}; "
+                f"model.name={self.name} is of the kind {config.model_type}, which reads {other}; "
                 f"the data's input_shape {self.input_shape} asks for one that tells classes of {self.reads}"
             )
         return self._auto().from_config(config)

@@ -236,7 +236,7 @@ def test_what_cannot_be_used_is_told(tmp_path: Path) -> None:
     refused(r"brings code of its own, which is not run", [12], model_type="mine", auto_map={"AutoConfig": "x.Y"})
     refused(r"of the kind mine, unknown to transformers \d", [12], model_type="mine")
     refused(r"rounded \(quantized\) weights", [12], quantization_config={"bits": 4})
-    refused(r"of the kind whisper, which has no form that tells classes", [12], model_type="whisper")
+    refused(r"a model of the kind whisper has no form that tells classes", [12], model_type="whisper")
     refused(r"none of the weights of model\.name=\./net fits", [12], hidden_size=20)
     refused(r"could not be loaded: .*\n.*needs a network", [12], name="nobody/nothing")
     refused(r"could not be loaded: TypeError: unhashable", [12], model_type=["bert"])
