@@ -11,6 +11,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from nncli.config.compose import Config
 from nncli.config.origin import source, spelled
+from nncli.config.places import confine
 from nncli.config.reference import Missing, locate
 from nncli.config.slots import FIRST, is_net, load
 from nncli.errors import ConfigError, NnError, Problem
@@ -23,11 +24,14 @@ def build(node: Any, *, config: Config, **kwargs: Any) -> Any:
     if found := [_problem(config, key, target, text) for key, target, text in _untrusted(plain, at, config)]:
         raise ConfigError(found)
     try:
-        return instantiate(_arguments(node, at), _convert_="all", **kwargs)
+        made = instantiate(_arguments(node, at), _convert_="all", **kwargs)
     except InstantiationException as error:
         raise _told(error, config, at) from error
     except OmegaConfBaseException as error:
         raise _told(error, config, at) from error
+    if at == "logger":
+        confine(made, kwargs["save_dir"], config)
+    return made
 
 
 def _arguments(node: Any, at: str) -> Any:

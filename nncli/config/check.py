@@ -10,6 +10,7 @@ from nncli.config.compose import Config
 from nncli.config.kinds import Built, accepts, of_default, phrase
 from nncli.config.nearest import guess, listed, nearest
 from nncli.config.origin import source, spelled
+from nncli.config.places import misplaced
 from nncli.config.reach import read_keys, unread
 from nncli.config.reference import at, children, locate, whole
 from nncli.config.slots import FIRST, PARTIAL, SLOTS, base, injected, is_net, load, parameters
@@ -227,6 +228,8 @@ class _Check:
         known = {k: c for k, c in self.classes.items() if k in PARTIAL and k not in wrong and not self._nested(k)}
         for key, text in refusals(known, self.resolved).items() if known else ():
             self._tell(key, text, value=known[key].__name__)
+        for key, text in misplaced(self.resolved):
+            self._tell(key, text)
         if text := extra_needed(self.classes.get("logger")):
             self._tell("logger._target_", text)
 

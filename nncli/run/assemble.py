@@ -13,6 +13,7 @@ from nncli.config.build import build
 from nncli.config.check import check
 from nncli.config.compose import Config
 from nncli.config.origin import source
+from nncli.config.places import untyped
 from nncli.config.reference import Missing, locate
 from nncli.config.slots import load as part_class
 from nncli.errors import ConfigError, NnError, Problem
@@ -84,7 +85,10 @@ def _set_at(plain: Any, key: str) -> str:
 def require(config: Config, *, begun: bool = False) -> Config:
     """The config, once nothing is wrong with it; before a run has `begun`, with what other runs say filled in."""
     config = config if begun else start.settle(config)
-    if found := problems(config):
+    found = problems(config)
+    told = {problem.key for problem in found}
+    found += [] if begun else [problem for problem in untyped(config) if problem.key not in told]
+    if found:
         raise ConfigError(found)
     return config
 

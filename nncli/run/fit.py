@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from nncli.config.compose import Config, compose, freeze, thaw
+from nncli.config.places import untyped
 from nncli.config.reach import unread
-from nncli.errors import NnError
+from nncli.errors import ConfigError, NnError
+from nncli.files import straying_link
 from nncli.run import folder as folders
 from nncli.run import launch
 from nncli.run.assemble import Parts, again, assemble, cut, require, settle, try_one_batch
@@ -83,8 +85,15 @@ def resume(
     announce: Announce = _alone,
 ) -> RunFolder:
     """Go on in the same folder from its newest whole checkpoint, or from step 0 when there is none yet."""
+    if link := straying_link(run.path):
+        raise NnError(
+            f"{run.name}: {link.relative_to(run.path)} is a link that leads out of the run's folder, and a run writes "
+            "nowhere else; put what it leads to in its place"
+        )
     with Signals().caught() as signals, folders.held(run):
         config = require(spread(thaw(run.config, words, allowed=RESUMABLE, trust=trust)), begun=True)
+        if found := [problem for problem in untyped(config) if problem.key != "run_dir"]:
+            raise ConfigError(found)
         if run.read(run.summary).get("status") == "finished" and not words:
             screen.line(f"{run.name} is finished. To train longer: nn resume {run.name} trainer.max_epochs=60")
             announce("", "")

@@ -28,6 +28,7 @@ RESUMABLE = (
     "trainer.timeout",
     "checkpoint.*",
     "test",
+    "logger.tracking_uri",
     *ELSEWHERE,
 )
 _BESIDE = (*RESUMABLE, "name", "run_dir", "logger*", "trainer.log_every")  # of a run, and nothing it learns from
