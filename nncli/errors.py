@@ -4,6 +4,9 @@
 130 and 143 stopped by SIGINT or SIGTERM, the run is resumable.
 """
 
+import errno
+import os
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -38,8 +41,30 @@ class Stopped(BaseException):
 
 
 def printable(text: str, lines: bool = True) -> str:
-    """Text of a file that cannot move a terminal's cursor or clear its screen; line ends stay, or are shown."""
-    return "".join(c if c.isprintable() or (lines and c == "\n") else "↵" if c == "\n" else "�" for c in text)
+    """Text that cannot move a terminal's cursor or clear its screen; line ends and tabs stay, or are shown."""
+    return text if text.isprintable() else "".join(_shown(c, lines) for c in text)
+
+
+def _shown(c: str, lines: bool) -> str:
+    if c.isprintable() or (lines and c in "\n\t"):
+        return c
+    return "↵" if c == "\n" else " " if c == "\t" or unicodedata.category(c) == "Zs" else "�"
+
+
+def reason(error: OSError) -> str:
+    """What the system refused, with the file that it is about."""
+    name = os.fsdecode(error.filename) if isinstance(error.filename, bytes) else error.filename
+    denied = isinstance(error, PermissionError) and error.errno == errno.EACCES
+    said = "permission denied; look at who may read it" if denied else error.strerror or str(error)
+    return f"{name}: {said}" if name else said or type(error).__name__
+
+
+def unforeseen(error: Exception) -> str:
+    """What a person is told of an error that no verb has looked for."""
+    if isinstance(error, OSError):
+        return reason(error)
+    text = str(error).partition("\n")[0]
+    return f"nn itself failed: {type(error).__name__}: {text}\nNN_DEBUG=1 shows where"
 
 
 @dataclass(frozen=True)

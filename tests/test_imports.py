@@ -11,14 +11,15 @@ import nncli
 
 PACKAGE = Path(nncli.__file__).parent
 LIBRARY = {"tasks", "models", "losses", "data", "transforms", "optim"}
+BOTTOM = {"paths", "files", "errors", "output", "terminal"}
 # what a room may import of ours, besides itself
 MAY: dict[str, set[str]] = {
-    "cli": {"sweep", "insight", "export", "serve", "run", "config", "paths", "files", "errors", "cli"},
-    "insight": {"run", "config", "data", "paths", "files", "errors"},
-    "run": {"config", "paths", "files", "errors", ""},
+    "cli": {*("sweep", "insight", "export", "serve", "run", "config"), *BOTTOM, "cli"},
+    "insight": {"run", "config", "data", *BOTTOM},
+    "run": {"config", *BOTTOM, ""},
     "config": {"paths", "files", "errors"},
     "tasks": {"losses", "optim", "errors"},
-    "data": {"transforms", "files", "errors"},
+    "data": {"transforms", "files", "errors", "output", "terminal"},
     "models": {"files", "errors"},
     **{room: {"errors"} for room in LIBRARY - {"tasks", "data", "models"}},
 }

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from nncli.cli.options import Json, Trust, Words
+from nncli.output import as_json, say
 
 Steps = Annotated[int, typer.Option(min=20, help="Optimizer steps of each loop and round.")]
 Rounds = Annotated[int, typer.Option(min=1, help="How often the loops take turns.")]
@@ -50,19 +51,17 @@ def bench(
         "loops": medians(compete(config, parts.data, contenders, steps, rounds)),
     }
     if json:
-        import json as jsons
-
-        print(jsons.dumps(facts))
+        say(as_json(facts))
     else:
         _show(facts)
 
 
 def _show(facts: dict[str, Any]) -> None:
     told = f"{facts['config']} · {facts['where']} · batches of {facts['batch_size']}"
-    print(f"{told} · median of {facts['rounds']} rounds of {facts['steps']} steps")
-    print(f"  {'loop':<10}{'samples/s':>11}{'ms/step':>9}{'nn is':>9}{'first step':>12}{'data wait':>11}{'peak MB':>9}")
+    say(f"{told} · median of {facts['rounds']} rounds of {facts['steps']} steps")
+    say(f"  {'loop':<10}{'samples/s':>11}{'ms/step':>9}{'nn is':>9}{'first step':>12}{'data wait':>11}{'peak MB':>9}")
     for name, loop in facts["loops"].items():
-        print(
+        say(
             f"  {name:<10}{loop['samples_per_s']:>11,.0f}{loop['step_ms']:>9.2f}{loop['nn_times']:>8.2f}×"
             f"{loop['first_step_s']:>10.2f} s{loop['waiting']:>11.1%}{loop['peak_mb']:>9,.0f}"
         )

@@ -1,38 +1,52 @@
 """What the shell offers after Tab. Needs neither torch nor Hydra: defaults lists are read directly."""
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec
 
 import typer
 
-from nncli.errors import NnError
+from nncli.errors import printable
 
+P = ParamSpec("P")
 Offers = list[tuple[str, str]]  # what would stand there, and what it is
 
 
+def offering(offers: Callable[P, Offers]) -> Callable[P, Offers]:
+    """What Tab offers, whatever lies in the folders: a broken file is reported by the verb, not while typing."""
+
+    @wraps(offers)
+    def offered(*args: P.args, **kwargs: P.kwargs) -> Offers:
+        try:
+            found = offers(*args, **kwargs)
+        except Exception:
+            return []
+        # a name that cannot be typed is of no use
+        return [(text, printable(about, lines=False)) for text, about in found if text.isprintable()]
+
+    return offered
+
+
+@offering
 def complete_words(incomplete: str, ctx: typer.Context | None = None) -> Offers:
     """Recipes after `recipe=`, choices after `group=`, else recipes' word, groups and keys with their value."""
     before, incomplete = _joined(incomplete)
     name, is_given, _ = incomplete.partition("=")
     typed: Sequence[str] = (ctx.params.get("words") if ctx else None) or []
-    try:
-        offers = list(_choices(name) if is_given else _names(typed))
-    except (NnError, OSError):
-        return []  # a broken file is told by the verb, not while typing
+    offers = list(_choices(name) if is_given else _names(typed))
     return [(text.removeprefix(before), about) for text, about in offers if text.startswith(incomplete)]
 
 
+@offering
 def complete_keys(incomplete: str, ctx: typer.Context | None = None) -> Offers:
     """Keys, sections and groups."""
-    try:
-        names = [*((g, "a group") for g in _groups()), *_keys((ctx.params.get("words") if ctx else None) or [])]
-    except (NnError, OSError):
-        return []
+    names = [*((g, "a group") for g in _groups()), *_keys((ctx.params.get("words") if ctx else None) or [])]
     return [offer for offer in names if offer[0].startswith(incomplete)]
 
 
+@offering
 def complete_recipes(incomplete: str) -> Offers:
     """Names of recipes, with what they train."""
     from nncli.config import shelf
@@ -40,6 +54,7 @@ def complete_recipes(incomplete: str) -> Offers:
     return [(name, _headline(path)) for name, path in shelf.recipes().items() if name.startswith(incomplete)]
 
 
+@offering
 def complete_data(incomplete: str, ctx: typer.Context | None = None) -> Offers:
     """Names of sets where the first word stands; words after it."""
     words = complete_words(incomplete, ctx)
@@ -49,6 +64,7 @@ def complete_data(incomplete: str, ctx: typer.Context | None = None) -> Offers:
     return [*((name, about) for name, about in sets if name.startswith(incomplete)), *words]
 
 
+@offering
 def complete_runs(incomplete: str) -> Offers:
     """`last`, and the runs there are, the newest first."""
     from nncli.run.folder import all_runs
@@ -93,6 +109,8 @@ def _groups() -> list[str]:
 
 def _headline(path: Path) -> str:
     """The first comment line, without reading the rest."""
+    if not path.is_file():  # a pipe would never end
+        return ""
     with path.open(encoding="utf-8", errors="replace") as file:
         return file.readline(200).lstrip("# ").rstrip()
 

@@ -8,6 +8,8 @@ import typer
 
 from nncli.cli.complete import complete_keys
 from nncli.cli.options import Json, Trust, Words, may_write
+from nncli.cli.options import console as screen
+from nncli.output import as_json, say
 
 if TYPE_CHECKING:
     from nncli.config.compose import Config
@@ -57,7 +59,7 @@ def show(
     elif sys.stdout.isatty():
         _print_origins(config)
     else:
-        print(freeze(config), end="")
+        say(freeze(config), end="")
 
 
 @app.command()
@@ -71,7 +73,7 @@ def check(words: Words = None, trust: Trust = None) -> None:
     from nncli.run.fit import check_words
 
     check_words(words or [], trusted(trust or ()))
-    print("no problems")
+    say("no problems")
 
 
 @app.command()
@@ -102,15 +104,13 @@ def _draw_rates(config: "Config", steps: int | None, out: Path | None) -> None:
 
     require(config)
     found = rates(config, steps_of(config, steps))
-    print(chart(found, max(20, min(shutil.get_terminal_size().columns, 100) - 12)))
+    say(chart(found, max(20, min(shutil.get_terminal_size().columns, 100) - 12)))
     if out:
         save(picture(found), out)
-        print(f"wrote {out}")
+        say(f"wrote {out}")
 
 
 def _print_json(config: "Config") -> None:
-    import json
-
     import yaml
 
     from nncli.config.compose import freeze
@@ -118,22 +118,22 @@ def _print_json(config: "Config") -> None:
 
     values = yaml.load(freeze(config), Loader=Loader)
     origins = {key: origin.where for key, origin in config.origins.items()}
-    print(json.dumps({"config": values, "origins": origins}, indent=1))
+    say(as_json({"config": values, "origins": origins}, indent=1))
 
 
 def _print_origins(config: "Config") -> None:
     """The frozen text, and in a dim column on the right who set what stands on the line."""
-    from rich.console import Console
     from rich.text import Text
 
     from nncli.config.compose import freeze
     from nncli.config.document import parse
+    from nncli.terminal import Terminal
 
     text = freeze(config)
     keys = {mark.line: key for key, mark in reversed(list(parse(text, Path("config.yaml")).marks.items()))}
     lines = text.splitlines()
     width = min(max(map(len, lines)), 60) + 3
-    console = Console(highlight=False)
+    console = Terminal()
     for number, line in enumerate(lines, 1):
         key = keys.get(number, "")
         origin = config.origins.get(key)
@@ -144,11 +144,10 @@ def _print_origins(config: "Config") -> None:
 
 
 def _print_explanation(told: "Explanation") -> None:
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
+    console = screen(160)
     console.print(Text(told.title, style="bold"))
     table = Table.grid(padding=(0, 2))
     for name, text in told.facts.items():

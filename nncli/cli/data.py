@@ -6,6 +6,7 @@ import typer
 
 from nncli.cli.complete import complete_data
 from nncli.cli.options import Json, Trust, console
+from nncli.output import as_json, say
 
 if TYPE_CHECKING:
     from nncli.config.compose import Config
@@ -35,14 +36,13 @@ def ls(json: Json = False) -> None:
     \b
     nn data ls
     """
-    import json as jsons
     from dataclasses import asdict
 
     from nncli.insight.sets import choices
 
     found = list(choices())
     if json:
-        print(jsons.dumps([asdict(choice) for choice in found], ensure_ascii=False))
+        say(as_json([asdict(choice) for choice in found]))
         return
     from rich.table import Table
     from rich.text import Text
@@ -74,10 +74,10 @@ def get(words: Words = None, trust: Trust = None) -> None:
         for key in ("root", "path"):
             if given := getattr(data, key, None):
                 raise NnError(f"data.{key} is {given}, which is not there")
-        print("nothing to fetch")
+        say("nothing to fetch")
         return
     size = sum(file.stat().st_size for file in [place, *place.rglob("*")] if file.is_file())
-    print(f"{'is here' if before else 'fetched'}: {shown(place)} ({in_bytes(size)})")
+    say(f"{'is here' if before else 'fetched'}: {shown(place)} ({in_bytes(size)})")
 
 
 @app.command()
@@ -95,8 +95,6 @@ def show(
     nn data show digits
     nn data show digits transform=crop_flip --augmented
     """
-    import json as jsons
-
     from nncli.cli.show_data import draw, tell
     from nncli.errors import NnError
     from nncli.insight.look import described
@@ -111,7 +109,7 @@ def show(
     if picture is not None:
         told["picture"] = str(picture)
     if json:
-        print(jsons.dumps(told, ensure_ascii=False))
+        say(as_json(told))
     else:
         tell(told, screen, data, strip)
 
@@ -123,7 +121,6 @@ def check(words: Words = None, decode: Decode = False, json: Json = False, trust
     \b
     nn data check wine
     """
-    import json as jsons
     from dataclasses import asdict
 
     from nncli.insight.findings import findings
@@ -139,7 +136,7 @@ def check(words: Words = None, decode: Decode = False, json: Json = False, trust
     if json:
         counts = {name: len(rows) for name, rows in parts.items()}
         facts = {"wrong": wrong, "parts": counts, "skipped": skipped}
-        print(jsons.dumps({**facts, "findings": [asdict(finding) for finding in found]}, ensure_ascii=False))
+        say(as_json({**facts, "findings": [asdict(finding) for finding in found]}))
     else:
         _print_findings(found, {name: len(rows) for name, rows in parts.items()}, skipped)
     raise typer.Exit(1 if wrong else 0)
@@ -169,8 +166,6 @@ def _loaded(words: list[str], trust: list[str] | tuple[()], augmented: bool) -> 
 def _print_findings(found: "list[Finding]", counts: dict[str, int], skipped: list[str]) -> None:
     from rich.text import Text
 
-    from nncli.errors import printable
-
     screen = console()
     for finding in found:
         style = "bold red" if finding.severity == "wrong" else "bold"
@@ -178,7 +173,7 @@ def _print_findings(found: "list[Finding]", counts: dict[str, int], skipped: lis
         screen.print(head.append(f"  {finding.count:,}", style="" if finding.count > 1 else "dim"))
         about = [finding.text, *([f"fine would be: {finding.bound}"] if finding.bound else [])]
         for line in (*about, *finding.where):
-            screen.print(Text(printable(f"         {line}")), soft_wrap=True)
+            screen.print(Text(f"         {line}"), soft_wrap=True)
     for name in skipped:
         screen.print(f"the {name} part is decoded from files; nn data check --all compares its samples too")
     sizes = ", ".join(f"{name} {count:,}" for name, count in counts.items())

@@ -1,6 +1,7 @@
 """`nn env`: what this machine has, for a bug report or a look before training."""
 
 from nncli.cli.options import Json
+from nncli.output import as_json, say
 
 
 def env(json: Json = False) -> None:
@@ -9,7 +10,6 @@ def env(json: Json = False) -> None:
     \b
     nn env
     """
-    import json as jsons
     import os
     import platform
     from importlib import metadata
@@ -32,8 +32,8 @@ def env(json: Json = False) -> None:
         "cache": str(cache_dir()),
     }
     if json:
-        print(jsons.dumps(facts))
+        say(as_json(facts))
         return
     for name, value in facts.items():
         shown = ", ".join(value) or "none" if isinstance(value, list) else value
-        print(f"{name:12} {shown}")
+        say(f"{name:12} {shown}")

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from nncli.output import say
+
 Folder = Annotated[str, typer.Argument(help="The new folder; . is this one.", show_default=True)]
 
 
@@ -36,5 +38,5 @@ def init(folder: Folder = "my_project") -> None:
         raise NnError(f"{error.filename} was there already and is kept; name a new folder: nn init NAME") from error
     except OSError as error:
         raise NnError(f"{folder} cannot be filled: {error.strerror}") from error
-    print(f"made {folder}: recipes/mine.yaml, my_nets.py, conf/model/mine.yaml, tests/test_my_nets.py, README.md")
-    print(f"next: cd {quote(folder)} && nn train recipe=mine")
+    say(f"made {folder}: recipes/mine.yaml, my_nets.py, conf/model/mine.yaml, tests/test_my_nets.py, README.md")
+    say(f"next: cd {quote(folder)} && nn train recipe=mine")

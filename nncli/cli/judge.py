@@ -6,6 +6,7 @@ import typer
 
 from nncli.cli.complete import complete_runs
 from nncli.cli.options import Json, Trust, console
+from nncli.output import as_json, say
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -44,8 +45,6 @@ def judge(
     nn eval last
     nn eval last --part val
     """
-    import json as jsons
-
     from nncli.run import folder
     from nncli.run.judge import judged
 
@@ -56,19 +55,19 @@ def judge(
         paths: dict[str, Any] = {"run": str(runs[0].path)}
         if len(runs) > 1:
             paths |= {"runs": [str(run.path) for run in runs], "combine": combine}
-        print(jsons.dumps({**paths, "part": part, "weights": which, **found}))
+        say(as_json({**paths, "part": part, "weights": which, **found}))
         return
     how = {"mean": "mean answers", "vote": "votes", "weights": "mean weights"}[combine]
     names = runs[0].name if len(runs) == 1 else f"{how} of {', '.join(run.name for run in runs)}"
-    print(f"{names} · {which} weights · {part} part")
+    say(f"{names} · {which} weights · {part} part")
     for name, value in found["metrics"].items():
-        print(f"  {name:24} {value:.4f}")
+        say(f"  {name:24} {value:.4f}")
     if "classes" in found:
         show = console()
         labels, few = [row["class"] for row in found["classes"]], len(found["classes"]) <= WIDEST
-        print()
+        say()
         show.print(_classes(found["classes"]))
-        print("\nhow often each answer (column) was given to each class (row)" if few else "\nmost often confused")
+        say("\nhow often each answer (column) was given to each class (row)" if few else "\nmost often confused")
         show.print((_matrix if few else _pairs)(labels, found["confusion"]))
 
 

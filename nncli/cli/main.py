@@ -1,8 +1,9 @@
 """`nn`: words in, one call, a result shown. Every error a person can cause ends here, as one message and a code."""
 
+import io
 import os
 import sys
-from typing import Annotated
+from typing import Annotated, Any, NoReturn
 
 import typer
 
@@ -13,7 +14,10 @@ from nncli.cli.init import init
 from nncli.cli.judge import judge
 from nncli.cli.train import resume, train
 from nncli.cli.verify import verify
-from nncli.errors import ConfigError, NnError, Stopped, printable
+from nncli.errors import ConfigError, NnError, Stopped, unforeseen
+from nncli.output import say
+
+UsageError: Any = typer.BadParameter.__mro__[1]  # of the click that this typer stands on: its own, or the package
 
 app = typer.Typer(
     name="nn",
@@ -28,7 +32,7 @@ def _version(asked: bool) -> None:
     if asked:
         from importlib.metadata import version
 
-        print(f"nn {version('nncli')}")
+        say(f"nn {version('nncli')}")
         raise typer.Exit
 
 
@@ -56,36 +60,41 @@ app.command()(env)
 def main() -> None:
     """The console script: run a verb, turn what it raises into a message on stderr and a documented exit code."""
     try:
-        app()
+        code = app(standalone_mode=False)  # typer would print a typed word as it is
+    except UsageError as error:
+        said = io.StringIO()
+        error.show(said)
+        say(said.getvalue(), err=True, end="")
+        _leave(error.exit_code)
+    except typer.Abort:
+        say("not confirmed, nothing was done", err=True)
+        _leave(1)
     except ConfigError as error:
         from nncli.cli.problems import show_problems
 
         show_problems(error)
         _leave(error.exit_code)
     except NnError as error:
-        print(printable(str(error)), file=sys.stderr)
+        say(str(error), err=True)
         _leave(error.exit_code)
     except Stopped as stopped:
-        print("\nstopped; go on with: nn resume last", file=sys.stderr)
+        say("\nstopped; go on with: nn resume last", err=True)
         _leave(stopped.exit_code)
     except KeyboardInterrupt:
         _leave(130)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        _leave(1)
-    except PermissionError as error:
-        if os.environ.get("NN_DEBUG"):
-            raise
-        print(printable(f"{error.filename or 'a file'}: permission denied; look at who may read it"), file=sys.stderr)
         _leave(1)
     except Exception as error:
         if os.environ.get("NN_DEBUG"):
             raise
-        text = str(error).partition("\n")[0]
-        print(f"nn itself failed: {type(error).__name__}: {text}\nNN_DEBUG=1 shows where", file=sys.stderr)
+        say(unforeseen(error), err=True)
         _leave(1)
+    _leave(code if isinstance(code, int) else 0)
 
 
-def _leave(code: int) -> None:
-    sys.stdout.flush()
+def _leave(code: int) -> NoReturn:
+    try:
+        sys.stdout.flush()
+    except OSError:  # nobody reads on, or the disk behind `>` is full: what is left cannot be written
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     sys.exit(code)

@@ -1,5 +1,6 @@
 """The arguments and options that several verbs share."""
 
+import os
 import sys
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,7 +11,7 @@ from nncli.cli.complete import complete_runs, complete_words
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from rich.console import Console
+    from nncli.terminal import Terminal
 
 Words = Annotated[
     list[str] | None,
@@ -49,22 +50,24 @@ def may_write(out: "Path") -> None:
         what = "it is a folder" if out.is_dir() else f"there is no folder {out.parent}"
         raise NnError(f"--out is {out}: {what}; give a file such as --out lr.png")
     refuse(out)
+    if not os.access(out if out.exists() else out.absolute().parent, os.W_OK):
+        raise NnError(f"--out is {out}: it cannot be written there; name a file in another folder")
 
 
 def confirmed(question: str) -> bool:
     """What a person answers; where nobody can, the option that answers is named."""
-    from nncli.errors import NnError
+    from nncli.errors import NnError, printable
 
     try:
-        return typer.confirm(question)
+        return typer.confirm(printable(question))
     except (typer.Abort, RuntimeError) as error:  # the input has ended, or there is none
         if sys.stdin is not None and sys.stdin.isatty():
             raise
         raise NnError("nobody answered, so nothing was done; --yes answers yes") from error
 
 
-def console() -> "Console":
+def console(wide: int = 200) -> "Terminal":
     """Where tables are printed: wide where no terminal cuts them."""
-    from rich.console import Console
+    from nncli.terminal import Terminal
 
-    return Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 200)
+    return Terminal(width=None if sys.stdout.isatty() else wide)

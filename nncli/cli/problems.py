@@ -3,21 +3,22 @@
 import sys
 from typing import TYPE_CHECKING
 
-from nncli.errors import ConfigError, Problem
+from nncli.errors import ConfigError, Problem, printable
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from nncli.terminal import Terminal
 
 _WIDTH = 38  # of `key = value`, so that who set it stands in a column
 _MOST = 50  # problems that are printed
 
 
-def show_problems(error: ConfigError, console: "Console | None" = None) -> None:
+def show_problems(error: ConfigError, console: "Terminal | None" = None) -> None:
     """All problems at once: key = value, who set it, and below what would be right. To stderr."""
-    from rich.console import Console
     from rich.text import Text
 
-    console = console or Console(stderr=True, highlight=False)
+    from nncli.terminal import Terminal
+
+    console = console or Terminal(stderr=True)
     count = len(error.problems)
     console.print(Text(f"{count} problem{'s' if count != 1 else ''}, nothing was started\n", style="bold red"))
     for problem in error.problems[:_MOST]:
@@ -31,9 +32,9 @@ def show_problems(error: ConfigError, console: "Console | None" = None) -> None:
 
 
 def _named(problem: Problem) -> str:
-    """The key with its value, made printable, in a column of its own."""
+    """The key with its value on one line, in a column of its own."""
     text = f"{problem.key} = {problem.value}" if problem.value else problem.key
-    return "".join(c if c.isprintable() else "�" for c in text).ljust(_WIDTH)
+    return printable(text, lines=False).ljust(_WIDTH)
 
 
 def _see(problems: list[Problem]) -> str:

@@ -1,13 +1,13 @@
 """`nn recipes`: ls, show, cp."""
 
 import os
-import sys
 from typing import Annotated
 
 import typer
 
 from nncli.cli.complete import complete_recipes
-from nncli.cli.options import Json
+from nncli.cli.options import Json, console
+from nncli.output import as_json, say
 
 app = typer.Typer(help="Look at the ready recipes, or take one as a start.", no_args_is_help=True)
 Name = Annotated[str, typer.Argument(help="A recipe's name.", autocompletion=complete_recipes, show_default=False)]
@@ -20,24 +20,21 @@ def ls(json: Json = False) -> None:
     \b
     nn recipes ls
     """
-    import json as jsons
-
     from nncli.config.recipes import all_recipes
 
     recipes = all_recipes()
     if json:
-        print(jsons.dumps([{"name": r.name, "path": str(r.path), "title": r.title, "claim": r.claim} for r in recipes]))
+        say(as_json([{"name": r.name, "path": str(r.path), "title": r.title, "claim": r.claim} for r in recipes]))
         return
-    from rich.console import Console
-    from rich.markup import escape
     from rich.table import Table
+    from rich.text import Text
 
     table = Table.grid(padding=(0, 2))
     for recipe in recipes:
         metric, value = recipe.claim.get("metric", ""), recipe.claim.get("measured", "no claim")
-        mine = " (yours)" if recipe.is_own else ""
-        table.add_row(f"[bold]{escape(recipe.name)}[/]{mine}", escape(recipe.title), escape(f"{metric} {value}"))
-    Console(highlight=False, width=None if sys.stdout.isatty() else 200).print(table)
+        name = Text(recipe.name, style="bold").append(" (yours)" if recipe.is_own else "", style="")
+        table.add_row(name, Text(recipe.title), Text(f"{metric} {value}"))
+    console().print(table)
 
 
 @app.command()
@@ -49,7 +46,7 @@ def show(name: Name) -> None:
     """
     from nncli.config.recipes import find
 
-    print(find(name).path.read_text(), end="")
+    say(find(name).content.decode(errors="replace"), end="")
 
 
 @app.command()
@@ -60,7 +57,7 @@ def cp(name: Name, new: Annotated[str, typer.Argument(help="The copy's name.", s
     nn recipes cp digits_mlp mine
     """
     from nncli.config.recipes import find
-    from nncli.errors import NnError
+    from nncli.errors import NnError, reason
     from nncli.paths import own, shown
     from nncli.run.files import write_new
 
@@ -70,11 +67,12 @@ def cp(name: Name, new: Annotated[str, typer.Argument(help="The copy's name.", s
         raise NnError(f"{new} is no name for a recipe: letters, digits and _ only")
     if os.path.lexists(target.parent) and not target.parent.is_dir():
         raise NnError(f"{shown(target.parent)} is no folder; move it away, or go to another folder (cd)")
+    content = source.content
     try:
         target.parent.mkdir(exist_ok=True)
-        write_new(target, source.path.read_bytes())
+        write_new(target, content)
     except FileExistsError as error:
         raise NnError(f"{shown(target)} exists already; name the copy: nn recipes cp {name} NEW") from error
     except OSError as error:
-        raise NnError(f"{shown(target)} cannot be written: {error.strerror}") from error
-    print(f"{shown(target)}; train it with: nn train recipe={target.stem}")
+        raise NnError(f"the copy cannot be written: {reason(error)}") from error
+    say(f"{shown(target)}; train it with: nn train recipe={target.stem}")

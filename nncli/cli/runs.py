@@ -1,12 +1,13 @@
 """`nn runs`: ls, show, diff, rm."""
 
-import sys
 from typing import Annotated, Any
 
 import typer
 
 from nncli.cli.complete import complete_runs
-from nncli.cli.options import Json, Run, confirmed
+from nncli.cli.options import Json, Run, confirmed, console
+from nncli.errors import printable
+from nncli.output import as_json, say
 
 app = typer.Typer(help="Look at the runs in ./runs (or $NN_RUNS), compare and remove them.", no_args_is_help=True)
 
@@ -18,30 +19,24 @@ def ls(json: Json = False) -> None:
     \b
     nn runs ls
     """
-    import json as jsons
-    import math
-
     from nncli.paths import runs_dir, shown
     from nncli.run.folder import all_runs
+    from nncli.run.summary import decimals
 
     runs = [(run, run.status(), run.read(run.summary)) for run in all_runs()]
     if json:
-        print(jsons.dumps([{"run": str(r.path), "name": r.name, **facts, "status": s} for r, s, facts in runs]))
+        say(as_json([{**facts, "run": str(r.path), "name": r.name, "status": s} for r, s, facts in runs]))
         return
-    from rich.console import Console
     from rich.table import Table
 
     table = Table.grid(padding=(0, 3))
     table.add_column(no_wrap=True, overflow="fold")  # a name must be whole, to be typed
     for run, status, facts in runs:
         metrics = facts.get("metrics", {})
-        judged = [f"{k} {v:.4f}" for k, v in metrics.items() if _is_judgement(k, metrics)]
-        wall = facts.get("wall_s", math.nan)
-        table.add_row(run.name, status.split(":")[0], f"{facts.get('steps', 0)} steps", f"{wall:.0f} s", *judged)
-    wide = None if sys.stdout.isatty() else 200  # a pipe is no screen: nothing is cut off
-    Console(highlight=False, markup=False, width=wide).print(
-        table if runs else f"no runs under {shown(runs_dir())} yet; start one with nn train"
-    )
+        judged = [f"{k} {decimals(v)}" for k, v in metrics.items() if _is_judgement(k, metrics)]
+        wall = decimals(facts.get("wall_s"), 0)
+        table.add_row(run.name, status.split(":")[0], f"{facts.get('steps') or 0} steps", f"{wall} s", *judged)
+    console().print(table if runs else f"no runs under {shown(runs_dir())} yet; start one with nn train")
 
 
 def _is_judgement(key: str, metrics: dict[str, float]) -> bool:
@@ -58,30 +53,25 @@ def show(run: Run, json: Json = False) -> None:
     \b
     nn runs show last
     """
-    import json as jsons
-
     from nncli.run.folder import find
+    from nncli.run.summary import decimals
 
     found = find(run)
-    facts: dict[str, Any] = {
-        "run": str(found.path),
-        **found.read(found.summary),
-        "status": found.status(),
-        "words": found.words.read_text().splitlines() if found.words.is_file() else [],
-        "environment": found.read(found.environment),
-        "checkpoints": sorted(p.name for p in found.checkpoints.glob("*.ckpt")),
-    }
+    facts: dict[str, Any] = {"run": ""} | found.read(found.summary)
+    facts |= {"run": str(found.path), "status": found.status()} | found.faults()
+    facts["words"], facts["environment"] = found.typed(), found.read(found.environment)
+    facts["checkpoints"] = sorted(p.name for p in found.checkpoints.glob("*.ckpt"))
     if json:
-        print(jsons.dumps(facts))
+        say(as_json(facts))
         return
     for name, value in facts.items():
         if name == "environment":
             continue
         if name == "metrics":
             for metric, number in value.items():
-                print(f"  {metric:16} {number:.4f}")
+                say(f"  {metric:16} {decimals(number)}")
             continue
-        print(f"{name:16} {' '.join(value) if isinstance(value, list) else value}")
+        say(f"{name:16} {' '.join(map(str, value)) if isinstance(value, list) else value}")
 
 
 @app.command()
@@ -91,23 +81,23 @@ def diff(one: Run, other: Run) -> None:
     \b
     nn runs diff last last
     """
-    from rich.console import Console
     from rich.table import Table
 
     from nncli.config.origin import leaves
     from nncli.run.folder import find
+    from nncli.run.summary import decimals
 
     pair = [find(one), find(other)]
     values = [leaves(run.config) for run in pair]
     for run, facts in zip(pair, values, strict=True):
-        facts.update({k: f"{v:.4f}" for k, v in run.read(run.summary).get("metrics", {}).items()})
+        facts.update({k: decimals(v) for k, v in run.read(run.summary).get("metrics", {}).items()})
     table = Table.grid(padding=(0, 3))
     table.add_row("", *(run.name for run in pair))
     for key in sorted(values[0].keys() | values[1].keys()):
         left, right = (str(facts.get(key, "-")) for facts in values)
         if left != right:
             table.add_row(key, left, right)
-    Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 200).print(table)
+    console().print(table)
 
 
 @app.command()
@@ -122,7 +112,6 @@ def rm(
     \b
     nn runs rm last --yes
     """
-    from nncli.errors import printable
     from nncli.run.folder import find
     from nncli.run.removal import contents, removable, remove
 
@@ -131,14 +120,12 @@ def rm(
     for real, run in chosen.items():
         others = _listed(contents(real).strays)
         kept = f" It also holds {others}: {'deleted too' if everything else 'kept'}." if others else ""
-        if not yes and not confirmed(printable(f"Delete {run.name} and its checkpoints?{kept}")):
+        if not yes and not confirmed(f"Delete {run.name} and its checkpoints?{kept}"):
             continue
         left = _listed(remove(run, outside=outside, everything=everything))
-        print(printable(f"deleted {run.name}" + (f"; kept what nn did not write there: {left}" if left else "")))
+        say(f"deleted {run.name}" + (f"; kept what nn did not write there: {left}" if left else ""))
 
 
 def _listed(names: list[str], most: int = 5) -> str:
-    from nncli.errors import printable
-
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(printable(name, lines=False) for name in sorted(names)[:most]) + more

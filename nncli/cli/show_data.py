@@ -54,7 +54,7 @@ def tell(told: dict[str, Any], screen: "Console", data: "Data", strip: "Text | N
     found = {key: value for key, value in told["found"].items() if len(str(value)) < LONG}
     if found:
         words = ", ".join(f"data.{key}={spelled(value)}" for key, value in found.items())
-        screen.print(printable(f"found {words}"), soft_wrap=True)
+        screen.print(f"found {words}", soft_wrap=True)
     _classes(told["parts"], screen)
     if "rows" in told:
         _columns(told["columns"], screen)

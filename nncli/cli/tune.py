@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nncli.cli.options import Json, Trust, Words, may_write
+from nncli.output import as_json, say
 
 if TYPE_CHECKING:
     from nncli.config.compose import Config
@@ -44,12 +45,13 @@ def lr(
     """
     from nncli.errors import NnError
     from nncli.insight.png import save
-    from nncli.insight.tune_lr import drawn, picture, range_test, suggest, tuned
 
     if not 0 < low < high < float("inf"):
         raise NnError(f"--low is {low:g} and --high is {high:g}; wanted are numbers, 0 < low < high")
     if out:
         may_write(out)
+    from nncli.insight.tune_lr import drawn, picture, range_test, suggest, tuned
+
     config, parts, screen = _prepared(words or [], trust or (), json)
     now = tuned(config)
     curve = range_test(config, parts, low, high, steps)
@@ -60,9 +62,8 @@ def lr(
     typed = command("train", words or [], found, trust or ())
     if json:
         facts = {"now": now, "suggested": found, "type": typed, "ended": curve.ended}
-        _print(
-            {**facts, "rates": curve.rates.tolist(), "losses": curve.losses.tolist(), "png": str(out) if out else None}
-        )
+        curves = {"rates": curve.rates.tolist(), "losses": curve.losses.tolist()}
+        say(as_json({**facts, **curves, "png": str(out) if out else None}))
         return
     screen.line(drawn(curve, rate, _width()))
     screen.line(f"  {curve.ended or 'the test came to its end'} at {curve.rates[-1]:.2g}")
@@ -92,7 +93,7 @@ def batch(words: Words = None, memory_share: MemoryShare = 0.8, json: Json = Fal
         for name, size in (("largest", found.found.largest), ("fast", found.found.fast))
     }
     if json:
-        _print({"now": now, **asdict(found), "type": typed})
+        say(as_json({"now": now, **asdict(found), "type": typed}))
         return
     where = parts.where
     whose = f" of each of {where.world} devices" if where.world > 1 else ""
@@ -147,12 +148,6 @@ def _prepared(words: Sequence[str], trust: Sequence[str], json: bool) -> "tuple[
     config, parts = prepared(compose(words, trust=trust), screen)
     screen.line(headline(config, parts))
     return config, parts, screen
-
-
-def _print(facts: dict[str, Any]) -> None:
-    import json
-
-    print(json.dumps(facts))
 
 
 def _width() -> int:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nncli.cli.options import Json, Trust, Words
+from nncli.output import as_json, say
 
 if TYPE_CHECKING:
     from nncli.run.verify import Verdict
@@ -21,8 +22,6 @@ def verify(words: Words = None, fast: Fast = False, json: Json = False, trust: T
     nn verify recipe=wine_mlp recipe=xor_mlp
     nn verify --fast
     """
-    import json as jsons
-
     from nncli.config.recipes import all_recipes, find
     from nncli.errors import NnError
 
@@ -38,12 +37,12 @@ def verify(words: Words = None, fast: Fast = False, json: Json = False, trust: T
     for verdict in verdicts(chosen, others, named=not fast, trust=trust or ()):
         found.append(verdict)
         if not json:
-            print(line(verdict, width), flush=True)
+            say(line(verdict, width))
     if json:
-        print(jsons.dumps([vars(verdict) for verdict in found]))
+        say(as_json([vars(verdict) for verdict in found]))
     else:
         seconds, kept = sum(v.seconds for v in found), sum(v.holds is True for v in found)
-        print(f"{kept} of {sum(v.holds is not None for v in found)} claims hold · {seconds:.0f} s")
+        say(f"{kept} of {sum(v.holds is not None for v in found)} claims hold · {seconds:.0f} s")
     if any(verdict.holds is False for verdict in found):
         raise typer.Exit(1)
 

@@ -5,10 +5,9 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from nncli.errors import NnError
-from nncli.paths import own, shipped
+from nncli.config.document import parse
+from nncli.errors import ConfigError, NnError
+from nncli.paths import own, shipped, shown
 
 
 @dataclass(frozen=True)
@@ -25,6 +24,13 @@ class Recipe:
     def is_own(self) -> bool:
         return self.path.parent == own("recipes")
 
+    @property
+    def content(self) -> bytes:
+        """The file as it is."""
+        if text := unreadable(self.path):
+            raise NnError(f"{shown(self.path)} {text}")
+        return self.path.read_bytes()
+
 
 def all_recipes() -> list[Recipe]:
     """Every recipe by name; one's own hides a shipped one of the same name."""
@@ -35,16 +41,30 @@ def all_recipes() -> list[Recipe]:
 
 
 def read(path: Path) -> Recipe:
+    """A recipe by its header; what cannot be read is listed with the reason as its title."""
+    if text := unreadable(path):
+        return Recipe(path.stem, path, text, {}, "")
     with open(path, encoding="utf-8", errors="replace") as f:
         start = f.read(10_000)  # a header is short; a file that somebody sent may not be
     header = [line[1:].strip() for line in start.splitlines() if line.startswith("#")]
-    claims = [line.removeprefix("claim:") for line in header if line.startswith("claim:") and "&" not in line]
+    claims = [line.removeprefix("claim:") for line in header if line.startswith("claim:")]
     try:
-        claim = yaml.safe_load(claims[0]) if claims else {}
-    except yaml.YAMLError:
+        claim = parse(f"claim: {claims[0]}", path).data["claim"] if claims else {}
+    except ConfigError:
         claim = {}
     published = next((line.removeprefix("published:").strip() for line in header if line.startswith("published:")), "")
     return Recipe(path.stem, path, header[0] if header else "", claim if isinstance(claim, dict) else {}, published)
+
+
+def unreadable(path: Path) -> str:
+    """Why a file cannot be read: it is none (a folder, a pipe, a link to nothing), or the system refuses it."""
+    try:
+        if not path.is_file():
+            return "is not a file"
+        with open(path, "rb"):
+            return ""
+    except OSError as error:
+        return f"cannot be read: {error.strerror}"
 
 
 def find(name: str) -> Recipe:

@@ -4,8 +4,11 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
-from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+from nncli import output
+from nncli.errors import printable
+from nncli.terminal import Terminal
 
 PATIENCE = 2.0  # seconds
 Item = TypeVar("Item")
@@ -13,8 +16,8 @@ Item = TypeVar("Item")
 
 def shown(items: Iterable[tuple[int, Item]], total: int | None, text: str) -> Iterator[Item]:
     """Pass on the items of (amount done by it, item) pairs, and show the share of `total` that is done."""
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-    bar = Progress(*columns, console=Console(stderr=True), transient=True)
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    bar = Progress(*columns, console=Terminal(stderr=True), transient=True)
     line = bar.add_task(text, total=total)
     began = time.monotonic()
     try:
@@ -31,5 +34,4 @@ def shown(items: Iterable[tuple[int, Item]], total: int | None, text: str) -> It
 
 def say(text: str) -> None:
     """One line on stderr that a person should know of while they wait."""
-    line = "".join(c if c.isprintable() else "?" for c in text)
-    Console(stderr=True, highlight=False).print(line, markup=False, soft_wrap=True)
+    output.say(printable(text, lines=False), err=True)

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from rich.console import Console
 from rich.progress import track
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
@@ -24,6 +23,7 @@ from nncli.run.memory import keep_freed
 from nncli.run.screen import Screen
 from nncli.run.signals import Signals
 from nncli.run.train import train
+from nncli.terminal import Terminal
 
 READY = 8  # batches that the bare loop takes in turn
 Contender = Callable[[Config, Any, int], Timing]
@@ -36,7 +36,7 @@ def compete(
     keep_freed()  # as nn does; for all, since it cannot be taken back
     found: dict[str, list[Timing]] = {name: [] for name in contenders}
     turns = [(name, contender) for _ in range(rounds) for name, contender in contenders.items()]
-    for name, contender in track(turns, "  timing", console=Console(stderr=True), transient=True):
+    for name, contender in track(turns, "  timing", console=Terminal(stderr=True), transient=True):
         found[name].append(contender(config, data, steps))
     return found
 
@@ -88,7 +88,7 @@ def by_nn(config: Config, data: Any, steps: int) -> Timing:
     screen = Screen("bar")
     try:
         with open(os.devnull, "w") as nowhere, tempfile.TemporaryDirectory() as folder:
-            screen.console = Console(file=nowhere, force_terminal=True)
+            screen.console = Terminal(file=nowhere, force_terminal=True)
             train(config, make("bench", str(Path(folder) / "run")), parts, screen, Signals(), None)
     finally:
         del data.train_dataloader

@@ -5,7 +5,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nncli.errors import NnError
+from nncli.errors import NnError, reason
 from nncli.run.files import write_atomic, write_new
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def save(image: "Image.Image", path: Path) -> None:
         else:
             write_new(path, buffer.getvalue())
     except OSError as error:
-        raise NnError(f"{path} cannot be written: {error.strerror or error}") from error
+        raise NnError(f"the picture cannot be written: {reason(error)}") from error
 
 
 def refuse(path: Path) -> None:

@@ -1,6 +1,7 @@
 """Writing files whole: in one step over an older one, or only where there is nothing yet."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -13,8 +14,11 @@ def write_atomic(path: Path, content: bytes) -> None:
             f.flush()
             os.fsync(f.fileno())
         os.replace(temporary, path)
+    except OSError as error:  # a full disk names no file
+        raise OSError(error.errno, error.strerror, str(path)) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # where nothing can be written nothing can be taken away
+            temporary.unlink(missing_ok=True)
     sync_folder(path.parent)
 
 

@@ -1,6 +1,5 @@
 """A run's folder: made without collisions, found by path, name or `last`, read and written atomically."""
 
-import json
 import os
 import re
 import secrets
@@ -17,9 +16,11 @@ from typing import Any
 
 from nncli.errors import NnError
 from nncli.files import named
+from nncli.output import as_json
 from nncli.paths import runs_dir, shown
 from nncli.run.files import sync_folder as sync_folder
 from nncli.run.files import write_atomic, write_new
+from nncli.run.summary import contents
 
 _HALF_WRITTEN = re.compile(r"\..+\.\d+\.tmp|\.new-\d+\.ckpt")
 LETTERS = "abcdefghijkmnpqrstuvwxyz"
@@ -69,15 +70,23 @@ class RunFolder:
         return self.path.relative_to(root).as_posix() if self.path.is_relative_to(root) else shown(self.path)
 
     def read(self, file: Path) -> dict[str, Any]:
-        """summary.json or environment.json as a dict; empty when the file is not there or not readable."""
+        """summary.json or environment.json as a dict; empty when the file is not there or not as nn writes it."""
+        return contents(file)[0]
+
+    def faults(self) -> dict[str, str]:
+        """What is wrong with each file that a listing reads; a file that is not there is not wrong."""
+        found = {file.name: contents(file)[1] for file in (self.summary, self.environment)}
+        return {name: text for name, text in found.items() if text}
+
+    def typed(self) -> list[str]:
+        """words.txt: what the person typed, line by line."""
         try:
-            found = json.loads(file.read_text())
-        except (OSError, ValueError):
-            return {}
-        return found if isinstance(found, dict) else {}
+            return self.words.read_text(encoding="utf-8", errors="replace").splitlines() if self.words.is_file() else []
+        except OSError:
+            return []
 
     def write(self, file: Path, facts: dict[str, Any]) -> None:
-        write_atomic(file, (json.dumps(facts, indent=2) + "\n").encode())
+        write_atomic(file, (as_json(facts, indent=2) + "\n").encode())
 
     def is_busy(self) -> bool:
         """Whether a process is training in this folder now."""
@@ -91,9 +100,13 @@ class RunFolder:
         return False
 
     def status(self) -> str:
-        """running, finished, stopped, failed: why; a run that died without a word is `interrupted`."""
-        said = str(self.read(self.summary).get("status", "interrupted"))
-        return "interrupted" if said == "running" and not self.is_busy() else said
+        """running, finished, stopped, failed: why; interrupted: it died without a word; unreadable: see faults()."""
+        facts, fault = contents(self.summary)
+        try:
+            said = "unreadable" if fault else facts.get("status", "interrupted")
+            return "interrupted" if said == "running" and not self.is_busy() else said
+        except OSError:
+            return "unreadable"
 
 
 def clean(run: RunFolder) -> None:
@@ -101,6 +114,13 @@ def clean(run: RunFolder) -> None:
     for path in (*run.path.glob(".*.tmp"), *run.checkpoints.glob(".*.tmp"), *run.checkpoints.glob(".new-*.ckpt")):
         if _HALF_WRITTEN.fullmatch(path.name) and not path.is_symlink():
             path.unlink()
+
+
+def require_writable(run: RunFolder) -> None:
+    """Refuse a run whose folder would take no checkpoint before anything is read for it."""
+    for path in (run.path, run.checkpoints):
+        if path.exists() and not os.access(path, os.W_OK):
+            raise NnError(f"{shown(path)} cannot be written to: look at whose it is, or go on in a copy of the run")
 
 
 def lock_file(folder: RunFolder) -> int | None:
@@ -201,7 +221,7 @@ def _make_new(parent: Path) -> RunFolder:
 
 def mark(run: RunFolder) -> None:
     """Make a folder a run; FileExistsError where another process has done so."""
-    write_new(run.marker, (json.dumps({"run": FORMAT, "nn": version("nncli")}) + "\n").encode())
+    write_new(run.marker, f"{as_json({'run': FORMAT, 'nn': version('nncli')})}\n".encode())
 
 
 def marked(run: RunFolder) -> dict[str, Any]:
@@ -235,8 +255,7 @@ def all_runs(*, begun: bool = True) -> Iterator[RunFolder]:
 
 
 def _started(run: RunFolder) -> float:
-    started = run.read(run.environment).get("started_at", 0.0)
-    return float(started) if isinstance(started, int | float) else 0.0
+    return float(run.read(run.environment).get("started_at") or 0.0)
 
 
 def find(text: str, *, begun: bool = True) -> RunFolder:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from nncli.config.compose import thaw
-from nncli.errors import NnError, Stopped, TrainingFailed
+from nncli.errors import NnError, Stopped, TrainingFailed, unforeseen
 from nncli.run.assemble import assemble
 from nncli.run.checkpoint import facts
 from nncli.run.folder import RunFolder
@@ -42,6 +42,11 @@ def main() -> int:
     except NnError as error:
         screen.warn(str(error))
         return error.exit_code
+    except Exception as error:
+        if os.environ.get("NN_DEBUG"):
+            raise
+        screen.warn(f"rank {os.environ['RANK']}: {unforeseen(error)}")
+        return 1
     return 0
 
 

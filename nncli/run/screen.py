@@ -1,6 +1,5 @@
 """What a person sees while a run is made: a bar in a terminal, plain lines in a pipe, JSON lines, or nothing."""
 
-import json
 import os
 import sys
 import time
@@ -8,20 +7,21 @@ from collections.abc import Collection
 from typing import Any, Literal
 
 from lightning.pytorch import Callback, LightningModule, Trainer
-from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from nncli.errors import printable
+from nncli.output import as_json, say
 from nncli.paths import runs_dir, shown
 from nncli.run.folder import RunFolder
 from nncli.run.record import Recorder
+from nncli.run.summary import decimals
+from nncli.terminal import Terminal
 
 Mode = Literal["auto", "bar", "plain", "json", "quiet"]
 REFRESH = 0.2  # seconds between two looks at the bar; each costs about 2 ms
 PLAIN = 10.0  # seconds between two plain lines
 
 
-class Pipe(Console):
+class Pipe(Terminal):
     """rich ends the program when nobody reads on; a run goes on, and keeps quiet."""
 
     def on_broken_pipe(self) -> None:
@@ -33,7 +33,7 @@ class Screen:
     """Says things once, in the form that the reader can use. Ranks other than the first stay silent."""
 
     def __init__(self, mode: Mode = "auto") -> None:
-        self.console: Console = Pipe(highlight=False)
+        self.console: Terminal = Pipe()
         self.trust: Collection[str] = ()  # what the person had to say --trust for
         if mode == "auto":
             mode = "bar" if self.console.is_terminal else "plain"
@@ -42,16 +42,16 @@ class Screen:
     def line(self, text: str, **facts: Any) -> None:
         """One line for a person, or the facts in it for a program."""
         if self.mode in ("bar", "plain"):
-            self.console.print(printable(text), soft_wrap=True, markup=False)  # names in files are anybody's
+            self.console.print(text, soft_wrap=True)
         elif self.mode == "json":
             self._object(facts or {"note": text.strip()})
 
     def _object(self, facts: dict[str, Any]) -> None:
-        self.console.print(json.dumps(facts, ensure_ascii=False), soft_wrap=True, markup=False)
+        self.console.print(as_json(facts), soft_wrap=True)
 
     def warn(self, text: str) -> None:
         """Something a person should know even when nothing else is shown."""
-        print(printable(text), file=sys.stderr, flush=True)
+        say(text, err=True)
 
     def end(self, run: RunFolder, summary: dict[str, Any], max_steps: int | None = None) -> None:
         """The table at the end of a run: the best judgement, the test part, the time, what to type next."""
@@ -79,7 +79,7 @@ def _results(summary: dict[str, Any]) -> list[str]:
         judged = [(k.split("/")[1], v) for k, v in summary["metrics"].items() if k.startswith(f"{part}/")]
         judged = [(name, value) for name, value in judged if name in both or not both]
         if judged:
-            rows.append([f"{part:<4}", *(f"{name} {value:.4f}" for name, value in reversed(judged)), when])
+            rows.append([f"{part:<4}", *(f"{name} {decimals(value)}" for name, value in reversed(judged)), when])
     widths = [max(map(len, column)) for column in zip(*rows, strict=False)]
     return [
         "  " + "   ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=False)).rstrip() for row in rows
@@ -99,9 +99,9 @@ class Bar(Callback):
         if self.screen.mode != "bar":
             return
         self.progress = Progress(
-            TextColumn("  {task.fields[place]}"),
+            TextColumn("  {task.fields[place]}", markup=False),
             BarColumn(bar_width=32),
-            TextColumn("{task.fields[facts]}"),
+            TextColumn("{task.fields[facts]}", markup=False),
             TimeRemainingColumn(compact=True),
             TextColumn("left"),
             console=self.screen.console,

@@ -5,12 +5,12 @@ import json
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 
 from nncli.cli.config import _print_origins
 from nncli.cli.problems import show_problems
 from nncli.config.compose import compose
 from nncli.errors import ConfigError, Problem
+from nncli.terminal import Terminal
 from tests.conftest import Nn
 
 FOUR = ("model.widht=3", "optimiser=sgd", "data.batch_size=lots", "trainer.precision=fp99")
@@ -70,7 +70,7 @@ def test_explain_a_wrong_key_names_the_nearest(nn: Nn) -> None:
 
 
 def test_a_long_report_is_cut_and_hostile_text_is_made_printable() -> None:
-    console = Console(record=True, width=200, file=io.StringIO())
+    console = Terminal(record=True, width=200, file=io.StringIO())
     problems = [Problem(f"k{i}", "\x1b[31m[bold]x", "you typed it", "is wrong [/]") for i in range(80)]
     show_problems(ConfigError(problems), console)
     text = console.export_text()

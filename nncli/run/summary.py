@@ -1,0 +1,54 @@
+"""summary.json and environment.json as they may lie there: written by nn, by hand, by another version, or cut short."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from nncli.output import finite
+
+LARGEST = 10_000_000  # bytes that are read
+NUMBERS = ("started_at", "wall_s", "first_step_s", "samples_per_s", "peak_memory_mb", "epochs", "steps", "best_step")
+
+
+def contents(file: Path) -> tuple[dict[str, Any], str]:
+    """What the file holds, and what is wrong with it; both are empty when it is not there."""
+    try:
+        if not file.is_file():
+            return {}, "is not a file" if os.path.lexists(file) else ""
+        with file.open("rb") as f:
+            found = finite(json.loads(f.read(LARGEST)))
+    except OSError as error:
+        return {}, f"cannot be read: {error.strerror}"
+    except (ValueError, RecursionError):
+        return {}, "is not JSON as nn writes it"
+    text = _misfit(found)
+    return ({}, text) if text else (found, "")
+
+
+def decimals(number: float | None, places: int = 4) -> str:
+    """A metric as a person reads it; one that was not finite is null in the file."""
+    return "-" if number is None else f"{number:.{places}f}"
+
+
+def _misfit(facts: Any) -> str:
+    """What of the facts is of another kind than a reader expects."""
+    if not isinstance(facts, dict):
+        return "must hold keys and values"
+    metrics = facts.get("metrics", {})
+    if not isinstance(metrics, dict):
+        return f"metrics must hold names and numbers, not {_short(metrics)}"
+    if not isinstance(status := facts.get("status", ""), str):
+        return f"status must be text, not {_short(status)}"
+    numbers = {key: facts[key] for key in NUMBERS if key in facts} | {f"metrics.{k}": v for k, v in metrics.items()}
+    odd = [key for key, value in numbers.items() if not _is_number(value)]
+    return f"{odd[0]} must be a number, not {_short(numbers[odd[0]])}" if odd else ""
+
+
+def _is_number(value: Any) -> bool:
+    """Whether a value can be printed as a number; null stands for one that was not finite."""
+    return value is None or (isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e300)
+
+
+def _short(value: Any) -> str:
+    return json.dumps(value)[:40]
