@@ -31,7 +31,7 @@ def options(group: str, among: Sequence[Path]) -> list[str]:
     """The choices of a group: its YAML files' names."""
     if not group or group.startswith(("/", ".")) or ".." in group.split("/") or "\0" in group or len(group) > 200:
         return []
-    return sorted({path.stem for folder in among for path in folder.joinpath(group).glob("*.yaml")})
+    return sorted({path.stem for folder in among for path in folder.joinpath(group).glob("*.yaml") if path.is_file()})
 
 
 def groups(among: Sequence[Path]) -> list[str]:

@@ -65,7 +65,7 @@ def fit(
             return None
         run = folders.make(config.name, config.tree.run_dir)
         with folders.held(run):
-            folders.write_atomic(run.words, "".join(f"{w}\n" for w in config.words).encode())
+            folders.write_atomic(run.words, "".join(f"{w}\n" for w in config.words).encode(errors="replace"))
             placement = {k: str(v) for k, v in vars(parts.where).items()}
             run.write(run.environment, environment(int(config.tree.seed), placement))
             _freeze(run, config)  # last: a run with a config can be resumed
@@ -85,6 +85,7 @@ def resume(
     announce: Announce = _alone,
 ) -> RunFolder:
     """Go on in the same folder from its newest whole checkpoint, or from step 0 when there is none yet."""
+    folders.require_writable(run)
     if link := straying_link(run.path):
         raise NnError(
             f"{run.name}: {link.relative_to(run.path)} is a link that leads out of the run's folder, and a run writes "
@@ -110,8 +111,8 @@ def resume(
         del state
         if words:
             _freeze(run, config)
-            typed = "".join(f"{w}\n" for w in ("# resumed with", *words))
-            folders.write_atomic(run.words, (run.words.read_text() + typed).encode())
+            typed = "".join(f"{w}\n" for w in (*run.typed(), "# resumed with", *words))
+            folders.write_atomic(run.words, typed.encode(errors="replace"))
         screen.trust = config.trust
         screen.line(headline(config, parts))
         screen.line(f"  resume {run.name} from {checkpoint.name if checkpoint else 'the start'}")

@@ -73,7 +73,7 @@ def _tried(recipe: Recipe, words: Sequence[str], trust: Collection[str]) -> Verd
     try:
         run = fit(compose([*words_of(recipe), *words], trust=trust), Screen("quiet"))
         assert run is not None
-        note, reached = run.name, run.read(run.summary)["metrics"].get(claim["metric"])
+        note, reached = run.name, run.read(run.summary).get("metrics", {}).get(claim["metric"])
         good = reached is not None and holds(claim, reached)
         if reached is None:
             note += f" has no {claim['metric']}"
