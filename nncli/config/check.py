@@ -7,7 +7,7 @@ from typing import Any, Literal, cast, get_origin
 from omegaconf import OmegaConf
 
 from nncli.config.compose import Config
-from nncli.config.kinds import Built, accepts, of_default, phrase
+from nncli.config.kinds import Built, accepts, of_default, phrase, takes_parts
 from nncli.config.nearest import guess, listed, nearest
 from nncli.config.origin import source, spelled
 from nncli.config.places import misplaced
@@ -178,11 +178,22 @@ class _Check:
         if stand_in == "auto" and self._source(key) != key and self._source(key).startswith("data."):
             return  # the data itself will tell
         place = self._source(key)
+        if isinstance(stand_in, str) and "\0" in stand_in:
+            self._tell(place, "holds a null byte, which no text or path may")
+            return
         if place in self.broken or key in self.broken or accepts(stand_in, hint):
             return
         if isinstance(stand_in, dict) and any(inner.startswith(f"{place}.") for inner in self.broken):
             return  # a part that cannot be told yet
-        self._tell(place, self._allowed(place, hint), value=_short(stand_in))
+        if whole(value) and self._is_at_fault(key, stand_in, hint):
+            self._tell(key, self._allowed(key, hint), value=value)
+        else:
+            self._tell(place, self._allowed(place, hint), value=_short(stand_in))
+
+    def _is_at_fault(self, key: str, value: Any, hint: Any) -> bool:
+        """Whether a reference is wrong, not what it leads to: it was typed, or names a part where none is taken."""
+        origin = self.config.origins.get(key)
+        return (origin is not None and origin.kind == "word") or (isinstance(value, Built) and not takes_parts(hint))
 
     def _allowed(self, key: str, hint: Any) -> str:
         text = f"must be {phrase(hint)}"

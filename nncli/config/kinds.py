@@ -69,6 +69,18 @@ def _accepts_built(value: Built, hint: Any, origin: Any) -> bool:
     return not isinstance(of, type) or issubclass(value.cls, of)
 
 
+def takes_parts(hint: Any) -> bool:
+    """Whether something that is built could fit an annotation; numbers, texts and lists of them are not built."""
+    origin, inner = get_origin(hint), get_args(hint)
+    if origin is Annotated:
+        return takes_parts(inner[0])
+    if origin is Literal:
+        return False
+    if inner and origin is not collections.abc.Callable:
+        return any(takes_parts(one) for one in inner if one is not Ellipsis)
+    return hint not in (*_WORDS, *_LISTS, *_MAPS, Path, None)
+
+
 def _accepts_items(value: Iterable[Any], origin: Any, inner: tuple[Any, ...]) -> bool:
     items = list(value)
     if not inner:

@@ -12,10 +12,12 @@ from omegaconf import DictConfig, OmegaConf
 from nncli.config.build import build
 from nncli.config.check import check
 from nncli.config.compose import Config
+from nncli.config.kinds import accepts
 from nncli.config.origin import source
 from nncli.config.places import untyped
 from nncli.config.reference import Missing, locate
 from nncli.config.slots import load as part_class
+from nncli.config.slots import parameters
 from nncli.errors import ConfigError, NnError, Problem
 from nncli.run import random, start
 from nncli.run.checkpoint import weights
@@ -63,15 +65,25 @@ def problems(config: Config) -> list[Problem]:
     found = check(config, SECTIONS)
     if any(p.key.startswith(("trainer", "data")) for p in found) or not {"trainer", "data"} <= config.tree.keys():
         return found
-    target = OmegaConf.select(config.tree, "optimizer._target_")
+    resolved = cast(dict[str, Any], OmegaConf.to_container(config.tree, resolve=True))
+    trainer, data, optimizer = resolved["trainer"], resolved["data"], resolved.get("optimizer")
+    batch_size = data.get("batch_size", 1) if isinstance(data, dict) else None
+    if not _suits(trainer, trainer_settings) or not accepts(batch_size, Annotated[int, Ge(1)]):
+        return found  # a reference in it was reported where it leads to
+    target = optimizer.get("_target_") if isinstance(optimizer, dict) else None
     averages = hasattr(part_class(target, config.trust), "averages")
-    batch_size = int(config.tree.data.get("batch_size", 1))
     plain = OmegaConf.to_container(config.tree, resolve=False)
-    for key, value, text in misfits(section(config, "trainer"), batch_size, averages=averages):
+    for key, value, text in misfits(trainer, cast(int, batch_size), averages=averages):
         key = _set_at(plain, key)  # where it is set: regularization.ema, not trainer.ema
         origin = source(config.origins, key)
         found.append(Problem(key, str(value), origin.where if origin else "", text))
     return found
+
+
+def _suits(values: Any, settings: Callable[..., object]) -> bool:
+    """Whether values are of the kinds that the settings' signature asks for."""
+    known = parameters(settings)
+    return isinstance(values, dict) and all(accepts(value, known[name].annotation) for name, value in values.items())
 
 
 def _set_at(plain: Any, key: str) -> str:
