@@ -61,10 +61,20 @@ def verify(
         if missing := sorted({"metric", "seed", "device", "precision"} - claim.keys()) or bound(claim) == "none":
             lacks = ", ".join(missing) if isinstance(missing, list) else "at_least or at_most"
             yield Verdict(recipe.name, bound(claim), None, 0.0, False, f"the claim lacks {lacks}")
+        elif odd := _odd(claim):
+            yield Verdict(recipe.name, bound(claim), None, 0.0, False, odd)
         elif not named and (why := skipped(claim)):
             yield Verdict(recipe.name, bound(claim), None, 0.0, None, why)
         else:
             yield _tried(recipe, words, trust)
+
+
+def _odd(claim: dict[str, Any]) -> str:
+    """What of a claim nothing can be compared with."""
+    if not isinstance(claim["metric"], str):
+        return "the claim's metric is not a name"
+    kinds = {key: type(claim[key]) for key in ("at_least", "at_most") if key in claim}
+    return next((f"the claim's {key} is not a number" for key, kind in kinds.items() if kind not in (int, float)), "")
 
 
 def _tried(recipe: Recipe, words: Sequence[str], trust: Collection[str]) -> Verdict:

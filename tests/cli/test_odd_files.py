@@ -178,6 +178,17 @@ def test_an_odd_recipe_is_listed_and_said_to_be_odd(here: Here, tmp_path: Path, 
     assert "odd" in {name for name, _ in complete_recipes("")}
 
 
+@pytest.mark.parametrize("claim", ["metric: [a], at_least: 1", "metric: test/loss, at_most: low"])
+def test_an_odd_claim_is_said_to_be_odd(here: Here, tmp_path: Path, claim: str) -> None:
+    (tmp_path / "recipes").mkdir()
+    header = f"# odd\n# claim: {{{claim}, seed: 0, device: cpu, precision: 32}}\n"
+    (tmp_path / "recipes" / "odd.yaml").write_text(header)
+    done = here("verify", "recipe=odd")
+    assert done.code == 1
+    assert "the claim's" in done.out
+    assert here("recipes", "ls").code == 0
+
+
 @pytest.mark.parametrize("kind", ["folder", "pipe", "dangling", "loop", "not text"])
 def test_an_odd_choice_breaks_no_other(here: Here, tmp_path: Path, kind: str) -> None:
     for group in ("model", "data"):
