@@ -53,6 +53,8 @@ def _shown(c: str, lines: bool) -> str:
 
 def reason(error: OSError) -> str:
     """What the system refused, with the file that it is about."""
+    if isinstance(error, FileNotFoundError) and error.filename is None:  # what asking for the current folder raises
+        return "the current folder is gone: it was deleted or moved; go to another one (cd)"
     name = os.fsdecode(error.filename) if isinstance(error.filename, bytes) else error.filename
     denied = isinstance(error, PermissionError) and error.errno == errno.EACCES
     said = "permission denied; look at who may read it" if denied else error.strerror or str(error)

@@ -1,6 +1,7 @@
 """Opening a Hugging Face data set: from the hub at a fixed revision, or from a folder or file of one's own."""
 
 import glob
+import logging
 import os
 import re
 from collections.abc import Iterator
@@ -97,6 +98,7 @@ def _library() -> Any:
     datasets.config.HF_UPDATE_DOWNLOAD_COUNTS = False  # pyright: ignore[reportAttributeAccessIssue]
     datasets.disable_progress_bars()
     datasets.logging.set_verbosity_error()
+    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
     return datasets
 
 

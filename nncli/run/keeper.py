@@ -7,6 +7,7 @@ while the epoch is being judged says that the judgement is still due; a resume b
 import copy
 import math
 import os
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -26,6 +27,7 @@ from nncli.run.resumer import Resumer
 from nncli.run.signals import Signals
 from nncli.run.watch import Watch
 
+STEP = re.compile(r"step-\d{9,}\.ckpt")  # a person may put files of their own beside them
 SHORTEST = 10.0  # seconds between two checkpoints of the same best
 
 
@@ -232,7 +234,7 @@ class Keeper(Callback):
         if self.keep and last.is_file() and self.saved_step not in (-1, self.step):
             os.replace(last, self.folder / f"step-{self.saved_step:09d}.ckpt")
         os.replace(new, last)
-        earlier = sorted(self.folder.glob("step-*.ckpt"))
+        earlier = sorted(path for path in self.folder.iterdir() if STEP.fullmatch(path.name))
         for path in earlier[: max(0, len(earlier) - self.keep)]:
             path.unlink()
 

@@ -22,6 +22,7 @@ from nncli.run.average import averaging
 from nncli.run.best import Best
 from nncli.run.checkpoint import AtomicIO, newest, weights
 from nncli.run.crew import Crew, NoProfiler
+from nncli.run.files import write_atomic
 from nncli.run.folder import RunFolder
 from nncli.run.identity import identity, read, unfit
 from nncli.run.keeper import Keeper
@@ -203,7 +204,7 @@ def _explained(error: Exception, run: RunFolder) -> str:
     """What a person needs of an exception that nothing foresaw; the traceback goes to a file."""
     file = run.path / "error.txt"
     try:
-        file.write_text("".join(traceback.format_exception(error)))
+        write_atomic(file, "".join(traceback.format_exception(error)).encode(errors="replace"))
         place = f"; the traceback is in {file}"
     except OSError:
         place = ""

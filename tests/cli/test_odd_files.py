@@ -340,3 +340,12 @@ def test_text_with_a_null_byte_is_refused_where_it_stands(here: Here, tmp_path: 
         assert done.code == 1
         assert f"{key} = a�b" in done.err
         assert "r.yaml:5" in done.err
+
+
+def test_a_current_folder_that_is_gone_is_named(tmp_path: Path) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    script = f"rmdir {gone} && exec {sys.executable} -P -m nncli runs ls"
+    done = subprocess.run(["sh", "-c", script], cwd=gone, capture_output=True, text=True, check=False)
+    assert (done.returncode, "Traceback" in done.stderr) == (1, False)
+    assert "the current folder is gone" in done.stderr
