@@ -10,6 +10,9 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+SHOWN = 50  # problems of a config that a person is shown
+LONGEST = 1000  # characters of each of their texts
+
 
 class NnError(Exception):
     """A message for a person: what was wrong, and the command that mends it."""
@@ -69,6 +72,11 @@ def unforeseen(error: Exception) -> str:
     return f"nn itself failed: {type(error).__name__}: {text}\nNN_DEBUG=1 shows where"
 
 
+def short(text: str, most: int = LONGEST) -> str:
+    """Text of a file, cut where it would fill the screen."""
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
 @dataclass(frozen=True)
 class Problem:
     """One thing wrong with a config: the full key, its value, who set it, and what would be right."""
@@ -85,5 +93,6 @@ class ConfigError(NnError):
     def __init__(self, problems: Sequence[Problem], see: str = "") -> None:
         self.problems = list(problems)
         self.see = see
-        lines = [f"{p.key} = {p.value} ({p.where}): {p.text}" for p in self.problems]
+        lines = [f"{short(p.key)} = {short(p.value)} ({p.where}): {short(p.text)}" for p in self.problems[:SHOWN]]
+        lines += [f"and {len(self.problems) - SHOWN} more"] if len(self.problems) > SHOWN else []
         super().__init__("\n".join(lines))

@@ -3,13 +3,12 @@
 import sys
 from typing import TYPE_CHECKING
 
-from nncli.errors import ConfigError, Problem, printable
+from nncli.errors import SHOWN, ConfigError, Problem, printable, short
 
 if TYPE_CHECKING:
     from nncli.terminal import Terminal
 
 _WIDTH = 38  # of `key = value`, so that who set it stands in a column
-_MOST = 50  # problems that are printed
 
 
 def show_problems(error: ConfigError, console: "Terminal | None" = None) -> None:
@@ -21,25 +20,25 @@ def show_problems(error: ConfigError, console: "Terminal | None" = None) -> None
     console = console or Terminal(stderr=True)
     count = len(error.problems)
     console.print(Text(f"{count} problem{'s' if count != 1 else ''}, nothing was started\n", style="bold red"))
-    for problem in error.problems[:_MOST]:
+    for problem in error.problems[:SHOWN]:
         head = Text("  ").append(_named(problem), style="bold").append("  ").append(problem.where, style="dim")
         console.print(head, soft_wrap=True)
-        console.print(Text(f"      {problem.text}"), soft_wrap=True)
-    if count > _MOST:
-        console.print(f"\n  and {count - _MOST} more")
+        console.print(Text(f"      {short(problem.text)}"), soft_wrap=True)
+    if count > SHOWN:
+        console.print(f"\n  and {count - SHOWN} more")
     if see := error.see or _see(error.problems):
         console.print(Text(f"\nsee: {see}", style="dim"), soft_wrap=True)
 
 
 def _named(problem: Problem) -> str:
     """The key with its value on one line, in a column of its own."""
-    text = f"{problem.key} = {problem.value}" if problem.value else problem.key
-    return printable(text, lines=False).ljust(_WIDTH)
+    key, value = short(problem.key), short(problem.value)
+    return printable(f"{key} = {value}" if value else key, lines=False).ljust(_WIDTH)
 
 
 def _see(problems: list[Problem]) -> str:
     """Where to look next: the first section that is named, and the recipe on the command line."""
-    sections = [p.key.partition(".")[0] for p in problems if "." in p.key and "/" not in p.key]
+    sections = [short(p.key.partition(".")[0], 80) for p in problems if "." in p.key and "/" not in p.key]
     explain = f"nn config explain {sections[0]} · " if sections else ""
     recipe = next((f" {word}" for word in sys.argv if word.startswith("recipe=") and word.isprintable()), "")
     return f"{explain}nn config show{recipe}"

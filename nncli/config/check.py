@@ -1,7 +1,7 @@
 """Every problem of a composed config at once, before anything is built."""
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Literal, cast, get_origin
 
 from omegaconf import OmegaConf
@@ -12,10 +12,10 @@ from nncli.config.nearest import guess, listed, nearest
 from nncli.config.origin import source, spelled
 from nncli.config.places import misplaced
 from nncli.config.reach import read_keys, unread
-from nncli.config.reference import at, children, locate, whole
+from nncli.config.reference import around, at, children, locate, whole
 from nncli.config.slots import FIRST, PARTIAL, SLOTS, base, injected, is_net, load, parameters
 from nncli.config.try_out import extra_needed, refusals
-from nncli.errors import ConfigError, Problem
+from nncli.errors import ConfigError, Problem, short
 
 Sections = Mapping[str, Callable[..., object]]
 _PLAIN = ("regularization", "defaults", "name")  # knobs that others refer to, and what belongs to the file itself
@@ -44,6 +44,7 @@ class _Check:
         self.referred = read_keys(self.tree)
         self.problems = list(config.problems)
         self.broken = {p.key for p in config.problems}
+        self.partly = {outer for key in self.broken for outer in around(key)}  # broken, or something inside is
         self.classes: dict[str, type] = {}  # key of a section -> what its target is
         self.settings = parameters(sections[""]) if "" in sections else {}  # the keys at the root that are no section
 
@@ -183,7 +184,7 @@ class _Check:
             return
         if place in self.broken or key in self.broken or accepts(stand_in, hint):
             return
-        if isinstance(stand_in, dict) and any(inner.startswith(f"{place}.") for inner in self.broken):
+        if isinstance(stand_in, dict) and place in self.partly:
             return  # a part that cannot be told yet
         if whole(value) and self._is_at_fault(key, stand_in, hint):
             self._tell(key, self._allowed(key, hint), value=value)
@@ -252,14 +253,12 @@ class _Check:
         reached = read_keys(
             self.tree, {*self.sections, *(parameters(self.sections[""]) if "" in self.sections else ())}
         )
-        told = [p.key for p in self.problems]
-        for key, origin in self.config.origins.items():
-            inside = origin.kind == "word" and not any(child for child in self._typed_inside(key))
-            if inside and not _covers(reached, key) and not _related(told, key):
+        is_read, is_told = _beside(reached), _beside([p.key for p in self.problems])
+        typed = [key for key, origin in self.config.origins.items() if origin.kind == "word"]
+        outer = {place for key in typed for place in around(key.rpartition(".")[0])}  # what is inside stands for them
+        for key in typed:
+            if key not in outer and not is_read(key) and not is_told(key):
                 self._tell(key, "nothing in this config reads it")
-
-    def _typed_inside(self, key: str) -> Iterator[str]:
-        return (k for k, o in self.config.origins.items() if k.startswith(f"{key}.") and o.kind == "word")
 
     def _tell(self, key: str, text: str, value: str | None = None) -> None:
         if value is None:
@@ -282,17 +281,13 @@ def _module() -> type:
 def _short(value: Any) -> str:
     if isinstance(value, Built):
         return value.cls.__name__ if value.cls else ""
-    text = "{…}" if isinstance(value, dict) else spelled(value)
-    return text if len(text) <= 80 else text[:79] + "…"
+    return short("{…}" if isinstance(value, dict) else spelled(value), 80)
 
 
-def _covers(reached: set[str], key: str) -> bool:
-    """Whether a key, something around it or something inside it is read."""
-    return any(key == r or key.startswith(f"{r}.") or r.startswith(f"{key}.") for r in reached)
-
-
-def _related(told: list[str], key: str) -> bool:
-    return any(key == t or key.startswith(f"{t}.") or t.startswith(f"{key}.") for t in told)
+def _beside(keys: Collection[str]) -> Callable[[str], bool]:
+    """Whether a key is one of these, is around one or is inside one."""
+    inner, outer = frozenset(keys), {place for key in keys for place in around(key)}
+    return lambda key: key in outer or any(place in inner for place in around(key))
 
 
 def _distinct(problems: list[Problem]) -> list[Problem]:

@@ -19,7 +19,8 @@ from nncli.config.nearest import guess, listed
 from nncli.config.origin import Layers, Origin, source, spelled
 from nncli.config.reference import at, faults, locate, whole
 from nncli.config.trust import trusted
-from nncli.config.words import TYPED, Values, Words, fixed, parse, split
+from nncli.config.values import Values
+from nncli.config.words import TYPED, Words, fixed, parse, split
 from nncli.errors import ConfigError, Problem
 from nncli.files import ABSENT, home, refusal
 from nncli.paths import own, shipped, shown

@@ -28,6 +28,8 @@ from nncli.config.shelf import find, options
 from nncli.errors import ConfigError, Problem
 from nncli.paths import shown
 
+FILES = 300  # that make up a config
+
 
 class Source(ConfigSource):
     """All search folders as one source, whose files are read safely."""
@@ -87,7 +89,7 @@ class Repository(ConfigRepository):
 
     def load_config(self, config_path: str) -> ConfigResult | None:
         self.loads += 1
-        if self.loads > 1000:
+        if self.loads > FILES:
             raise RecursionError(config_path)
         return super().load_config(config_path)
 
@@ -179,6 +181,8 @@ def _checked(document: Document) -> Document:
         raise ConfigError([Problem("hydra", "", where, "Hydra's own settings cannot be changed from a config")])
     if not isinstance(defaults, list) or not all(isinstance(item, str | dict) for item in defaults):
         raise ConfigError([Problem("defaults", "", where, "must be a list such as: - model: mlp")])
+    if (count := sum(map(_count, defaults))) > FILES:
+        raise ConfigError([Problem("defaults", "", where, f"names {count:,} files, where {FILES} are allowed")])
     for index, item in enumerate(defaults):
         text = _bad_entry(item)
         if text:
@@ -198,6 +202,11 @@ def _bad_entry(item: str | dict[str, Any]) -> str:
     if isinstance(item, dict) and (len(item) != 1 or not all(c is None or isinstance(c, str) for c in choices)):
         return "must be one entry such as: - model: mlp"
     return ""
+
+
+def _count(item: str | dict[str, Any]) -> int:
+    """How many files an entry names."""
+    return sum(len(v) if isinstance(v, list) else 1 for v in item.values()) if isinstance(item, dict) else 1
 
 
 def _entry(item: Any) -> str:
@@ -230,7 +239,8 @@ _TOLD = {
 
 def _unfollowed(source: Source, error: BaseException) -> Problem:
     """Why Hydra could not follow the defaults lists, in our words."""
-    text = "files lead in a circle" if isinstance(error, RecursionError | AssertionError) else "it cannot be followed"
+    circle = isinstance(error, RecursionError | AssertionError)
+    text = f"files lead in a circle, or are more than {FILES}" if circle else "it cannot be followed"
     for pattern, said in _TOLD.items():
         if match := re.search(pattern, str(error)):
             text = said.format(*match.groups())

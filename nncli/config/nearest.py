@@ -2,11 +2,14 @@
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from itertools import islice
+
+MOST = 1000  # names that are looked at
 
 
 def nearest(name: str, names: Iterable[str]) -> str | None:
     """The most similar of the names, if any is similar at all."""
-    found = get_close_matches(name[:80], list(names), n=1, cutoff=0.6)
+    found = get_close_matches(name[:80], list(islice(names, MOST)), n=1, cutoff=0.6)
     return found[0] if found else None
 
 

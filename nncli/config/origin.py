@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from nncli.config.document import Document, Mark, read
-from nncli.config.reference import children
+from nncli.config.reference import around, children
 from nncli.config.reference import leaves as leaves_of
 from nncli.paths import shown
 
@@ -60,7 +60,7 @@ class Layers:
         tree, prefix = self.tree, ""
         for name in filter(None, package.split(".")):
             if not isinstance(tree.get(name), dict):
-                tree[name] = {}
+                self._replace(tree, name, f"{prefix}{name}", {})
                 self._note(f"{prefix}{name}", {}, document.path, None)
             tree, prefix = tree[name], f"{prefix}{name}."
         self._merge(tree, data, prefix, document, "")
@@ -89,27 +89,27 @@ class Layers:
             self._note_items(item, f"{key}.{name}", document, f"{inner}.{name}")
 
     def _replace(self, tree: dict[str, Any], name: str, key: str, value: Any) -> None:
+        forget(self.origins, key, tree.get(name))
         tree[name] = value
-        forget(self.origins, key)
 
     def _note(self, key: str, value: Any, path: Path, mark: Mark | None) -> None:
         before, line, comment = self.origins.get(key), mark.line if mark else 1, mark.comment if mark else ""
         # a recipe rarely repeats what a key means: keep the part's own comment
         comment = before.comment if before and before.comment else comment
-        self.origins[key] = Origin("file", path, line, spelled(value), comment, before)
+        text = "{…}" if isinstance(value, Mapping) else spelled(value)  # its keys have texts of their own
+        self.origins[key] = Origin("file", path, line, text, comment, before)
 
 
-def forget(origins: dict[str, Origin], key: str) -> None:
-    """Drop what was inside a key; the key's own origin stays, to be noted as `before`."""
-    for inner in [k for k in origins if k.startswith(f"{key}.")]:
-        del origins[inner]
+def forget(origins: dict[str, Origin], key: str, value: Any) -> None:
+    """Drop what was inside a key, whose value this was; the key's own origin stays, to be noted as `before`."""
+    for name, inner in children(value):
+        origins.pop(f"{key}.{name}", None)
+        forget(origins, f"{key}.{name}", inner)
 
 
 def source(config: Mapping[str, Origin], key: str) -> Origin | None:
     """The origin of a key, or of the nearest key around it."""
-    while key and key not in config:
-        key = key.rpartition(".")[0]
-    return config.get(key)
+    return next((config[outer] for outer in around(key) if outer in config), None)
 
 
 def leaves(path: Path) -> dict[str, str]:

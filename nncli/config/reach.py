@@ -37,6 +37,7 @@ def unread(config: Config) -> list[str]:
     """Knobs that a recipe or a choice turns and nothing here reads, as notes for the person."""
     tree = cast(dict[str, Any], OmegaConf.to_container(config.tree, resolve=False))
     reached = read_keys(tree)
+    partly = {key.partition(".")[0] for key in reached if "." in key}
     notes = []
     for key, value in leaves(tree):
         section, origin = key.partition(".")[0], config.origins.get(key)
@@ -44,6 +45,6 @@ def unread(config: Config) -> list[str]:
             continue
         knobs = isinstance(tree[section], dict) and section not in SLOTS and "_target_" not in tree[section]
         # a frozen config refers to no knob any more: its values stand where they are used
-        if knobs and any(r.startswith(f"{section}.") for r in reached):
+        if knobs and section in partly:
             notes.append(f"{key} = {spelled(value)} ({origin.where}) has no effect: nothing here reads it")
     return notes

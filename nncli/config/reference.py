@@ -70,6 +70,13 @@ def leaves(value: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
         yield from leaves(inner, f"{prefix}.{name}" if prefix else name)
 
 
+def around(key: str) -> Iterator[str]:
+    """The key itself, then every key around it, from the inside out."""
+    while key:
+        yield key
+        key = key.rpartition(".")[0]
+
+
 class Missing(KeyError):
     """There is no such key."""
 
@@ -90,11 +97,11 @@ def locate(tree: Any, key: str, hops: int = 0) -> str:
     """The key where a referred value really stands: references on the way, and at the end, are followed."""
     if hops > 2 * DEEPEST:
         raise Missing(key)
-    names = key.split(".")
-    for end in range(1, len(names) + 1):
-        here = ".".join(names[:end])
-        value = at(tree, here)
+    names, value = key.split("."), tree
+    for end, name in enumerate(names, 1):
+        value = at(value, name)
         if whole(value):
+            here = ".".join(names[:end])
             return locate(tree, ".".join([targets(value, here)[0], *names[end:]]), hops + 1)
     return key
 

@@ -1,6 +1,6 @@
-"""What a person types, as choices and values; and values applied to a tree, every bad word told."""
+"""What a person types, as choices and values; every bad word is told."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -12,12 +12,14 @@ from hydra.errors import HydraException
 
 from nncli.config import shelf
 from nncli.config.nearest import guess, listed, nearest
-from nncli.config.origin import Origin, forget, source, spelled
-from nncli.config.reference import IMPURE, Missing, at, children, impure, texts, whole
-from nncli.config.slots import FIRST, is_net
+from nncli.config.origin import spelled
+from nncli.config.reference import IMPURE, impure, texts
 from nncli.errors import Problem
 
 LONGEST = 10_000  # characters of a word
+TOGETHER = 100_000  # characters of all words
+ITEMS = 1000  # commas in a word: Hydra's grammar takes the square of their number
+CHOICES = 50  # of groups; Hydra follows all defaults lists again for each that does not fit
 DEEPEST = 20  # brackets, or keys, inside each other
 TYPED = "you typed it"
 
@@ -39,7 +41,12 @@ def parse(words: Sequence[str]) -> Words:
     """`recipe=` taken out, every other word parsed by Hydra's grammar; what is no word of ours is a problem."""
     found = Words()
     parser = OverridesParser.create()
+    spent = 0
     for word in words:
+        spent += len(word)
+        if spent > TOGETHER:
+            found.refuse(word, f"all words together have more than {TOGETHER:,} characters; put values into a recipe")
+            break
         if word.startswith("recipe="):
             if found.recipe is not None:
                 found.refuse(word, "one recipe; an earlier word names another")
@@ -63,7 +70,9 @@ def _form(word: str) -> str:
     """Why a word cannot be read at all."""
     key = word.partition("=")[0].lstrip("+~")
     if len(word) > LONGEST:
-        return f"a word has at most {LONGEST:,} characters"
+        return f"a word has at most {LONGEST:,} characters; put the value into a recipe"
+    if word.count(",") > ITEMS:
+        return f"a word has at most {ITEMS:,} commas; put the value into a recipe"
     if any((c < " " and c not in "\t\n") or "\ud800" <= c <= "\udfff" for c in word):
         return "holds characters that are no text"
     if word.count("[") + word.count("{") + word.count("(") > DEEPEST and _depth(word) > DEEPEST:
@@ -126,8 +135,10 @@ def split(overrides: Sequence[Override], among: Sequence[Path]) -> tuple[list[Ov
         key = override.get_key_element().lstrip("+~")
         if not text and key in choices:
             text = f"chosen twice; another word says {choices[key].input_line}"
+        elif not text and len(choices) == CHOICES:
+            text = f"there can be at most {CHOICES} choices; put them into the defaults list of a recipe"
         if text:
-            problems.append(Problem(key, _shown(value), TYPED, text))
+            problems.append(Problem(key, shown(value), TYPED, text))
         else:
             choices[key] = override
     return list(choices.values()), values, problems
@@ -137,7 +148,7 @@ def _bad_choice(override: Override, group: str, there: Sequence[str], among: Seq
     value = override.value()
     if not there:
         near = nearest(group, shelf.groups(among))
-        return f"no such choice. Did you mean {near}={_shown(value)}?" if near else "no such choice"
+        return f"no such choice. Did you mean {near}={shown(value)}?" if near else "no such choice"
     if override.is_delete() and value in (None, ""):
         return ""
     if override.is_force_add():
@@ -145,152 +156,13 @@ def _bad_choice(override: Override, group: str, there: Sequence[str], among: Seq
     named = value if isinstance(value, list) else [value]
     wrong = [v for v in named if not isinstance(v, str) or (v not in there and not shelf.find(f"{group}/{v}", among))]
     if wrong or not named:
-        bad = _shown(wrong[0]) if wrong else ""
+        bad = shown(wrong[0]) if wrong else ""
         return f"no such {group}. {guess(bad, there)}There are: {listed(there)}"
     return ""
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
     return "" if value is None else spelled(value)[:200]
-
-
-class Values:
-    """Value words applied one by one to a tree; problems are collected."""
-
-    def __init__(self, tree: dict[str, Any], origins: dict[str, Origin], among: Sequence[Path]) -> None:
-        self.tree, self.origins, self.among = tree, origins, among
-        self.problems: list[Problem] = []
-
-    def apply(self, override: Override) -> None:
-        key, value, line = override.key_or_group, override.value(), override.input_line or ""
-        if override.is_delete():
-            text = self._delete(key, value)
-        else:
-            adding = override.is_add() or override.is_force_add()
-            text = self._set(key, value, line, adding=adding, over=override.is_force_add())
-        if text:
-            self.problems.append(Problem(key, _shown(value), TYPED, text))
-
-    def _set(self, key: str, value: Any, line: str, *, adding: bool, over: bool = False) -> str:
-        if not all(key.split(".")):
-            return "a key is names with dots between them, for example model.width"
-        try:
-            here = at(self.tree, key)
-        except Missing:
-            return self._put(key, value, line) if adding or self._open(key) else self._unknown(key, value)
-        if isinstance(value, Mapping) and isinstance(here, Mapping):
-            told = [self._set(f"{key}.{name}", v, line, adding=adding, over=over) for name, v in value.items()]
-            return next(filter(None, told), "")
-        if isinstance(here, Mapping) and not over and here:
-            inner = next(iter(here))
-            return f"is a section; set one of its keys, for example {key}.{inner}=…"
-        if adding and not over:
-            return f"is there already; change it with {key}=… without the plus"
-        return self._put(key, value, line)
-
-    def _open(self, key: str) -> bool:
-        """Whether the key lies in what the data fills (data.columns.age where columns is auto), or is any net's."""
-        parent, _, last = key.rpartition(".")
-        try:
-            here = at(self.tree, parent)
-        except Missing:
-            return False
-        filled = parent.startswith("data.") and here == "auto"
-        return filled or (last == FIRST and is_net(parent) and isinstance(here, Mapping) and "_target_" in here)
-
-    def _put(self, key: str, value: Any, line: str) -> str:
-        node: Any = self.tree
-        *path, last = key.split(".")
-        for depth, name in enumerate(path):
-            if isinstance(node, dict):
-                if name not in node:
-                    self.origins[".".join(path[: depth + 1])] = Origin("word", None, 0, line)
-                inner = node.setdefault(name, {})
-            elif isinstance(node, list) and name.isdecimal() and int(name) < len(node):
-                inner = node[int(name)]
-            else:
-                inner = None
-            if inner == "auto" and self._open(key):
-                inner = node[name] = {}
-            if not isinstance(inner, dict | list):
-                return _through(inner, ".".join(path[: depth + 1]), ".".join([*path[depth + 1 :], last]))
-            node = inner
-        if isinstance(node, list):
-            if not last.isdecimal() or int(last) >= len(node):
-                return "a list's items are counted from 0; write the whole list in brackets to make it longer"
-            node[int(last)] = _plain(value)
-        else:
-            node[last] = _plain(value)
-        self._note(key, value, line)
-        return ""
-
-    def _note(self, key: str, value: Any, line: str) -> None:
-        before = self.origins.get(key)
-        forget(self.origins, key)
-        self.origins[key] = Origin("word", None, 0, line, before.comment if before else "", before)
-        for name, inner in children(value):
-            self._note(f"{key}.{name}", inner, line)
-
-    def _delete(self, key: str, value: Any) -> str:
-        try:
-            here = at(self.tree, key)
-        except Missing:
-            return self._unknown(key, None)
-        if value not in (None, "") and value != here:
-            return f"is {spelled(here)}, not {spelled(value)}, so it was not taken away"
-        path, _, last = key.rpartition(".")
-        node = at(self.tree, path) if path else self.tree
-        if isinstance(node, list):
-            return "one item of a list cannot be taken away; write the whole list"
-        del node[last]
-        forget(self.origins, key)
-        self.origins.pop(key, None)
-        return ""
-
-    def _unknown(self, key: str, value: Any) -> str:
-        """The nearest key there is, and what its section takes."""
-        path, _, last = key.rpartition(".")
-        if not path:
-            return self._unknown_root(key, value)
-        try:
-            node = at(self.tree, path)
-        except Missing:
-            root = key.partition(".")[0]
-            near = None if root in self.tree else nearest(root, self.tree)
-            if near:
-                return f"no such key. Did you mean {key.replace(root, near, 1)}?"
-            return self._unknown(path, None)
-        if not isinstance(node, Mapping):
-            return _through(node, path, last)
-        near = nearest(last, node)
-        hint = f"Did you mean {path}.{near}? " if near else ""
-        takes = f"{path} takes: {listed(name for name in node if not name.startswith('_'))}"
-        origin = source(self.origins, f"{path}.{near}") if near else source(self.origins, f"{path}._target_")
-        place = (origin and origin.from_file) or None
-        return f"no such key. {hint}{takes}" + (f"   ({place.where})" if place else "")
-
-    def _unknown_root(self, key: str, value: Any) -> str:
-        groups = shelf.groups(self.among)
-        near = nearest(key, [*groups, *self.tree])
-        if not near and (deep := [name for name in self.origins if name.endswith(f".{key}")]):
-            return f"no such key. Did you mean {deep[0]}={_shown(value)}?"
-        if not near:
-            return f"no such key or choice. Choices: {listed(groups, 20)}"
-        text = "" if value is None else f"={_shown(value)}"
-        return f"no such {'choice' if near in groups else 'key'}. Did you mean {near}{text}?"
-
-
-def _plain(value: Any) -> Any:
-    """A word's value with text keys, a copy of its own."""
-    if isinstance(value, Mapping):
-        return {str(k): _plain(v) for k, v in value.items()}
-    return [_plain(v) for v in value] if isinstance(value, list) else value
-
-
-def _through(value: Any, path: str, rest: str) -> str:
-    if whole(value):
-        return f"{path} is {value}; set {value[2:-1]}.{rest} instead"
-    return f"{path} is {spelled(value)} and has no keys of its own"
 
 
 def fixed(key: str, allowed: Collection[str] | None) -> str:

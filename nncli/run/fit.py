@@ -8,7 +8,7 @@ from typing import Any
 from nncli.config.compose import Config, compose, freeze, thaw
 from nncli.config.places import untyped
 from nncli.config.reach import unread
-from nncli.errors import ConfigError, NnError
+from nncli.errors import SHOWN, ConfigError, NnError, short
 from nncli.files import straying_link
 from nncli.run import folder as folders
 from nncli.run import launch
@@ -32,8 +32,9 @@ def _alone(folder: str, checkpoint: str) -> None:
 def prepared(config: Config, screen: Screen) -> tuple[Config, Parts]:
     """Every check there is, up to one batch through the net; nothing on disk is touched."""
     config = require(config)
-    for note in unread(config):
-        screen.line(f"  note: {note}")
+    notes = unread(config)
+    for note in [*notes[:SHOWN], *([f"{len(notes) - SHOWN} more have no effect"] if len(notes) > SHOWN else [])]:
+        screen.line(f"  note: {short(note)}")
     with hushed():
         config, data = infer(config, screen)
         if config.tree.test and "test" not in getattr(data, "parts", {"test": None}):
