@@ -103,12 +103,12 @@ fuzzed = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow, He
 
 def judge(words: list[str]) -> None:
     """Compose and check; a config without problems freezes and composes again."""
-    start = time.monotonic()
+    start = time.process_time()
     config = compose(words)
     found = check(config, SECTIONS)
     assert all(isinstance(problem, Problem) and problem.text and problem.where is not None for problem in found)
     freeze(config)
-    assert time.monotonic() - start < 10
+    assert time.process_time() - start < 10
 
 
 @settings(fuzzed, max_examples=300)
