@@ -7,13 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 
 from nncli.cli.problems import show_problems
 from nncli.config.check import check, unread
 from nncli.config.compose import compose, freeze, thaw
 from nncli.config.explain import explain
 from nncli.errors import ConfigError, Problem
+from nncli.terminal import Terminal
 from tests.config.sections import SECTIONS
 
 HEAD = "# large\ndefaults:\n  - /train\n  - _self_\n"
@@ -144,7 +144,7 @@ def test_the_report_stays_short_whatever_is_wrong() -> None:
     config = compose(["recipe=./large.yaml", "run_dir.x=1"])
     problems = [*check(config, SECTIONS), *(Problem("k" * 9000, "v" * 9000, "", "t" * 9000) for _ in range(80))]
     error = ConfigError(problems)
-    console = Console(record=True, width=200, file=io.StringIO())
+    console = Terminal(record=True, width=200, file=io.StringIO())
     show_problems(error, console)
     for text in (console.export_text(), str(error)):
         assert len(text) < 200_000
