@@ -6,8 +6,8 @@ from typing import TypeVar
 
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from nncli import output
 from nncli.errors import printable
+from nncli.output import say as say_line
 from nncli.terminal import Terminal
 
 PATIENCE = 2.0  # seconds
@@ -34,4 +34,4 @@ def shown(items: Iterable[tuple[int, Item]], total: int | None, text: str) -> It
 
 def say(text: str) -> None:
     """One line on stderr that a person should know of while they wait."""
-    output.say(printable(text, lines=False), err=True)
+    say_line(printable(text, lines=False), err=True)

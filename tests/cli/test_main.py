@@ -8,7 +8,7 @@ from nncli.cli import main
 def test_a_file_that_may_not_be_read_is_named(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def locked() -> None:
+    def locked(**_: object) -> None:
         raise PermissionError(13, "Permission denied", "locked/\x1b[2Ja.csv")
 
     monkeypatch.setattr(main, "app", locked)
