@@ -9,6 +9,7 @@ from typing import Any, Literal
 from lightning.pytorch import Callback, LightningModule, Trainer
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from nncli.errors import printable
 from nncli.output import as_json, say
 from nncli.paths import runs_dir, shown
 from nncli.run.folder import RunFolder
@@ -42,7 +43,7 @@ class Screen:
     def line(self, text: str, **facts: Any) -> None:
         """One line for a person, or the facts in it for a program."""
         if self.mode in ("bar", "plain"):
-            self.console.print(text, soft_wrap=True)
+            self.console.print(printable(text), soft_wrap=True)  # rich drops some characters unseen
         elif self.mode == "json":
             self._object(facts or {"note": text.strip()})
 
