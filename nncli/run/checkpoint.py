@@ -9,6 +9,7 @@ import hashlib
 import os
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -54,7 +55,8 @@ def save(state: dict[str, Any], path: Path) -> None:
     except (OSError, RuntimeError) as error:  # torch wraps a failed write in a RuntimeError
         raise TrainingFailed(_why_unwritten(error, path)) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # where nothing can be written nothing can be taken away
+            temporary.unlink(missing_ok=True)
     sync_folder(path.parent)
 
 
@@ -152,7 +154,8 @@ def point(target: Path, name: Path) -> None:
     except OSError as error:
         raise TrainingFailed(_why_unwritten(error, name)) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # where nothing can be written nothing can be taken away
+            temporary.unlink(missing_ok=True)
 
 
 class AtomicIO(CheckpointIO):

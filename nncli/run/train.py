@@ -16,6 +16,7 @@ from lightning.pytorch import Trainer
 from nncli.config.build import build
 from nncli.config.compose import Config
 from nncli.errors import NnError, TrainingFailed
+from nncli.output import say
 from nncli.run import random
 from nncli.run.assemble import Parts, assemble, cut, section
 from nncli.run.average import averaging
@@ -190,7 +191,7 @@ def _replay(config: Config, run: RunFolder, parts: Parts, error: NonFinite) -> s
     cut(config, again)
     random.seed_all(int(config.tree.seed))
     try:
-        trainer.fit(again.task, datamodule=again.data, ckpt_path=newest(run.checkpoints, print), weights_only=True)
+        trainer.fit(again.task, datamodule=again.data, ckpt_path=newest(run.checkpoints, say), weights_only=True)
     except NonFinite as found:
         return str(found)
     return f"{error} A replay from the newest checkpoint did not meet it again."
