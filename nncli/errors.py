@@ -41,6 +41,7 @@ class Stopped(BaseException):
         super().__init__(f"stopped by signal {signum}")
         self.signum = signum
         self.exit_code = 128 + signum
+        self.run = ""  # that can be gone on with
 
 
 def printable(text: str, lines: bool = True) -> str:

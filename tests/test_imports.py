@@ -16,10 +16,10 @@ BOTTOM = {"paths", "files", "errors", "output", "terminal"}
 MAY: dict[str, set[str]] = {
     "cli": {*("sweep", "insight", "export", "serve", "run", "config"), *BOTTOM, "cli"},
     "insight": {"run", "config", "data", *BOTTOM},
-    "run": {"config", *BOTTOM, ""},
+    "run": {"config", "stalls", *BOTTOM, ""},
     "config": {"paths", "files", "errors"},
     "tasks": {"losses", "optim", "errors"},
-    "data": {"transforms", "files", "errors", "output", "terminal"},
+    "data": {"transforms", "files", "errors", "output", "terminal", "stalls"},
     "models": {"files", "errors"},
     **{room: {"errors"} for room in LIBRARY - {"tasks", "data", "models"}},
 }

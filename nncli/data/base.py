@@ -11,6 +11,7 @@ from torch import Tensor
 from nncli.data.batches import Batches, Sampling
 from nncli.data.rows import InMemory, Mapped, Rows, Windows
 from nncli.errors import DataError
+from nncli.stalls import PATIENCE
 
 Parts = Mapping[str, Rows | tuple[Tensor, Tensor]]
 Shape = list[int] | Literal["auto"]  # auto: found in the data, and written into the run's config
@@ -156,12 +157,14 @@ class Data(LightningDataModule):
         overfit: int,
         sampling: Sampling = "natural",
         workers: int | Literal["auto"] = 0,
+        patience: float = PATIENCE,
         rests: Literal["auto", "memory", "device"] = "memory",
         device: torch.device | None = None,
     ) -> None:
         """Say in what order, and which share of each batch this process takes, and where the data rests.
 
-        `overfit` > 0 trains and judges on the same few batches.
+        `overfit` > 0 trains and judges on the same few batches. `patience`: seconds until a worker that somebody
+        stopped is given up.
         """
         if sampling == "balanced" and ((y := self.parts["train"].labels) is None or y.is_floating_point()):
             raise DataError("loader.sampling is balanced, which needs one class for each sample; take natural")
@@ -171,6 +174,7 @@ class Data(LightningDataModule):
             "world": world,
             "accumulate": accumulate,
             "limit": limit,
+            "patience": patience,
         }
         self._overfit = overfit
         self._sampling: Sampling = sampling

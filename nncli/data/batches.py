@@ -1,11 +1,14 @@
 """Batches cut from the rows of a part: a whole batch by index, in an order that only seed and epoch decide."""
 
+import os
+import signal
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from itertools import pairwise
-from typing import Literal
+from threading import Event, Thread
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -15,7 +18,16 @@ from torch.utils.data.dataloader import _MultiProcessingDataLoaderIter
 
 from nncli.data.rows import Rows
 from nncli.errors import DataError, NnError, TrainingFailed
+from nncli.stalls import PATIENCE, Stalls
 
+KILLED = (
+    "a worker process that decodes data was killed, perhaps for want of memory; nn resume goes on, "
+    "with loader.workers=1 or 0 it takes less"
+)
+STOPPED = (
+    "a worker process that decodes data was stopped (SIGSTOP) and did not go on; trainer.timeout is {:g} s. "
+    "nn resume goes on"
+)
 AHEAD = 4  # batches that are prepared before they are asked for
 POOL = 50  # batches among which samples of like length are brought together
 
@@ -46,6 +58,7 @@ class Batches:
         limit: int | None = None,
         sampling: Sampling = "natural",
         workers: int = 0,
+        patience: float = PATIENCE,
         ahead: bool = False,
         pin: bool = False,
     ) -> None:
@@ -62,7 +75,7 @@ class Batches:
         self.bounds = [_share(low, high, rank, world) for low, high in cut][:limit]
         self._plan: list[np.ndarray] = []  # the rows of each batch to come; a tensor would go by shared memory
         self._loader = self._prepared(workers, pin) if workers else None
-        self._ahead, self._pin = ahead, pin
+        self._ahead, self._pin, self._patience = ahead, pin, patience
 
     def __len__(self) -> int:
         return len(self.bounds)
@@ -76,7 +89,7 @@ class Batches:
         if self._loader is not None:
             order = self.order(epoch) if self.shuffle else torch.arange(len(self.rows))
             self._plan[:] = [order[low:high].numpy() for low, high in bounds]
-            yield from _fetched(self._loader)
+            yield from _fetched(self._loader, self._patience)
         elif self._ahead:
             order = self.order(epoch) if self.shuffle else torch.arange(len(self.rows))
             yield from _in_advance(self._pinned if self._pin else self.rows.take, [order[a:b] for a, b in bounds])
@@ -149,29 +162,52 @@ def _in_advance(take: Callable[[Tensor], tuple[Tensor, Tensor]], plan: list[Tens
             yield waiting.popleft().result()
 
 
-def _fetched(loader: Iterable[tuple[Tensor, Tensor] | NnError]) -> Iterator[tuple[Tensor, Tensor]]:
+def _fetched(loader: "DataLoader[tuple[Tensor, Tensor] | NnError]", patience: float) -> Iterator[tuple[Tensor, Tensor]]:
     """The loader's batches; what went wrong in a worker is told as it is."""
-    batches = iter(loader)
-    while True:
-        try:
-            batch = next(batches)
-        except StopIteration:
-            return
-        except (RuntimeError, OSError, EOFError) as error:  # the last two: it died while it handed a batch over
-            if isinstance(error, RuntimeError) and "DataLoader worker" not in str(error):
-                raise
-            _end(batches)
-            raise TrainingFailed(
-                "a worker process that decodes data was killed, perhaps for want of memory; nn resume goes on, "
-                "with loader.workers=1 or 0 it takes less"
-            ) from error
-        if isinstance(batch, NnError):
-            raise batch
-        x, y = batch
-        yield x, y
+    with _Watch(loader, patience) as watch:
+        batches = None
+        while True:
+            try:
+                if batches is None:
+                    batches = watch.batches = iter(loader)
+                batch = next(batches)
+            except StopIteration:
+                return
+            except (RuntimeError, OSError, EOFError) as error:  # the last two: it died while it handed a batch over
+                if isinstance(error, RuntimeError) and "DataLoader worker" not in str(error):
+                    raise
+                _end(watch.batches)
+                raise TrainingFailed(STOPPED.format(patience) if watch.killed else KILLED) from error
+            if isinstance(batch, NnError):
+                raise batch
+            x, y = batch
+            yield x, y
 
 
-def _end(batches: Iterator[object]) -> None:
+class _Watch:
+    """A thread that kills workers which were stopped for too long: who waits for a batch of theirs cannot look."""
+
+    def __init__(self, loader: "DataLoader[Any]", patience: float) -> None:
+        self.batches: object = loader._iterator  # of the epoch before, whose workers go on
+        self.stalls, self.killed, self.over = Stalls(patience), False, Event()
+
+    def __enter__(self) -> "_Watch":
+        Thread(target=self._watch, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.over.set()
+
+    def _watch(self) -> None:
+        while not self.over.wait(1):
+            workers = self.batches._workers if isinstance(self.batches, _MultiProcessingDataLoaderIter) else []
+            for pid in self.stalls.over([worker.pid for worker in workers if worker.pid is not None]):
+                self.killed = True
+                with suppress(OSError):
+                    os.kill(pid, signal.SIGKILL)
+
+
+def _end(batches: object) -> None:
     """Stop the workers left. Torch raises about the dead one once more there; in `__del__` nobody could catch that."""
     if isinstance(batches, _MultiProcessingDataLoaderIter):
         with suppress(RuntimeError):

@@ -7,12 +7,13 @@ import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from subprocess import DEVNULL, PIPE
 
 from nncli.data import decode
 from nncli.data.decode import Form, Trouble
 from nncli.errors import DataError
+from nncli.stalls import Stalls
 
 FEW = 2000  # pictures that are decoded sooner than other processes have started
 JOB = 512  # pictures that a process is given at a time
@@ -56,9 +57,15 @@ def _shared_out(jobs: list[dict[str, object]], count: int) -> Iterator[Step]:
     try:
         for other in others:
             pool.submit(_feed, other, todo, steps)
-        running = count
+        running, stalls = count, Stalls()
         while running:
-            step = steps.get()
+            try:
+                step = steps.get(timeout=1)
+            except Empty:
+                if stalls.over([other.pid for other in others if other.poll() is None]):
+                    text = f"a process that decodes pictures was stopped (SIGSTOP) for {stalls.patience:g} s; try again"
+                    raise DataError(text) from None
+                continue
             if isinstance(step, DataError):
                 raise step
             running -= step is None

@@ -178,6 +178,7 @@ def cut(config: Config, parts: Parts, *, rank: int = 0, world: int = 1, device: 
         accumulate=parts.trainer["accumulate"],
         limit=parts.trainer["limit_batches"],
         overfit=parts.trainer["overfit_batches"],
+        patience=float(parts.trainer["timeout"]),
         rests=loader["device"],
         device=device,
         **{name: loader[name] for name in ("workers", "sampling") if name in loader},

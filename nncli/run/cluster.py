@@ -11,6 +11,7 @@ from lightning.fabric.plugins.environments.cluster_environment import ClusterEnv
 from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvironment
 from omegaconf import OmegaConf
+from torch.distributed.distributed_c10d import _set_pg_timeout
 
 from nncli.config.compose import Config, thaw
 from nncli.run.assemble import assemble
@@ -78,6 +79,9 @@ def _take_part(world: int, config: Config, first: Callable[[Announce], object]) 
         nonlocal told
         told, box = True, [folder, checkpoint]
         torch.distributed.broadcast_object_list(box, src=0)
+        if box[0]:  # nobody prepares anything any more: from here on the others wait only as long as the config says
+            timeout = float(thaw(RunFolder(Path(box[0])).config, trust=config.trust).tree.trainer.timeout)
+            _set_pg_timeout(timedelta(seconds=timeout))
         return box
 
     if rank == 0:

@@ -8,7 +8,7 @@ from typing import Any
 from nncli.config.compose import Config, compose, freeze, thaw
 from nncli.config.places import untyped
 from nncli.config.reach import unread
-from nncli.errors import SHOWN, ConfigError, NnError, short
+from nncli.errors import SHOWN, ConfigError, NnError, Stopped, short
 from nncli.files import straying_link
 from nncli.run import folder as folders
 from nncli.run import launch
@@ -149,10 +149,15 @@ def _not_in_vain(parts: Parts, saved: dict[str, Any], words: Sequence[str]) -> N
 
 def _go(run: RunFolder, config: Config, parts: Parts, screen: Screen, signals: Signals, resume: Path | None) -> None:
     """Train here, or start a process for each device and wait for them."""
-    if parts.where.world > 1 and not launch.is_rank():
-        summary = launch.start(run, parts.where, screen, signals, resume, config.trust)
-    else:
-        summary = train(config, run, parts, screen, signals, resume)
+    try:
+        if parts.where.world > 1 and not launch.is_rank():
+            patience = float(parts.trainer["timeout"])
+            summary = launch.start(run, parts.where, screen, signals, resume, config.trust, patience)
+        else:
+            summary = train(config, run, parts, screen, signals, resume)
+    except Stopped as stopped:
+        stopped.run = run.name
+        raise
     screen.end(run, summary, parts.trainer["max_steps"])
 
 

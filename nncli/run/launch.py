@@ -11,15 +11,18 @@ import subprocess
 import sys
 import time
 from collections.abc import Collection
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from nncli.errors import Stopped, TrainingFailed
 from nncli.run.folder import RunFolder
 from nncli.run.screen import Screen
-from nncli.run.signals import Signals
+from nncli.run.signals import Signals, held_back
 from nncli.run.trainer import Placement
+from nncli.stalls import Stalls
 
+Rank = subprocess.Popen[bytes]
 GRACE = 10.0  # seconds that the other ranks get to end by themselves when one is lost
 
 
@@ -41,8 +44,12 @@ def start(
     signals: Signals,
     resume: Path | None,
     trust: Collection[str],
+    patience: float,
 ) -> dict[str, Any]:
-    """Train with a rank on every device; their summary. A lost rank ends them all within GRACE."""
+    """Train with a rank on every device; their summary.
+
+    A lost rank ends them all within GRACE; one that is stopped, or does not stop when asked to, after `patience`.
+    """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -53,58 +60,87 @@ def start(
         "NN_TRUST": ",".join(trust),
     }
     words = [str(run.path), screen.mode, str(resume or "")]
-    ranks = [
-        subprocess.Popen(
-            [*python("nncli.run.rank"), *words],
-            env=os.environ | shared | {"LOCAL_RANK": str(i), "RANK": str(i)},
-            stdin=subprocess.PIPE,
-            start_new_session=True,  # a Ctrl-C reaches the parent alone, which passes it on once
-        )
-        for i in range(where.devices)
-    ]
     signals.at_once = False
+    watch = Watch([], signals, patience)
     try:
-        codes = _wait(ranks, signals)
+        for i in range(where.devices):
+            with held_back():
+                rank = subprocess.Popen(
+                    [*python("nncli.run.rank"), *words],
+                    env=os.environ | shared | {"LOCAL_RANK": str(i), "RANK": str(i)},
+                    stdin=subprocess.PIPE,
+                    start_new_session=True,  # a Ctrl-C reaches the parent alone, which passes it on once
+                )
+            watch.ranks.append(rank)
+        watch.wait()
     finally:
-        for rank in ranks:
+        watch.end()
+    return outcome(run, watch, signals)
+
+
+class Watch:
+    """The ranks while they train, and how they ended."""
+
+    def __init__(self, ranks: list[Rank], signals: Signals, patience: float) -> None:
+        self.ranks, self.signals, self.patience = ranks, signals, patience
+        self.stalls = Stalls(patience)
+        self.stopped: list[int] = []  # ranks that were stopped for longer than the patience lasts, or when one was lost
+        self.ended: list[int] = []  # ranks that had to be killed
+
+    def wait(self) -> None:
+        """Until all have ended; passes a signal on once, and stops waiting when one is lost or is stopped too long."""
+        passed, deadline, look = False, float("inf"), 0.0
+        while any(rank.poll() is None for rank in self.ranks) and time.monotonic() < deadline:
+            if self.signals.asked and not passed:
+                for rank in self.ranks:
+                    rank.send_signal(self.signals.asked)
+                passed, deadline = True, min(deadline, time.monotonic() + self.patience)
+            if any(rank.poll() not in (None, 0) for rank in self.ranks):
+                deadline = min(deadline, time.monotonic() + GRACE)
+            if time.monotonic() > look:
+                look = time.monotonic() + 1
+                if self.stalls.over([rank.pid for rank in self.ranks if rank.poll() is None]):
+                    break
+            time.sleep(0.05)
+        self.stopped = [i for i, rank in enumerate(self.ranks) if rank.pid in self.stalls.seconds]
+
+    def end(self) -> None:
+        """Kill those that are left, with the workers they started: one that is stopped would never notice."""
+        for i, rank in enumerate(self.ranks):
             if rank.poll() is None:
-                rank.kill()
+                self.ended.append(i)
+                with suppress(OSError):
+                    os.killpg(rank.pid, signal.SIGKILL) if hasattr(os, "killpg") else rank.kill()
             rank.wait()
-    return _outcome(run, codes, signals)
+
+    @property
+    def codes(self) -> list[int]:
+        return [rank.wait() for rank in self.ranks]
+
+    def lost(self) -> str:
+        """Which ranks were lost, and how."""
+        said = f"was stopped (SIGSTOP) and did not go on; trainer.timeout is {self.patience:g} s"
+        return "; ".join(
+            f"rank {i} {said if i in self.stopped else _ended(code)}" for i, code in enumerate(self.codes) if code
+        )
 
 
-def _wait(ranks: list[subprocess.Popen[bytes]], signals: Signals) -> list[int]:
-    """Until all have ended; passes a signal on once, and stops waiting when one is lost."""
-    passed, deadline = False, None
-    while any(rank.poll() is None for rank in ranks):
-        if signals.asked and not passed:
-            for rank in ranks:
-                rank.send_signal(signals.asked)
-            passed = True
-        lost = any(rank.poll() not in (None, 0) for rank in ranks)
-        if lost and deadline is None:
-            deadline = time.monotonic() + GRACE
-        if deadline is not None and time.monotonic() > deadline:
-            break
-        time.sleep(0.05)
-    return [rank.poll() if rank.poll() is not None else -signal.SIGKILL for rank in ranks]  # type: ignore[misc]
+def _ended(code: int) -> str:
+    return f"ended by signal {-code}" if code < 0 else f"ended with code {code}"
 
 
-def _outcome(run: RunFolder, codes: list[int], signals: Signals) -> dict[str, Any]:
-    summary = run.read(run.summary)
+def outcome(run: RunFolder, watch: Watch, signals: Signals) -> dict[str, Any]:
+    """The summary of ranks that have all ended; Stopped or TrainingFailed where they did not come to their end."""
+    summary, codes = run.read(run.summary), watch.codes
     if all(code == 0 for code in codes):
         return summary
-    if signals.asked and all(code == 128 + signals.asked for code in codes):
-        raise Stopped(signals.asked)
     said = str(summary.get("status", ""))
+    left = [code for i, code in enumerate(codes) if i not in watch.ended]
+    if signals.asked and all(code in (0, 128 + signals.asked) for code in left):
+        if said in ("", "running"):
+            run.write(run.summary, summary | {"status": "stopped"})
+        raise Stopped(signals.asked)
     told = said.startswith("failed") and min(codes) >= 0  # a killed rank is the reason of what the others then met
-    why = said.removeprefix("failed: ") if told else _lost(codes)
+    why = said.removeprefix("failed: ") if told else watch.lost()
     run.write(run.summary, summary | {"status": f"failed: {why}"})
     raise TrainingFailed(f"{why}. The run can be resumed: nn resume {run.name}")
-
-
-def _lost(codes: list[int]) -> str:
-    worst = [
-        f"rank {i} ended by signal {-c}" if c < 0 else f"rank {i} ended with code {c}" for i, c in enumerate(codes)
-    ]
-    return "; ".join(text for text, code in zip(worst, codes, strict=True) if code)

@@ -6,15 +6,8 @@ import threading
 from pathlib import Path
 from typing import Any, cast
 
-from nncli.config.compose import thaw
 from nncli.errors import NnError, Stopped, TrainingFailed, unforeseen
-from nncli.run.assemble import assemble
-from nncli.run.checkpoint import facts
-from nncli.run.folder import RunFolder
-from nncli.run.screen import Screen
-from nncli.run.signals import Signals
-from nncli.run.train import train
-from nncli.run.watch import NonFinite
+from nncli.run.signals import Signals, end_quietly
 
 
 def _end_with_parent() -> None:
@@ -26,6 +19,14 @@ def _end_with_parent() -> None:
 def main() -> int:
     folder, mode, checkpoint = sys.argv[1:]
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    from nncli.config.compose import thaw
+    from nncli.run.assemble import assemble
+    from nncli.run.checkpoint import facts
+    from nncli.run.folder import RunFolder
+    from nncli.run.screen import Screen
+    from nncli.run.train import train
+    from nncli.run.watch import NonFinite
+
     first = os.environ["RANK"] == "0"
     screen = Screen(cast(Any, mode if first else "quiet"))
     run = RunFolder(Path(folder))
@@ -51,6 +52,7 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    end_quietly()  # before the long imports; the parent held signals back until here
     code = main()
     sys.stdout.flush()
     os._exit(code)  # a lost peer leaves communication threads that would never let go

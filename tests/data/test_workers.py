@@ -89,6 +89,25 @@ def test_a_killed_worker_ends_it_in_time_and_leaves_no_process(tmp_path: Path) -
         time.sleep(0.05)
 
 
+@pytest.mark.parametrize("epochs", [1, 2])
+def test_a_stopped_worker_is_given_up_and_leaves_no_process(tmp_path: Path, epochs: int) -> None:
+    loader = Batches(Slow(tmp_path, 0.05), 8, shuffle=True, seed=5, workers=2, patience=1.0)
+    batches = chain.from_iterable(loader for _ in range(4))
+    for _ in range(7 * (epochs - 1) + 1):  # where the second epoch starts, workers are asked whether they are there
+        next(batches)
+    workers = [int(path.name) for path in tmp_path.iterdir()]
+    os.kill(workers[0], signal.SIGSTOP)
+    began = time.monotonic()
+    with pytest.raises(TrainingFailed, match=r"was stopped \(SIGSTOP\) and did not go on; trainer.timeout is 1 s"):
+        for _ in batches:
+            pass
+    assert time.monotonic() - began < 30
+    until = time.monotonic() + 10
+    while any(map(alive, workers)):
+        assert time.monotonic() < until
+        time.sleep(0.05)
+
+
 def test_workers_end_with_the_process_that_made_them(tmp_path: Path) -> None:
     if (child := os.fork()) == 0:
         batches = iter(cut(1, rows=Slow(tmp_path)))

@@ -87,6 +87,25 @@ def test_killing_the_parent_leaves_no_orphan(tmp_path: Path) -> None:
     assert ranks_of(tmp_path) == []
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.parametrize("which", [(0, 1), (1,), (0,)], ids=["both", "second", "first"])
+def test_ranks_that_stop_answering_end_the_run_in_time(nn: Nn, tmp_path: Path, which: tuple[int, ...]) -> None:
+    words = ["trainer.max_epochs=30", "trainer.log_every=5", "checkpoint.every_n_steps=20", "trainer.timeout=8"]
+    process = start(tmp_path, *words)
+    ranks = ranks_of(tmp_path)
+    for i in which:
+        os.kill(ranks[i], signal.SIGSTOP)
+    began = time.monotonic()
+    _, said = process.communicate(timeout=60)
+    assert 5 < time.monotonic() - began < 40
+    assert process.returncode == 3, said
+    assert "was stopped (SIGSTOP) and did not go on; trainer.timeout is 8 s" in said
+    assert "Traceback" not in said
+    assert ranks_of(tmp_path) == []
+    assert nn("resume", "r", "-q").returncode == 0
+
+
 def test_two_ranks_stopped_by_a_signal_resume_exactly(nn: Nn, tmp_path: Path) -> None:
     words = ["trainer.max_epochs=8", "trainer.log_every=5", "regularization.dropout=0.2"]
     process = start(tmp_path, *words)
@@ -120,3 +139,19 @@ def test_under_torchrun_there_is_one_folder(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert json.loads(summaries[0].read_text())["steps"] == 30
     assert torch.isfinite(torch.tensor(json.loads(summaries[0].read_text())["metrics"]["val/loss"]))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_under_torchrun_a_stopped_rank_ends_all_in_time(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    words = ["-m", "nncli", "train", "trainer.accelerator=cpu", "trainer=ddp", "trainer.max_epochs=500", "run_dir=r"]
+    process = subprocess.Popen([*command, *words, "trainer.timeout=8", "trainer.log_every=5"], cwd=tmp_path)
+    metrics = tmp_path / "r" / "metrics.csv"
+    while not metrics.exists() or len(metrics.read_text().splitlines()) < 5:
+        assert process.poll() is None
+        time.sleep(0.01)
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    os.kill(int(children[1]), signal.SIGSTOP)
+    assert process.wait(timeout=90) != 0
+    assert all(not Path(f"/proc/{pid}").exists() for pid in children)
