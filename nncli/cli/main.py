@@ -78,7 +78,7 @@ def main() -> None:
         say(str(error), err=True)
         _leave(error.exit_code)
     except Stopped as stopped:
-        say("\nstopped; go on with: nn resume last", err=True)
+        say(f"\nstopped; go on with: nn resume {stopped.run}" if stopped.run else "\nstopped", err=True)
         _leave(stopped.exit_code)
     except KeyboardInterrupt:
         _leave(130)
