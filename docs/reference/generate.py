@@ -21,7 +21,11 @@ LINKS = """Made from the YAML files, the signatures and the verbs: it says what 
 
 - [Recipes](recipes.md): what is ready to be trained, and the result each recipe claims
 - [Configs](config.md): every group, its choices and their keys: what they mean and take
-- [Verbs](verbs.md): every command with its options and examples"""
+- [Verbs](verbs.md): every command with its options and examples
+
+Written by hand, and held to the tests by one:
+
+- [Faults](faults.md): what can go wrong, and what you may rely on then"""
 RECIPES = """Start from one with `nn train recipe=NAME`, or copy it with `nn recipes cp NAME MINE`. A claim was measured
 with the command, the seed and the `trainer.precision` of its row; the bound leaves room for other seeds.
 `nn verify recipe=NAME` holds a recipe to its claim, `nn verify --fast` all those that are marked fast."""
