@@ -13,7 +13,7 @@ from nncli.config.origin import source, spelled
 from nncli.config.places import misplaced
 from nncli.config.reach import read_keys, unread
 from nncli.config.reference import around, at, children, locate, whole
-from nncli.config.slots import FIRST, PARTIAL, SLOTS, base, injected, is_net, load, parameters
+from nncli.config.slots import FIRST, PARTIAL, SLOTS, base, injected, is_net, load, parameters, slot_of
 from nncli.config.try_out import extra_needed, refusals
 from nncli.errors import ConfigError, Problem, short
 
@@ -51,9 +51,9 @@ class _Check:
     def run(self) -> list[Problem]:
         self._root()
         for key, node in self.tree.items():
-            if isinstance(node, dict) and "_target_" in node:
+            if isinstance(node, dict) and "_target_" in node and (slot_of(key) or key in self.referred):
                 self._part(key, key)
-            elif key in SLOTS:
+            elif slot_of(key):
                 self._empty_slot(key, node)
             elif key in self.sections and isinstance(node, dict):
                 self._arguments(key, node, parameters(self.sections[key]), (), whose=key)
@@ -106,7 +106,7 @@ class _Check:
             self._tell(f"{key}._target_", f"must be a class that derives from {wanted.__module__}.{wanted.__name__}")
             return Built(None, partial)
         self.classes[key] = cls
-        if slot in PARTIAL and not partial:
+        if slot_of(slot) in PARTIAL and not partial:
             self._tell(f"{key}._partial_", "must be true: it is built when training starts", value="false")
         given = {k: v for k, v in node.items() if k != "_target_" and not self._marker(f"{key}.{k}", k, v)}
         if is_net(slot) and not isinstance(given.pop(FIRST, None), str | None):
@@ -237,7 +237,7 @@ class _Check:
     def _try_out(self) -> None:
         """What optimizer and scheduler say for themselves, where nothing is known to be wrong with them."""
         wrong = {p.key.partition(".")[0] for p in self.problems}
-        known = {k: c for k, c in self.classes.items() if k in PARTIAL and k not in wrong and not self._nested(k)}
+        known = {k: c for k, c in self.classes.items() if slot_of(k) in PARTIAL and k not in wrong and not self._nested(k)}
         for key, text in refusals(known, self.resolved).items() if known else ():
             self._tell(key, text, value=known[key].__name__)
         for key, text in misplaced(self.resolved):

@@ -16,6 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 from nncli.config import shelf
 from nncli.config.document import Document, Dumper, read
 from nncli.config.nearest import guess, listed
+from nncli.config.older import bring_up_to_date
 from nncli.config.origin import Layers, Origin, source, spelled
 from nncli.config.reference import at, faults, locate, whole
 from nncli.config.trust import trusted
@@ -70,6 +71,7 @@ def thaw(
     """A run's frozen config, with value words applied to the keys that are allowed to change."""
     layers = Layers()
     layers.add(read(path))
+    bring_up_to_date(layers.tree)
     typed = parse(words)
     problems = typed.problems
     if typed.recipe is not None:

@@ -8,7 +8,7 @@ from omegaconf import OmegaConf
 from nncli.config.compose import Config
 from nncli.config.origin import spelled
 from nncli.config.reference import at, leaves, locate_parent, targets
-from nncli.config.slots import ROOTS, SLOTS
+from nncli.config.slots import ROOTS, slot_of
 
 _NEUTRAL = (None, 0, False, "", [], {})
 
@@ -43,7 +43,7 @@ def unread(config: Config) -> list[str]:
         section, origin = key.partition(".")[0], config.origins.get(key)
         if value in _NEUTRAL or not origin or origin.kind == "word" or key in reached or section in reached:
             continue
-        knobs = isinstance(tree[section], dict) and section not in SLOTS and "_target_" not in tree[section]
+        knobs = isinstance(tree[section], dict) and not slot_of(section) and "_target_" not in tree[section]
         # a frozen config refers to no knob any more: its values stand where they are used
         if knobs and section in partly:
             notes.append(f"{key} = {spelled(value)} ({origin.where}) has no effect: nothing here reads it")

@@ -28,10 +28,11 @@ def find(name: str, among: Sequence[Path]) -> Path | None:
 
 
 def options(group: str, among: Sequence[Path]) -> list[str]:
-    """The choices of a group: its YAML files' names."""
+    """The choices of a group: its YAML files' names. One that begins with an underscore holds what others share."""
     if not group or group.startswith(("/", ".")) or ".." in group.split("/") or "\0" in group or len(group) > 200:
         return []
-    return sorted({path.stem for folder in among for path in folder.joinpath(group).glob("*.yaml") if path.is_file()})
+    files = (path for folder in among for path in folder.joinpath(group).glob("*.yaml") if path.is_file())
+    return sorted({path.stem for path in files if not path.name.startswith("_")})
 
 
 def groups(among: Sequence[Path]) -> list[str]:

@@ -5,20 +5,21 @@ import inspect
 import re
 import sys
 from collections.abc import Callable, Collection, Mapping
-from typing import Any, get_type_hints
+from typing import Any, NotRequired, Unpack, get_args, get_origin, get_type_hints
 
 from nncli.config.trust import refuse
 
 # key -> (the class that its target must derive from, arguments that the program itself hands in)
 SLOTS: Mapping[str, tuple[str, tuple[str, ...]]] = {
-    "task": ("lightning.pytorch.LightningModule", ()),
+    "task": ("nncli.tasks.base.Task", ()),
     "model": ("torch.nn.Module", ()),
-    "data": ("lightning.pytorch.LightningDataModule", ()),
+    "data": ("nncli.data.base.Data", ()),
     "transform": ("torch.nn.Module", ()),
     "loss": ("torch.nn.Module", ()),
     "optimizer": ("torch.optim.Optimizer", ("params",)),
-    "scheduler": ("torch.optim.lr_scheduler.LRScheduler", ("optimizer", "total_steps")),
+    "scheduler": ("torch.optim.lr_scheduler.LRScheduler", ("optimizer", "total_steps", "mode")),
     "init": ("nncli.models.init.Init", ()),
+    "updates": ("nncli.optim.updates.Updates", ()),
     "groups": ("nncli.optim.groups.Groups", ()),
     "logger": ("lightning.pytorch.loggers.Logger", ("save_dir",)),
 }
@@ -27,19 +28,26 @@ FIRST = "init_from"  # a key of every net: the run or file that its first weight
 PARTIAL = ("optimizer", "scheduler")  # they lack an argument until training starts
 
 
-def is_net(slot: str) -> bool:
-    """Whether a top-level key with a target holds a net: the model's, and every name that is no other slot's."""
-    return slot == "model" or (bool(slot) and slot not in SLOTS)
+def slot_of(key: str) -> str:
+    """The slot that a top-level key is of: its own name, or what stands before the underscore of model_teacher."""
+    kind = key.partition("_")[0]
+    return kind if kind in SLOTS and kind not in ROOTS else key if key in SLOTS else ""
 
 
-def base(slot: str) -> type:
-    """The class that a slot's target must derive from; slots without a name of their own hold nets."""
-    module, _, name = SLOTS.get(slot, SLOTS["model"])[0].rpartition(".")
+def is_net(key: str) -> bool:
+    """Whether a top-level key holds a net: model, model_teacher …"""
+    return slot_of(key) == "model"
+
+
+def base(key: str) -> type:
+    """The class that a section's target must derive from; one that is no slot of its own holds a module."""
+    module, _, name = SLOTS[slot_of(key) or "model"][0].rpartition(".")
     return getattr(importlib.import_module(module), name)
 
 
-def injected(slot: str) -> tuple[str, ...]:
-    return SLOTS[slot][1] if slot in SLOTS else ()
+def injected(key: str) -> tuple[str, ...]:
+    """What the program itself hands in when the slot's target is built."""
+    return SLOTS[slot][1] if (slot := slot_of(key)) else ()
 
 
 def load(target: Any, trust: Collection[str]) -> type | str:
@@ -86,8 +94,24 @@ def parameters(function: Callable[..., object]) -> dict[str, inspect.Parameter]:
     except Exception:  # third-party annotations may name what cannot be found; then their types are not checked
         hints = {}
     found.pop("self", None)
-    return {
-        name: parameter.replace(annotation=hints.get(name, inspect.Parameter.empty))
-        for name, parameter in found.items()
-        if parameter.kind is not inspect.Parameter.POSITIONAL_ONLY
-    }
+    named: dict[str, inspect.Parameter] = {}
+    for name, parameter in found.items():
+        hint = hints.get(name, inspect.Parameter.empty)
+        if parameter.kind is inspect.Parameter.VAR_KEYWORD and get_origin(hint) is Unpack:
+            named |= _passed_on(get_args(hint)[0])
+        elif parameter.kind is not inspect.Parameter.POSITIONAL_ONLY:
+            named[name] = parameter.replace(annotation=hint)
+    return named
+
+
+def _passed_on(bundle: type) -> dict[str, inspect.Parameter]:
+    """The arguments that a class takes as `**parts: Unpack[Parts]`; those that may be left out are null then."""
+    found = {}
+    for name, hint in get_type_hints(bundle, include_extras=True).items():
+        required = get_origin(hint) is not NotRequired
+        default = inspect.Parameter.empty if required else None
+        annotation = hint if required else get_args(hint)[0]
+        found[name] = inspect.Parameter(
+            name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation
+        )
+    return found

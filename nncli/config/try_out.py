@@ -5,28 +5,28 @@ from collections.abc import Mapping
 from importlib.util import find_spec
 from typing import Any
 
-from nncli.config.slots import parameters
+from nncli.config.slots import parameters, slot_of
 
 _EXTRAS = {"TensorBoardLogger": "tensorboard", "MLFlowLogger": "mlflow", "WandbLogger": "wandb"}
 _MARKERS = ("_target_", "_partial_")
 
 
 def refusals(classes: Mapping[str, type], resolved: Mapping[str, Any]) -> dict[str, str]:
-    """Each of `optimizer` and `scheduler` that cannot be made, and what its constructor says."""
+    """Each optimizer and scheduler that cannot be made, and what its constructor says."""
     import torch
 
     found: dict[str, str] = {}
     weight = torch.nn.Parameter(torch.zeros(2, 2))
     optimizer: Any = torch.optim.SGD([weight], lr=0.1)
-    for slot, given in (("optimizer", [[weight]]), ("scheduler", [optimizer])):
-        if slot not in classes:
-            continue
-        told = {"total_steps": 100} if "total_steps" in parameters(classes[slot]) else {}
+    for slot, cls in classes.items():
+        given: list[Any] = [[weight]] if slot_of(slot) == "optimizer" else [optimizer]
+        handed_in = {"total_steps": 100, "mode": "min"}
+        told: dict[str, Any] = {name: handed_in[name] for name in handed_in if name in parameters(cls)}
         told |= {k: v for k, v in resolved[slot].items() if k not in _MARKERS}
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                classes[slot](*given, **told)
+                cls(*given, **told)
         except Exception as error:  # a constructor may raise anything
             found[slot] = str(error).strip() or type(error).__name__
     return found

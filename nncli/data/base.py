@@ -5,7 +5,6 @@ from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 from annotated_types import Ge
-from lightning import LightningDataModule
 from torch import Tensor
 
 from nncli.data.batches import Batches, Sampling
@@ -20,7 +19,7 @@ FREE_SHARE = 0.5  # of a GPU's free memory that data may take when `loader.devic
 MAX_WORKERS = 8
 
 
-class Data(LightningDataModule):
+class Data:
     """The parts "train", "val" and "test". A source says in `load` where they come from.
 
     Images are uint8 (N, C, H, W), tables float32 (N, F), texts int64 (N, T); labels int64 (N,), measured targets
@@ -37,7 +36,6 @@ class Data(LightningDataModule):
         input_shape: Shape,
         num_classes: Classes,
     ) -> None:
-        super().__init__()
         self.batch_size = batch_size
         self.split_seed = split_seed
         self.input_shape = input_shape if input_shape == "auto" else list(input_shape)
@@ -45,6 +43,9 @@ class Data(LightningDataModule):
         self.facts: dict[str, Any] = {}
         self.parts: dict[str, Rows] = {}
         self.place(seed=0, rank=0, world=1, accumulate=1, limit=None, overfit=0)
+
+    def prepare_data(self) -> None:
+        """Fetch what is not on this machine yet; most sources have nothing to fetch."""
 
     def load(self) -> Parts:
         """The parts "train", "val" and "test", each as inputs and targets."""
@@ -70,7 +71,7 @@ class Data(LightningDataModule):
         """Where a sample stands in the person's own files."""
         return f"the {part} part, row {row}"
 
-    def setup(self, stage: str | None = None) -> None:
+    def setup(self) -> None:
         """Load and check, once; a fact of the YAML that the data does not bear out is a DataError."""
         if self.parts:
             return

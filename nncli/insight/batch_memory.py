@@ -18,12 +18,11 @@ from pathlib import Path
 from typing import Any, TextIO, cast
 
 import torch
-from lightning.pytorch import Callback, LightningModule, Trainer
 
 from nncli.config.compose import Config, freeze, thaw
 from nncli.data.memory import free_memory
 from nncli.errors import NnError
-from nncli.insight.meter import Meter
+from nncli.insight.meter import Clock, Meter
 from nncli.insight.trial import trial
 from nncli.run.assemble import Parts, assemble
 from nncli.run.launch import python
@@ -97,19 +96,6 @@ def prober(config: Config) -> Iterator[Prober]:
                 process.communicate()
 
 
-class _Clock(Callback):
-    """Tells the meter of each optimizer step."""
-
-    def __init__(self, meter: Meter) -> None:
-        self.meter = meter
-
-    def on_train_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
-    ) -> None:
-        if trainer.global_step > self.meter.count:
-            self.meter.step()
-
-
 def measure(config: Config, data: Any, size: int, steps: int) -> Step:
     """Some steps of one device's share of batches of this size, with new weights."""
     data.batch_size = size
@@ -119,14 +105,14 @@ def measure(config: Config, data: Any, size: int, steps: int) -> Step:
     if device.type == "cuda":
         torch.cuda.empty_cache()
     meter = Meter(steps, size, device)
-    trial(config, parts, steps, _Clock(meter), share=True)
+    trial(config, parts, steps, Clock(meter), share=True)
     timing = meter.timing()
     return Step(int(timing.peak_mb * 2**20) + (gradients(parts) if world > 1 else 0), timing.samples_per_s)
 
 
 def gradients(parts: Parts) -> int:
     """Bytes of a second copy of the gradients: the buckets in which devices exchange them."""
-    return sum(p.nbytes for p in parts.task.net.parameters() if p.requires_grad)
+    return sum(p.nbytes for p in parts.task.parameters() if p.requires_grad)
 
 
 def serve(file: Path, requests: TextIO, answers: TextIO) -> None:

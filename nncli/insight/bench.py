@@ -1,11 +1,9 @@
 """How fast a recipe trains under nn, beside loops that do less: in one process, in turn, as ratios."""
 
-import inspect
 import os
 import statistics
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -16,10 +14,12 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 from nncli.config.compose import Config
-from nncli.insight.meter import Meter, Metered, Timing
-from nncli.run.assemble import Parts, assemble, cut
+from nncli.insight.meter import Clock, Meter, Metered, Timing
+from nncli.run.assemble import Parts, assemble, place_data
 from nncli.run.folder import make
+from nncli.run.learner import better
 from nncli.run.memory import keep_freed
+from nncli.run.precision import autocast
 from nncli.run.screen import Screen
 from nncli.run.signals import Signals
 from nncli.run.train import train
@@ -84,12 +84,11 @@ def by_nn(config: Config, data: Any, steps: int) -> Timing:
     parts, _, meter = begin(config, data, steps)
     train_dataloader = data.train_dataloader
     data.train_dataloader = lambda: Metered(train_dataloader(), meter)
-    parts.task.on_train_batch_end = lambda *_: meter.step() and None
     screen = Screen("bar")
     try:
         with open(os.devnull, "w") as nowhere, tempfile.TemporaryDirectory() as folder:
             screen.console = Terminal(file=nowhere, force_terminal=True)
-            train(config, make("bench", str(Path(folder) / "run")), parts, screen, Signals(), None)
+            train(config, make("bench", str(Path(folder) / "run")), parts, screen, Signals(), None, [Clock(meter)])
     finally:
         del data.train_dataloader
     return meter.timing()
@@ -102,7 +101,7 @@ def begin(config: Config, data: Any, steps: int, *, plain: bool = False) -> tupl
     """New weights on the device, laid out and compiled as the run's unless `plain`, and a meter that is running."""
     parts = assemble(config, data=data)
     device = parts.where.device
-    cut(config, parts, device=device)
+    place_data(config, parts, device=device)
     parts.task.to(device)
     if parts.trainer["channels_last"] and not plain:
         parts.task.net.to(memory_format=torch.channels_last)
@@ -113,14 +112,14 @@ def begin(config: Config, data: Any, steps: int, *, plain: bool = False) -> tupl
 
 def train_by_hand(parts: Parts, batches: Iterator[Any], meter: Meter, device: torch.device, precision: str) -> Timing:
     task = parts.task.train()
-    optimizer = task.groups.make(task.optimizer, task.net)
-    schedule = task.scheduler(optimizer, **_told(task.scheduler, meter.steps)) if task.scheduler else None
+    (turn,) = task.turns()
+    optimizer = turn.updates.make(turn.net)
+    schedule = turn.updates.schedule(optimizer, total_steps=meter.steps, mode=better(task))
     clip = parts.trainer["grad_clip"]
-    kind = {"bf16": torch.bfloat16, "16": torch.float16}.get(precision)
     for batch in batches:
         x, y = (t.to(device, non_blocking=True) for t in batch)
-        with torch.autocast(device.type, kind) if kind else nullcontext():
-            loss = task.training_step((x, y), 0)
+        with autocast(device, precision):
+            loss = turn.loss((x, y))["loss"]
         optimizer.zero_grad()
         loss.backward()
         if clip:
@@ -131,10 +130,6 @@ def train_by_hand(parts: Parts, batches: Iterator[Any], meter: Meter, device: to
         if meter.step():
             break
     return meter.timing()
-
-
-def _told(scheduler: Any, steps: int) -> dict[str, int]:
-    return {"total_steps": steps} if "total_steps" in inspect.signature(scheduler).parameters else {}
 
 
 def forever(loader: Any) -> Iterator[Any]:

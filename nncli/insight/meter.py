@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+from nncli.run.learner import StepCallback
 from nncli.run.memory import give_back
 
 WARM = 0.1  # share of the steps that are not counted
@@ -76,6 +77,16 @@ class Meter:
             waiting=self.waited / seconds,
             peak_mb=_peak(self.device) / 2**20,
         )
+
+
+class Clock(StepCallback):
+    """Tells the meter of each optimizer step."""
+
+    def __init__(self, meter: Meter) -> None:
+        self.meter = meter
+
+    def on_step_end(self, trainer: Any, module: Any) -> None:
+        self.meter.step()
 
 
 class Metered:

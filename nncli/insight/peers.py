@@ -4,7 +4,7 @@ import os
 import tempfile
 from collections.abc import Callable
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from lightning.pytorch import LightningModule, Trainer
@@ -15,7 +15,13 @@ from nncli.insight.bench import Contender, begin, one_by_one
 from nncli.insight.meter import Meter, Metered, Timing
 from nncli.run.assemble import Parts
 from nncli.run.train import hushed
-from nncli.run.trainer import lightning_arguments
+
+
+PRECISIONS: dict[str, Literal["32-true", "bf16-mixed", "16-mixed"]] = {
+    "32": "32-true",
+    "bf16": "bf16-mixed",
+    "16": "16-mixed",
+}
 
 
 def peers(told: Callable[[str], None]) -> dict[str, Contender]:
@@ -45,7 +51,7 @@ class Plain(LightningModule):
         self.meter.step()
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        return self.task.groups.make(self.task.optimizer, self.task.net)
+        return self.task.updates.make(self.task.net)
 
 
 def by_lightning(config: Config, data: Any, steps: int) -> Timing:
@@ -53,7 +59,12 @@ def by_lightning(config: Config, data: Any, steps: int) -> Timing:
     parts, _, meter = begin(config, data, steps, plain=True)
     with hushed(), tempfile.TemporaryDirectory() as folder:
         trainer = Trainer(
-            **lightning_arguments(parts.trainer | {"grad_clip": None}, parts.where),
+            accelerator=parts.where.accelerator,
+            devices=1,
+            precision=PRECISIONS[parts.where.precision],
+            max_epochs=parts.trainer["max_epochs"],
+            max_steps=parts.trainer["max_steps"] or -1,
+            deterministic=parts.trainer["deterministic"],
             default_root_dir=folder,
             enable_model_summary=False,
             enable_progress_bar=False,

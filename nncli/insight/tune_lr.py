@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import numpy as np
 import torch
-from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch import LightningModule, Trainer
 from PIL import Image
 
 from nncli.config.compose import Config
@@ -17,6 +17,7 @@ from nncli.insight.pictures import plot
 from nncli.insight.rates import SIZE, chart
 from nncli.insight.trial import trial
 from nncli.run.assemble import Parts, section
+from nncli.run.learner import Learner, StepCallback
 
 ROSE = "the loss diverged"
 DIVERGED = 4.0  # times the lowest loss
@@ -96,31 +97,26 @@ def _from_the_start(curve: Curve) -> str:
     )
 
 
-class Rising(Callback):
+class Rising(StepCallback):
     """Sets the rate of each optimizer step and keeps its loss. Groups of weights keep the ratio of their rates."""
 
     def __init__(self, lr: float, low: float, high: float, steps: int) -> None:
         self.rates = np.geomspace(low, high, steps)
         self.lr, self.losses, self.ended = lr, list[float](), ""
-        self.sum = 0.0
         self.bar = cast(Generator[None], shown(((1, None) for _ in range(steps)), steps, "  learning rates"))
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self.groups = trainer.optimizers[0].param_groups
         self.shares = [group["lr"] / self.lr for group in self.groups]
+        self._set()
 
-    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
+    def _set(self) -> None:
+        """The rate of the next step."""
         for group, share in zip(self.groups, self.shares, strict=True):
             group["lr"] = float(self.rates[len(self.losses)] * share)
 
-    def on_train_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
-    ) -> None:
-        self.sum += float(outputs["loss"])  # Lightning has divided it by the number of micro-batches
-        if trainer.global_step == len(self.losses):
-            return
-        self.losses.append(self.sum)
-        self.sum = 0.0
+    def on_step_end(self, trainer: Trainer, module: LightningModule) -> None:
+        self.losses.append(cast(Learner, module).means.take(trainer.strategy)["loss"])
         next(self.bar, None)
         means = running(self.losses)
         if not math.isfinite(self.losses[-1]):
@@ -129,6 +125,8 @@ class Rising(Callback):
         elif diverged(means):
             self.ended = ROSE
         trainer.should_stop = bool(self.ended)
+        if not self.ended and len(self.losses) < len(self.rates):
+            self._set()
 
     def curve(self) -> Curve:
         count = len(self.losses)
@@ -137,7 +135,7 @@ class Rising(Callback):
 
 def range_test(config: Config, parts: Parts, low: float, high: float, steps: int) -> Curve:
     """Train from the config's seed with a rate that rises by the same factor at every step, without its schedule."""
-    parts.task.scheduler = None
+    parts.task.updates.scheduler = None
     watch = Rising(float(config.tree.optimizer.lr), low, high, steps)
     try:
         trial(config, parts, steps, watch)

@@ -1,5 +1,6 @@
 """A checked config as live parts: every problem told at once, then data, task and devices, then one batch."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -119,7 +120,7 @@ def load(config: Config, facts: dict[str, Any] | None = None) -> Any:
     data = cast(Any, build(config.tree.data, config=config))
     data.facts = dict(facts or {})
     data.prepare_data()
-    data.setup("fit")
+    data.setup()
     return data
 
 
@@ -133,6 +134,8 @@ def assemble(config: Config, *, data: Any = None, facts: dict[str, Any] | None =
     random.seed_all(int(tree.seed))
     task = cast(Any, build(tree.task, config=config))
     task.facts = data.facts
+    for turn in task.turns():  # before other processes look at which weights have gradients
+        turn.updates.groups.freeze(turn.net, shared=True)
     notes = []
     if not fitted:
         _fit(task, data)
@@ -168,7 +171,7 @@ def _fit(task: Any, data: Any) -> None:
         ) from error
 
 
-def cut(config: Config, parts: Parts, *, rank: int = 0, world: int = 1, device: torch.device | None = None) -> None:
+def place_data(config: Config, parts: Parts, *, rank: int = 0, world: int = 1, device: torch.device | None = None) -> None:
     """Say to the data which samples this process gets, in what order, and where it rests."""
     loader = section(config, "loader") if "loader" in config.tree else {"device": "memory"}
     parts.data.place(
@@ -187,8 +190,10 @@ def cut(config: Config, parts: Parts, *, rank: int = 0, world: int = 1, device: 
 
 def try_one_batch(parts: Parts) -> None:
     """A few samples through the net and the loss, without leaving a trace; what does not fit is told now."""
-    if not any(p.requires_grad for p in parts.task.net.parameters()):
-        raise NnError(f"the net {type(parts.task.net).__name__} has no parameter to train: look at model")
+    turns = parts.task.turns()
+    for turn in turns:
+        if not any(p.requires_grad for p in turn.net.parameters()):
+            raise NnError(f"the net {type(turn.net).__name__} has no parameter to train: look at model")
     x, y = parts.data.parts["train"].span(0, TRIED_ROWS)
     before = random.states()
     parts.task.eval()
@@ -196,9 +201,9 @@ def try_one_batch(parts: Parts) -> None:
         with torch.no_grad():
             if augmented := getattr(parts.task.transform, "augmented", None):
                 augmented(x)
-            loss = parts.task.training_step((x, y), 0)
-        if make := getattr(getattr(parts.task, "groups", None), "make", None):  # some optimizers want only one
-            make(parts.task.optimizer, parts.task.net)
+            losses = [turn.loss((x, y)) for turn in turns]
+        for turn in turns:
+            turn.updates.make(turn.net)  # some optimizers refuse what others take
     except NnError:
         raise
     except Exception as error:  # a net of the person's own may raise anything
@@ -211,6 +216,7 @@ def try_one_batch(parts: Parts) -> None:
     finally:
         parts.task.train()
         random.restore(before)
-    value = float(loss["loss"] if isinstance(loss, dict) else loss)
-    if value != value or value in (float("inf"), float("-inf")):
-        raise NnError(f"the loss of the first samples is {value} before any training: look at data, loss and init")
+    for turn, found in zip(turns, losses, strict=True):
+        called = f"loss of {turn.name}" if turn.name else "loss"
+        if not math.isfinite(value := float(found["loss"])):
+            raise NnError(f"the {called} of the first samples is {value} before any training: look at data and init")

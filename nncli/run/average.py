@@ -3,11 +3,12 @@
 from typing import Any
 
 import torch
-from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.strategies import FSDPStrategy
 from torch import Tensor, nn
 
 from nncli.errors import NnError
+from nncli.run.learner import StepCallback
 
 
 def averaged(net: nn.Module) -> dict[str, Tensor]:
@@ -23,7 +24,7 @@ def averaging(settings: dict[str, Any]) -> "AverageWeights":
     return OptimizerAverage() if swa is None else EpochAverage(swa)
 
 
-class AverageWeights(Callback):
+class AverageWeights(StepCallback):
     """Swaps the average in while the validation part is judged, and keeps it in checkpoints as `average`."""
 
     def __init__(self) -> None:
@@ -83,11 +84,7 @@ class MovingAverage(AverageWeights):
         super().on_train_start(trainer, pl_module)
         self.step = trainer.global_step
 
-    def on_train_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
-    ) -> None:
-        if trainer.global_step == self.step:
-            return
+    def on_step_end(self, trainer: Trainer, module: LightningModule) -> None:
         self.step = trainer.global_step
         # the first steps weigh more, so that the average does not remember the random start
         self._mix(1 - min(self.decay, (1 + self.step) / (10 + self.step)))
@@ -113,9 +110,7 @@ class EpochAverage(AverageWeights):
     def judged(self) -> dict[Tensor, Tensor]:
         return self.shadow if self.count else {}
 
-    def on_train_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
-    ) -> None:
+    def on_step_end(self, trainer: Trainer, module: LightningModule) -> None:
         whole = trainer.fit_loop.epoch_loop.batch_progress.is_last_batch
         over = whole or trainer.global_step == trainer.max_steps
         if over and self._due(trainer, trainer.current_epoch + whole):

@@ -21,7 +21,7 @@ from nncli.paths import shown
 from nncli.run.folder import sync_folder
 
 MAGIC = b"NNCKPT01"
-VERSION = 2  # of what a checkpoint says of its run, under `nncli`
+VERSION = 3  # of what a checkpoint says of its run, under `nncli`
 TRAILER = len(MAGIC) + 32
 CHUNK = 1 << 20
 
@@ -104,9 +104,24 @@ def load(path: Path) -> dict[str, Any]:
         raise CheckpointError(f"{path} holds something else than tensors and plain values: refused.") from error
     if not isinstance(state, dict) or not isinstance(state.get("state_dict"), dict):
         raise CheckpointError(f"{path} is no checkpoint of a run.")
-    if isinstance(saved := state.get("nncli"), dict) and saved.get("version") == 1:
-        state["nncli"] = {**saved, "version": VERSION, "config": {}, "due": saved.get("validation_due", False)}
+    _bring_up_to_date(state)
     return state
+
+
+def _bring_up_to_date(state: dict[str, Any]) -> None:
+    """What older versions wrote, as this one does."""
+    saved = state.get("nncli")
+    if isinstance(saved, dict) and saved.get("version") == 1:
+        saved = {**saved, "version": 2, "config": {}, "due": saved.get("validation_due", False)}
+    if isinstance(saved, dict) and saved.get("version") == 2 and isinstance(saved.get("ranks"), list):
+        recorder = state.get("callbacks", {}).get("Crew", {}).get("Recorder", {})
+        accumulate = int(saved.get("config", {}).get("trainer.accumulate", 1))
+        count = recorder.get("count", 0)
+        for mine in saved["ranks"]:
+            mine["means"] = {"loss": [mine.pop("loss_sum") * accumulate, count]} if count else {}
+        saved = {**saved, "version": 3}
+    if saved is not None:
+        state["nncli"] = saved
 
 
 def weights(state: dict[str, Any]) -> dict[str, Any]:

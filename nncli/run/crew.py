@@ -9,20 +9,21 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
-from lightning.pytorch import Callback
 from lightning.pytorch.profilers import PassThroughProfiler
 
-HOOKS = [name for name in dir(Callback) if name.startswith("on_")] + ["setup", "teardown"]
+from nncli.run.learner import StepCallback
+
+HOOKS = [name for name in dir(StepCallback) if name.startswith("on_")] + ["setup", "teardown"]
 _NOTHING: AbstractContextManager[None] = nullcontext()
 
 
-class Crew(Callback):
+class Crew(StepCallback):
     """Calls its members in order. Their states are kept in a checkpoint under their class names."""
 
-    def __init__(self, members: Sequence[Callback]) -> None:
+    def __init__(self, members: Sequence[StepCallback]) -> None:
         self.members = members
         for hook in HOOKS:
-            calls = [getattr(m, hook) for m in members if getattr(type(m), hook) is not getattr(Callback, hook)]
+            calls = [getattr(m, hook) for m in members if getattr(type(m), hook) is not getattr(StepCallback, hook)]
             if calls:
                 setattr(self, hook, calls[0] if len(calls) == 1 else _chain(calls))
 

@@ -12,7 +12,7 @@ from nncli.errors import SHOWN, ConfigError, NnError, Stopped, short
 from nncli.files import straying_link
 from nncli.run import folder as folders
 from nncli.run import launch
-from nncli.run.assemble import Parts, again, assemble, cut, require, settle, try_one_batch
+from nncli.run.assemble import Parts, again, assemble, place_data, require, settle, try_one_batch
 from nncli.run.checkpoint import newest
 from nncli.run.folder import RunFolder
 from nncli.run.identity import RESUMABLE, read
@@ -58,7 +58,7 @@ def fit(
         config, parts = prepared(config, screen)
         screen.trust = config.trust
         screen.line(headline(config, parts))
-        cut(config, parts, device=parts.where.device)
+        place_data(config, parts, device=parts.where.device)
         for note in (parts.data.outline(), *parts.notes):
             screen.line(f"  {note}")
         if dry_run:

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from annotated_types import Ge
 
+from nncli.config import older
 from nncli.config.kinds import accepts, phrase
 from nncli.config.origin import leaves
 from nncli.errors import CheckpointError
@@ -26,6 +27,7 @@ RESUMABLE = (
     "trainer.strategy",
     "trainer.threads",
     "trainer.timeout",
+    "trainer.steps_per_call",
     "checkpoint.*",
     "test",
     "logger.tracking_uri",
@@ -60,6 +62,7 @@ def read(path: Path, run: RunFolder) -> dict[str, Any]:
     _check_form(state, path)
     theirs = state["nncli"]["config"]
     ours = identity(run.config) if theirs else {}  # those of before do not say it
+    theirs, ours = older.identity(theirs), older.identity(ours)
     if odd := [key for key in theirs | ours if theirs.get(key, "null") != ours.get(key, "null")]:
         key, more = odd[0], f" and {len(odd) - 1} other keys differ" if len(odd) > 1 else ""
         raise CheckpointError(

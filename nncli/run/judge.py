@@ -3,14 +3,15 @@
 from collections.abc import Collection, Sequence
 from typing import Any, Literal
 
-from lightning.pytorch import Trainer
+import torch
 
-from nncli.run.assemble import cut
+from nncli.run import random
+from nncli.run.assemble import Parts, place_data
 from nncli.run.ensemble import Combine, together
 from nncli.run.folder import RunFolder
 from nncli.run.restore import restore
 from nncli.run.train import hushed
-from nncli.run.trainer import QUIET, lightning_arguments
+from nncli.run.precision import autocast
 
 
 def judged(
@@ -28,17 +29,27 @@ def judged(
     else:
         config, parts = together(runs, words, combine=combine, which=which, trust=trust)
     with hushed():
-        trainer = Trainer(
-            **lightning_arguments(parts.trainer, parts.where),
-            **QUIET,
-            logger=False,
-        )
-        cut(config, parts, device=trainer.strategy.root_device)
-        trainer.test(parts.task, dataloaders=parts.data.evaluation(part), verbose=False)
+        place_data(config, parts, device=parts.where.device)
+        found = evaluate(parts, part)
     task = parts.task
-    metrics = {k.replace("test/", f"{part}/"): v for k, v in task.results.items() if k.startswith("test/")}
+    metrics = {f"{part}/{name}": value for name, value in found.items()}
     details = dict(getattr(task, "details", {}))
     if rows := details.get("classes"):
         names = task.facts.get("classes") or range(len(rows))
         details["classes"] = [{"class": str(name), **row} for name, row in zip(names, rows, strict=True)]
     return {"metrics": metrics, **details}
+
+
+@torch.no_grad()
+def evaluate(parts: Parts, part: str) -> dict[str, float]:
+    """Every metric of the task on a part, in its natural order."""
+    task, device, sums = parts.task.to(parts.where.device).eval(), parts.where.device, None
+    exact = torch.float32 if device.type == "mps" else torch.float64
+    random.seed_all(0)
+    task.thorough = True
+    for batch in parts.data.evaluation(part):
+        with autocast(device, parts.where.precision):
+            row = task.metric_sums(tuple(t.to(device, non_blocking=True) for t in batch)).to(exact)
+        sums = row if sums is None else sums + row
+    assert sums is not None
+    return task.metrics_from(sums.tolist())

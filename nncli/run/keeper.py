@@ -11,17 +11,18 @@ import re
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import torch
 from annotated_types import Ge, Gt
-from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch import LightningModule, Trainer
 
 from nncli.errors import Stopped
 from nncli.run import random
 from nncli.run.average import AverageWeights
 from nncli.run.best import Best
 from nncli.run.checkpoint import VERSION, point, save
+from nncli.run.learner import Learner, StepCallback
 from nncli.run.record import Recorder
 from nncli.run.resumer import Resumer
 from nncli.run.signals import Signals
@@ -41,7 +42,7 @@ def checkpoint_settings(
     return {"minutes": minutes, "every_n_steps": every_n_steps, "keep": keep}
 
 
-class Keeper(Callback):
+class Keeper(StepCallback):
     """Writes last.ckpt and best.ckpt, keeps k earlier ones, stops early and on signals."""
 
     def __init__(
@@ -112,7 +113,7 @@ class Keeper(Callback):
         """A schedule that counts to the end of training has taken its place in a new length: say so."""
         now = _rates(trainer)
         if now != before:
-            steps = trainer.estimated_stepping_batches
+            steps = _learner(trainer).total_steps
             self.say(f"  the schedule now ends at step {steps}: lr {before[0]:.3g} before, {now[0]:.3g} from here on")
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -122,12 +123,10 @@ class Keeper(Callback):
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
         self.resumer.on_train_batch_start(trainer, pl_module, batch, batch_idx)
 
-    def on_train_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
-    ) -> None:
-        stepped, self.step = trainer.global_step != self.step, trainer.global_step
+    def on_step_end(self, trainer: Trainer, module: LightningModule) -> None:
+        self.step = trainer.global_step
         last = trainer.fit_loop.epoch_loop.batch_progress.is_last_batch or self.step == trainer.max_steps
-        if not stepped or last:  # what is judged now is saved with its judgement
+        if last:  # what is judged now is saved with its judgement
             return
         due = self.every_n_steps and self.step % self.every_n_steps == 0
         late = time.monotonic() - self.saved_at >= self.seconds
@@ -192,7 +191,7 @@ class Keeper(Callback):
         self._epoch_over(trainer, trainer.current_epoch)
 
     def _epoch_over(self, trainer: Trainer, epoch: int) -> None:
-        results: dict[str, float] = getattr(trainer.lightning_module, "results", {})
+        results: dict[str, float] = _learner(trainer).results
         judged = {k: v for k, v in results.items() if k.startswith("val/")} if self.judged else {}
         self.recorder.row(trainer, epoch, judged)
         self.watch.judged(trainer, "val", judged)
@@ -239,11 +238,7 @@ class Keeper(Callback):
             path.unlink()
 
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
-        loss = self.recorder.loss_sum
-        mine = {
-            "random": self._before_validation or random.states(),
-            "loss_sum": 0.0 if loss is None else loss.item(),
-        }
+        mine = {"random": self._before_validation or random.states(), "means": _learner(trainer).means.state()}
         ranks: list[Any] = [mine]
         if trainer.world_size > 1:
             ranks = [None] * trainer.world_size
@@ -262,11 +257,10 @@ class Keeper(Callback):
 
     def _position(self, trainer: Trainer) -> list[int]:
         """(epoch, micro-batches of it already trained on); an epoch that is over is the next one's start."""
-        batches = trainer.fit_loop.epoch_loop.batch_progress
-        progress: Any = batches.current
-        if batches.is_last_batch:
+        learner = _learner(trainer)
+        if learner.batch == len(learner.batches):
             return [trainer.current_epoch + 1, 0]
-        return [trainer.current_epoch, progress.processed]
+        return [trainer.current_epoch, learner.batch]
 
     def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
         self.resumer.on_load_checkpoint(trainer, pl_module, checkpoint)
@@ -275,9 +269,15 @@ class Keeper(Callback):
         self.saved_step = saved["step"]
         self.judged = False
         self.epochs = saved["position"][0] + (saved["position"][1] > 0)
-        self.recorder.step = self.step = saved["step"]
+        learner = _learner(trainer)
+        self.recorder.step = self.step = learner.step = saved["step"]
+        learner.batch = saved["position"][1]
         for mine in saved["ranks"][trainer.global_rank :][:1]:  # a resume on more devices has ranks without one
-            self.recorder.loss_sum = torch.tensor(mine["loss_sum"], dtype=torch.float32)
+            learner.means.load(mine["means"], trainer.strategy.root_device)
+
+
+def _learner(trainer: Trainer) -> Learner:
+    return cast(Learner, trainer.lightning_module)
 
 
 def _epochs_trained(trainer: Trainer) -> int:

@@ -6,15 +6,16 @@ import subprocess
 import sys
 import time
 from importlib import metadata
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
-from lightning.pytorch import Callback, LightningModule, Trainer
-from torch import Tensor
+from lightning.pytorch import LightningModule, Trainer
 
 from nncli import STARTED
 from nncli.run.folder import RunFolder, write_atomic
+from nncli.run.learner import StepCallback
 
 PACKAGES = ("nncli", "torch", "lightning", "hydra-core", "omegaconf", "numpy")
 
@@ -87,18 +88,27 @@ class Metrics:
             os.fsync(f.fileno())
 
 
-class Recorder(Callback):
-    """Averages the training loss on the device and writes a row when one is due; reads nothing back in between."""
+class Recorder(StepCallback):
+    """Writes a row of metrics when one is due. What is averaged over it stays on the device until then."""
 
-    def __init__(self, folder: RunFolder | None, metrics: tuple[str, ...], log_every: int, batch_size: int) -> None:
-        names = [f"{part}/{m}" for part in ("val", "test") for m in metrics]
-        columns = ["step", "epoch", "lr", "train/loss", *names, "samples_per_s", "time_s"]
+    def __init__(
+        self,
+        folder: RunFolder | None,
+        logged: Iterable[str],
+        metrics: Iterable[str],
+        log_every: int,
+        batch_size: int,
+        turns: Iterable[str] = ("",),
+    ) -> None:
+        self.logged = list(logged)
+        self.rates = [f"lr_{name}" if at else "lr" for at, name in enumerate(turns)]
+        judged = [f"{part}/{name}" for part in ("val", "test") for name in metrics]
+        trained = [f"train/{name}" for name in self.logged]
+        columns = ["step", "epoch", *self.rates, *trained, *judged, "samples_per_s", "time_s"]
         self.folder = folder  # None on every rank but the first
         self.metrics = Metrics(folder.metrics, columns) if folder else None
         self.log_every = log_every
         self.batch_size = batch_size
-        self.loss_sum: Tensor | None = None  # over the micro-batches since the last row
-        self.count = 0
         self.step = 0
         self.row_step = 0
         self.latest: dict[str, float] = {}
@@ -110,23 +120,12 @@ class Recorder(Callback):
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self.step = trainer.global_step
-        if self.loss_sum is None:
-            self.loss_sum = torch.zeros((), device=pl_module.device)
-        self.loss_sum = self.loss_sum.to(pl_module.device)
         if self.metrics:
             self.metrics.rewind(self.rows)
         self._clock = self.row_clock = time.perf_counter()
 
-    def on_train_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
-    ) -> None:
-        assert self.loss_sum is not None
-        self.loss_sum += outputs["loss"]  # Lightning has divided it by the micro-batches of a step
-        self.count += 1
-        step = trainer.global_step
-        if step == self.step:
-            return
-        self.step = step
+    def on_step_end(self, trainer: Trainer, module: LightningModule) -> None:
+        self.step = step = trainer.global_step
         if self.first_step_s is None:
             self.first_step_s = time.time() - STARTED
         last = trainer.fit_loop.epoch_loop.batch_progress.is_last_batch
@@ -143,17 +142,13 @@ class Recorder(Callback):
         self._clock = time.perf_counter()
 
     def row(self, trainer: Trainer, epoch: int, judged: dict[str, float] | None = None) -> None:
-        """Write the mean loss since the last row, and what was judged; every rank counts, the first one writes."""
+        """Write the means since the last row, and what was judged; every rank counts, the first one writes."""
         step, now = self.step, time.perf_counter()
         rate = (step - self.row_step) * self.batch_size / max(now - self.row_clock, 1e-9)
-        facts: dict[str, float] = {"lr": trainer.optimizers[0].param_groups[0]["lr"], **(judged or {})}
-        if self.count:
-            assert self.loss_sum is not None
-            total = trainer.strategy.reduce(self.loss_sum.clone(), reduce_op="mean")  # over the ranks
-            loss = float(total) / self.count * trainer.accumulate_grad_batches
-            facts |= {"train/loss": loss, "samples_per_s": rate}
-            self.loss_sum.zero_()
-        self.count = 0
+        rates = [optimizer.param_groups[0]["lr"] for optimizer in trainer.optimizers]
+        facts: dict[str, float] = {**dict(zip(self.rates, rates, strict=False)), **(judged or {})}
+        if trained := cast(Any, trainer.lightning_module).means.take(trainer.strategy):
+            facts |= {f"train/{name}": value for name, value in trained.items()} | {"samples_per_s": rate}
         self.samples += (step - self.row_step) * self.batch_size
         self.row_step, self.row_clock = step, now
         self.latest |= facts
@@ -165,10 +160,10 @@ class Recorder(Callback):
 
     def state_dict(self) -> dict[str, Any]:
         rows = self.metrics.rows if self.metrics else 0
-        return {"rows": rows, "count": self.count, "row_step": self.row_step, "latest": self.latest}
+        return {"rows": rows, "row_step": self.row_step, "latest": self.latest}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self.count, self.row_step = state_dict["count"], state_dict["row_step"]
+        self.row_step = state_dict["row_step"]
         self.latest = dict(state_dict["latest"])
         self.rows = state_dict["rows"]
 

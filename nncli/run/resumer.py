@@ -1,11 +1,12 @@
 """Where a run was: the batch it had reached, the order of its samples and every random state, from a checkpoint."""
 
-from typing import Any
+from typing import Any, cast
 
-from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.loops.fit_loop import _FitLoop
 
 from nncli.run import random
+from nncli.run.learner import StepCallback
 
 
 class Begun(_FitLoop):
@@ -16,7 +17,7 @@ class Begun(_FitLoop):
         return False
 
 
-class Resumer(Callback):
+class Resumer(StepCallback):
     """Puts the order of samples and every random state back to where the checkpoint left them."""
 
     def __init__(self) -> None:
@@ -26,7 +27,7 @@ class Resumer(Callback):
         saved = checkpoint["nncli"]
         self.saved = saved
         self.restore(trainer)  # once before anything is touched: these states may not be what they should
-        batches = _data(trainer).train_dataloader()
+        batches = cast(Any, trainer.lightning_module).batches
         epoch, batch = batches.start = tuple(saved["position"])
         checkpoint["loops"] = {"fit_loop": _loops(trainer, epoch, batch, saved["step"], len(batches))}
 
@@ -42,10 +43,6 @@ class Resumer(Callback):
             random.restore(mine["random"])
 
 
-def _data(trainer: Trainer) -> Any:
-    return trainer.datamodule  # type: ignore[attr-defined]  # Lightning sets it in fit
-
-
 def _loops(trainer: Trainer, epoch: int, batch: int, step: int, batches: int) -> dict[str, Any]:
     """Lightning's counters at this batch of this epoch: its own, read back, would depend on the hook they are from."""
     state = trainer.fit_loop.state_dict()
@@ -56,9 +53,7 @@ def _loops(trainer: Trainer, epoch: int, batch: int, step: int, batches: int) ->
     _count(state["epoch_loop.batch_progress"], dict.fromkeys(("ready", "started", "processed", "completed"), whole))
     state["epoch_loop.batch_progress"]["current"] = dict.fromkeys(("ready", "started", "processed", "completed"), batch)
     _count(state["epoch_loop.scheduler_progress"], steps)
-    optimizer = state["epoch_loop.automatic_optimization.optim_progress"]["optimizer"]
-    _count(optimizer["step"], steps)
-    _count(optimizer["zero_grad"], steps | {"started": step})
+    _count(state["epoch_loop.manual_optimization.optim_step_progress"], steps)
     return state
 
 

@@ -4,15 +4,16 @@ import os
 import sys
 import time
 from collections.abc import Collection
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
-from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch import LightningModule, Trainer
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from nncli.errors import printable
 from nncli.output import as_json, say
 from nncli.paths import runs_dir, shown
 from nncli.run.folder import RunFolder
+from nncli.run.learner import StepCallback
 from nncli.run.record import Recorder
 from nncli.run.summary import decimals
 from nncli.terminal import Terminal
@@ -87,7 +88,7 @@ def _results(summary: dict[str, Any]) -> list[str]:
     ]
 
 
-class Bar(Callback):
+class Bar(StepCallback):
     """Progress of the steps, refreshed by time and not by step, so that it costs the same however fast a step is."""
 
     def __init__(self, screen: Screen, recorder: Recorder, monitor: str) -> None:
@@ -109,31 +110,29 @@ class Bar(Callback):
             auto_refresh=False,
             transient=True,
         )
-        total = trainer.estimated_stepping_batches
+        total = cast(Any, pl_module).total_steps
         self.task = self.progress.add_task("", total=total, completed=trainer.global_step, place="", facts="")
         self.progress.start()
 
-    def on_train_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
-    ) -> None:
+    def on_step_end(self, trainer: Trainer, module: LightningModule) -> None:
         now = time.perf_counter()
         if now < self.due:
             return
         wait = REFRESH if self.screen.mode == "bar" else PLAIN
         self.due = now + wait
-        self._show(trainer)
+        self._show(trainer, module)
 
-    def _show(self, trainer: Trainer) -> None:
+    def _show(self, trainer: Trainer, module: LightningModule) -> None:
         r = self.recorder
-        loss = r.latest.get("train/loss", 0.0)
-        if r.count and r.loss_sum is not None:
-            loss = float(r.loss_sum) / r.count * trainer.accumulate_grad_batches
+        losses = {name: r.latest[f"train/{name}"] for name in r.logged if f"train/{name}" in r.latest}
+        losses |= cast(Any, module).means.so_far()
         rate = (r.step - r.row_step) * r.batch_size / max(time.perf_counter() - r.row_clock, 1e-9)
         if not r.step - r.row_step:
             rate = r.latest.get("samples_per_s", 0.0)
         judged = f" · {self.monitor} {r.latest[self.monitor]:.4g}" if self.monitor in r.latest else ""
         lr = trainer.optimizers[0].param_groups[0]["lr"]
-        facts = f"{rate:,.0f} samples/s · loss {loss:.4g}{judged} · lr {lr:.2g}"
+        shown_losses = " · ".join(f"{name} {losses[name]:.4g}" for name in r.logged if name in losses)
+        facts = f"{rate:,.0f} samples/s · {shown_losses}{judged} · lr {lr:.2g}"
         place = f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}"
         if self.progress:
             self.progress.update(self.task, completed=trainer.global_step, place=place, facts=facts)

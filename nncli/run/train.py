@@ -4,7 +4,7 @@ import logging
 import os
 import traceback
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,21 +18,21 @@ from nncli.config.compose import Config
 from nncli.errors import NnError, TrainingFailed
 from nncli.output import say
 from nncli.run import random
-from nncli.run.assemble import Parts, assemble, cut, section
+from nncli.run.assemble import Parts, assemble, place_data, section
 from nncli.run.average import averaging
 from nncli.run.best import Best
 from nncli.run.checkpoint import AtomicIO, newest, weights
-from nncli.run.crew import Crew, NoProfiler
 from nncli.run.files import write_atomic
 from nncli.run.folder import RunFolder
 from nncli.run.identity import identity, read, unfit
 from nncli.run.keeper import Keeper
+from nncli.run.learner import Learner, StepCallback, better
 from nncli.run.memory import keep_freed
 from nncli.run.record import Recorder
 from nncli.run.resumer import Begun, Resumer
 from nncli.run.screen import Bar, Screen
 from nncli.run.signals import Signals
-from nncli.run.trainer import QUIET, lightning_arguments
+from nncli.run.trainer import learner, lightning_trainer
 from nncli.run.watch import NonFinite, Watch
 
 LOOKS_AT_ONCE = ("cpu",)  # devices on which reading the loss at every step costs nothing
@@ -54,23 +54,30 @@ class Session:
     """One process's training of one run: the trainer and the callbacks it talks to afterwards."""
 
     trainer: Trainer
+    learner: Learner
     recorder: Recorder
     keeper: Keeper
     bar: Bar
 
     def summary(self, status: str, seed: int) -> dict[str, Any]:
-        facts = self.recorder.summary(status, self.keeper.epochs, self.trainer.global_step, seed)
+        facts = self.recorder.summary(status, self.keeper.epochs, self.learner.step, seed)
         facts["metrics"] |= self.keeper.best.results
         facts["best_step"] = self.keeper.best.step
         return facts
 
 
 def train(
-    config: Config, run: RunFolder, parts: Parts, screen: Screen, signals: Signals, resume: Path | None
+    config: Config,
+    run: RunFolder,
+    parts: Parts,
+    screen: Screen,
+    signals: Signals,
+    resume: Path | None,
+    watching: Sequence[StepCallback] = (),
 ) -> dict[str, Any]:
     """Train to the end, judge the test part, write summary.json. Whatever ends it early is written there first."""
     with hushed():
-        session = _session(config, run, parts, screen, signals, resume)
+        session = _session(config, run, parts, screen, signals, resume, watching)
         seed, first = int(config.tree.seed), session.trainer.global_rank == 0
         if first:
             _write_summary(run, session.summary("running", seed), screen)
@@ -105,11 +112,20 @@ def _write_summary(run: RunFolder, facts: dict[str, Any], screen: Screen) -> Non
 
 
 def _session(
-    config: Config, run: RunFolder, parts: Parts, screen: Screen, signals: Signals, resume: Path | None
+    config: Config,
+    run: RunFolder,
+    parts: Parts,
+    screen: Screen,
+    signals: Signals,
+    resume: Path | None,
+    watching: Sequence[StepCallback],
 ) -> Session:
     settings, task = parts.trainer, parts.task
     first = int(os.environ.get("RANK", os.environ.get("LOCAL_RANK", "0"))) == 0
-    recorder = Recorder(run if first else None, task.metrics, settings["log_every"], parts.data.batch_size)
+    turns = [turn.name for turn in task.turns()]
+    recorder = Recorder(
+        run if first else None, task.logged, task.metrics, settings["log_every"], parts.data.batch_size, turns
+    )
     bar = Bar(screen, recorder, task.monitor)
     average = averaging(settings)
     watch = Watch(settings["log_every"], eager=parts.where.accelerator in LOOKS_AT_ONCE)
@@ -117,7 +133,7 @@ def _session(
         run.checkpoints,
         recorder,
         signals,
-        Best(task.monitor, task.mode, settings["early_stopping"]),
+        Best(task.monitor, better(task), settings["early_stopping"]),
         screen.line,
         average,
         watch,
@@ -125,24 +141,23 @@ def _session(
         resume,
         **section(config, "checkpoint"),
     )
-    arguments = lightning_arguments(settings, parts.where)
     set_torch(parts, parts.where.devices)
     logged = first and "_target_" in config.tree.logger
     logger = cast(Any, build(config.tree.logger, config=config, save_dir=str(run.path))) if logged else False
-    arguments["plugins"] = [*arguments["plugins"], AtomicIO()]
-    trainer = Trainer(
-        **arguments,
-        **QUIET,
-        callbacks=Crew([average, watch, recorder, bar, keeper]),
-        profiler=NoProfiler(),
+    trainer = lightning_trainer(
+        settings,
+        parts.where,
+        [average, watch, recorder, bar, keeper, *watching],
+        turns=len(turns),
+        plugins=[AtomicIO()],
         logger=logger,
         default_root_dir=run.path,
         log_every_n_steps=settings["log_every"],
     )
     trainer.fit_loop.__class__ = Begun
-    # our own handlers stay: Lightning's would swallow SIGINT and requeue SLURM jobs
-    trainer._signal_connector.register_signal_handlers = lambda: None
-    return Session(trainer, recorder, keeper, bar)
+    place_data(config, parts, rank=trainer.global_rank, world=trainer.world_size, device=trainer.strategy.root_device)
+    module = learner(task, parts.data.train_dataloader(), settings, parts.where)
+    return Session(trainer, module, recorder, keeper, bar)
 
 
 def set_torch(parts: Parts, processes: int) -> None:
@@ -162,16 +177,14 @@ def set_torch(parts: Parts, processes: int) -> None:
 
 
 def _fit_and_test(session: Session, config: Config, run: RunFolder, parts: Parts, resume: Path | None) -> None:
-    trainer, task, data = session.trainer, parts.task, parts.data
-    device = trainer.strategy.root_device
-    cut(config, parts, rank=trainer.global_rank, world=trainer.world_size, device=device)
+    trainer, module, data = session.trainer, session.learner, parts.data
     random.seed_all(int(config.tree.seed) + trainer.global_rank)
-    trainer.fit(task, datamodule=data, ckpt_path=resume, weights_only=True)
+    trainer.fit(module, module.batches, data.val_dataloader(), ckpt_path=resume, weights_only=True)
     if config.tree.test:
         best = run.checkpoints / "best.ckpt"
-        task.load_state_dict(weights(read(best if best.is_file() else run.checkpoints / "last.ckpt", run)))
-        trainer.test(task, dataloaders=data.test_dataloader(), verbose=False)
-        judged = {k: v for k, v in task.results.items() if k.startswith("test/")}
+        module.load_state_dict(weights(read(best if best.is_file() else run.checkpoints / "last.ckpt", run)))
+        trainer.test(module, dataloaders=data.test_dataloader(), verbose=False)
+        judged = {k: v for k, v in module.results.items() if k.startswith("test/")}
         session.keeper.watch.judged(trainer, "test", judged)
         session.recorder.row(trainer, session.keeper.epochs - 1, judged)
 
@@ -181,17 +194,13 @@ def _replay(config: Config, run: RunFolder, parts: Parts, error: NonFinite) -> s
     if parts.where.world > 1:
         return str(error)
     again = assemble(config, data=parts.data)
-    trainer = Trainer(
-        **lightning_arguments(parts.trainer | {"max_steps": error.step + 1}, parts.where),
-        **QUIET,
-        callbacks=Crew([Watch(1, eager=True), Resumer()]),
-        logger=False,
-        limit_val_batches=0,
-    )
-    cut(config, again)
+    settings = parts.trainer | {"max_steps": error.step + 1}
+    trainer = lightning_trainer(settings, parts.where, [Watch(1, eager=True), Resumer()], limit_val_batches=0)
+    place_data(config, again)
     random.seed_all(int(config.tree.seed))
+    module = learner(again.task, again.data.train_dataloader(), settings, parts.where)
     try:
-        trainer.fit(again.task, datamodule=again.data, ckpt_path=newest(run.checkpoints, say), weights_only=True)
+        trainer.fit(module, module.batches, ckpt_path=newest(run.checkpoints, say), weights_only=True)
     except NonFinite as found:
         return str(found)
     return f"{error} A replay from the newest checkpoint did not meet it again."

@@ -1,6 +1,7 @@
 """The `trainer` section: which devices, in what precision, for how long; as arguments of Lightning's Trainer."""
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated, Any, Literal
@@ -8,13 +9,11 @@ from typing import Annotated, Any, Literal
 import torch
 from annotated_types import Ge, Gt, Interval
 from lightning.fabric.plugins.environments.lightning import LightningEnvironment
+from lightning.pytorch import Trainer
 from lightning.pytorch.strategies import DDPStrategy, FSDPStrategy, Strategy
 
-PRECISIONS: dict[str, Literal["32-true", "bf16-mixed", "16-mixed"]] = {
-    "32": "32-true",
-    "bf16": "bf16-mixed",
-    "16": "16-mixed",
-}
+from nncli.run.crew import Crew, NoProfiler
+from nncli.run.learner import Learner, StepCallback
 
 # what Lightning would do by itself and our callbacks and data do instead
 QUIET: dict[str, Any] = {
@@ -51,6 +50,7 @@ def trainer_settings(
     # runs made before there was a choice have none of these
     grad_clip_by: Literal["norm", "value"] = "norm",
     swa: Annotated[float, Interval(gt=0, lt=1)] | None = None,
+    steps_per_call: Annotated[int, Ge(1)] | Literal["auto"] = "auto",
 ) -> dict[str, Any]:
     """What a person may set under `trainer`; the checker reads this signature."""
     return dict(locals())
@@ -162,29 +162,55 @@ def misfits(section: dict[str, Any], batch_size: int, *, averages: bool = False)
     return found
 
 
-def lightning_arguments(section: dict[str, Any], where: Placement) -> dict[str, Any]:
-    """The section as Lightning's Trainer wants it."""
+def learner(task: Any, batches: Any, section: dict[str, Any], where: Placement) -> Learner:
+    """The task as Lightning trains it, by what the section says."""
+    return Learner(
+        task,
+        batches,
+        precision=where.precision,
+        accumulate=section["accumulate"],
+        grad_clip=section["grad_clip"],
+        grad_clip_by=section.get("grad_clip_by", "norm"),
+        max_epochs=section["max_epochs"],
+        max_steps=section["max_steps"],
+        steps_per_call=section.get("steps_per_call", "auto"),
+    )
+
+
+def lightning_trainer(
+    section: dict[str, Any], where: Placement, callbacks: Sequence[StepCallback] = (), *, turns: int = 1, **more: Any
+) -> Trainer:
+    """Lightning's Trainer for this section, without what our callbacks and data do instead. It is made only here."""
     single = where.world == 1
-    return {
+    # one process alone is never part of a cluster job, whatever variables an allocation has set
+    alone = [LightningEnvironment()] if single and "LOCAL_RANK" not in os.environ else []
+    settings: dict[str, Any] = {
+        **QUIET,
         "accelerator": where.accelerator,
         "devices": where.devices,
         "num_nodes": where.nodes,
-        "strategy": "auto" if where.strategy == "single" else _strategy(where, section["timeout"]),
-        "precision": PRECISIONS[where.precision],
+        "strategy": "auto" if where.strategy == "single" else _strategy(where, section["timeout"], turns),
         "max_epochs": section["max_epochs"],
         "max_steps": section["max_steps"] or -1,
-        "accumulate_grad_batches": section["accumulate"],
-        "gradient_clip_val": section["grad_clip"],
-        "gradient_clip_algorithm": section.get("grad_clip_by", "norm") if section["grad_clip"] else None,
         "check_val_every_n_epoch": section["val_every"],
         "deterministic": section["deterministic"],
-        # one process alone is never part of a cluster job, whatever variables an allocation has set
-        "plugins": [LightningEnvironment()] if single and "LOCAL_RANK" not in os.environ else [],
+        "callbacks": Crew(callbacks),
+        "profiler": NoProfiler(),
+        "logger": False,
     }
+    plugins = [*alone, *more.pop("plugins", [])]
+    trainer = Trainer(**settings | more, plugins=plugins)
+    # our own handlers stay: Lightning's would swallow SIGINT and requeue SLURM jobs
+    trainer._signal_connector.register_signal_handlers = lambda: None
+    return trainer
 
 
-def _strategy(where: Placement, timeout: float) -> Strategy:
+def _strategy(where: Placement, timeout: float, turns: int) -> Strategy:
     limit = timedelta(seconds=timeout)
     if where.strategy == "fsdp":
         return FSDPStrategy(timeout=limit, state_dict_type="full")
-    return DDPStrategy(timeout=limit, process_group_backend="nccl" if where.accelerator == "gpu" else "gloo")
+    return DDPStrategy(
+        timeout=limit,
+        process_group_backend="nccl" if where.accelerator == "gpu" else "gloo",
+        find_unused_parameters=turns > 1,  # a turn moves the weights of its own net only
+    )

@@ -5,10 +5,12 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch import LightningModule, Trainer
 from torch import Tensor, nn
 
+from nncli.contracts import Turn
 from nncli.errors import TrainingFailed
+from nncli.run.learner import Learner, StepCallback
 
 REMEDY = "try a lower optimizer.lr, regularization.grad_clip=1 or trainer.precision=32"
 
@@ -21,33 +23,28 @@ class NonFinite(TrainingFailed):
         self.step, self.unclear = step, unclear
 
 
-class Watch(Callback):
+class Watch(StepCallback):
     """On a CPU every loss is looked at before backward. On a GPU a device flag keeps the first bad step, read when
     a row is due, because looking would wait for the device at every step."""
 
     def __init__(self, every: int, *, eager: bool) -> None:
         self.every = every
         self.eager = eager
-        self.batch: Any = None
         self.first_bad: Tensor | None = None
 
-    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
-        self.batch = batch
-
-    def on_before_backward(self, trainer: Trainer, pl_module: LightningModule, loss: Tensor) -> None:
-        step = trainer.global_step
+    def on_loss(self, learner: Learner, turn: Turn, batch: Any, loss: Tensor) -> None:
+        step = learner.step
         if self.eager:
-            if not math.isfinite(loss.item()):
-                raise NonFinite(step, self._story(trainer, pl_module, loss.item()))
+            if not math.isfinite(value := loss.item()):
+                place = f"step {step}, epoch {learner.trainer.current_epoch}, batch {learner.batch}"
+                raise NonFinite(step, f"the {_called(turn)} became {value} at {place}: {began_in(turn, batch)}.")
             return
         if self.first_bad is None:
             self.first_bad = torch.full((), -1, dtype=torch.long, device=loss.device)
         fresh = ~torch.isfinite(loss.detach()) & (self.first_bad < 0)
         self.first_bad = torch.where(fresh, step, self.first_bad)
 
-    def on_train_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
-    ) -> None:
+    def on_step_end(self, trainer: Trainer, module: LightningModule) -> None:
         last = trainer.fit_loop.epoch_loop.batch_progress.is_last_batch
         if not self.eager and (last or trainer.global_step % self.every == 0):
             self._read()
@@ -75,10 +72,6 @@ class Watch(Callback):
         if self.first_bad is not None and (bad := int(self.first_bad)) >= 0:
             raise NonFinite(bad, f"the loss is not a number from step {bad} on.", unclear=True)
 
-    def _story(self, trainer: Trainer, pl_module: LightningModule, loss: float) -> str:
-        place = f"step {trainer.global_step}, epoch {trainer.current_epoch}, batch {trainer.fit_loop.batch_idx}"
-        return f"the loss became {loss} at {place}: {began_in(pl_module, self.batch)}."
-
 
 def overflowed(module: nn.Module, state: Mapping[str, Any]) -> str | None:
     """The first weight that is not finite, if there is one: a single look at the device where all are.
@@ -97,13 +90,17 @@ def _overflow(name: str) -> str:
     return f"the weight {name} became too large for a number"
 
 
-def began_in(module: LightningModule, batch: Any) -> str:
+def _called(turn: Turn) -> str:
+    return f"loss of {turn.name}" if turn.name else "loss"
+
+
+def began_in(turn: Turn, batch: Any) -> str:
     """Run the batch again and name the first thing in it that is not finite: input, weight or layer."""
     for part, tensor in zip(("input", "target"), batch, strict=False):
         if isinstance(tensor, Tensor) and not _finite(tensor):
             rows = (~torch.isfinite(tensor.flatten(1) if tensor.dim() > 1 else tensor[:, None])).any(1)
             return f"the batch's {part} already held it, in {int(rows.sum())} of its {len(tensor)} samples"
-    for name, weight in module.named_parameters():
+    for name, weight in turn.net.named_parameters():
         if not _finite(weight):
             return f"{_overflow(name)} in the step before: {REMEDY}"
     found: list[str] = []
@@ -115,10 +112,10 @@ def began_in(module: LightningModule, batch: Any) -> str:
 
         return hook
 
-    layers = [(n, m) for n, m in module.named_modules() if n]
+    layers = [(n, m) for n, m in turn.net.named_modules() if n]
     hooks = [m.register_forward_hook(look(n)) for n, m in layers]
     with torch.no_grad():
-        module.training_step(batch, 0)
+        turn.loss(batch)
     for hook in hooks:
         hook.remove()
     return f"it began in layer {found[0]}" if found else "every layer's output was finite, so it began in the loss"

@@ -1,19 +1,17 @@
 """One of several classes for each input."""
 
-from collections.abc import Callable
-from typing import Annotated, Any, ClassVar, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal, Unpack
 
 import torch
 from annotated_types import Ge
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LRScheduler
 
+from nncli.contracts import Direction
 from nncli.errors import NnError
-from nncli.optim.groups import Groups
 from nncli.tasks import counts
-from nncli.tasks.base import Batch, Rows, Task
+from nncli.tasks.base import Batch, Parts, Rows, Task
 
 
 class Classification(Task):
@@ -25,31 +23,23 @@ class Classification(Task):
     all of them, and leaves each class's own and the confusion matrix in `details`.
     """
 
-    metrics: ClassVar[tuple[str, ...]] = ("loss", "accuracy", "f1")
+    metrics: ClassVar[Mapping[str, Direction]] = {"loss": "min", "accuracy": "max", "f1": "max"}
     mixes: ClassVar[bool] = True
     weight_of_class: Tensor | None
 
     def __init__(
         self,
-        net: nn.Module,
-        transform: nn.Module,
-        loss: nn.Module,
-        optimizer: Callable[..., Optimizer],
-        scheduler: Callable[..., LRScheduler] | None,
-        monitor: str,
-        mode: Literal["min", "max"],
         num_classes: Annotated[int, Ge(2)] | None = None,
         class_weights: Literal["balanced"] | None = None,
-        init: Callable[[nn.Module], object] | None = None,
-        groups: Groups | None = None,
+        **parts: Unpack[Parts],
     ) -> None:
-        super().__init__(net, transform, loss, optimizer, scheduler, monitor, mode, init, groups)
+        super().__init__(**parts)
         self.num_classes = num_classes
-        self.thorough = False  # whether all metrics are taken
         self.outputs = num_classes or 0  # scores that the net gives, seen when it is judged
         self.details: dict[str, Any] = {}
-        if class_weights and not isinstance(loss, nn.CrossEntropyLoss):
-            raise NnError(f"task.class_weights={class_weights} goes with loss=cross_entropy, not {type(loss).__name__}")
+        if class_weights and not isinstance(self.loss, nn.CrossEntropyLoss):
+            kind = type(self.loss).__name__
+            raise NnError(f"task.class_weights={class_weights} goes with loss=cross_entropy, not {kind}")
         self.register_buffer("weight_of_class", torch.ones(self._classes()) if class_weights else None)
 
     def fit_statistics(self, rows: Rows) -> None:
@@ -61,7 +51,7 @@ class Classification(Task):
         count = torch.bincount(y.cpu(), minlength=self._classes()).to(self.weight_of_class)
         self.weight_of_class.copy_(torch.where(count > 0, len(y) / (count > 0).sum() / count.clamp(min=1), 1.0))
 
-    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+    def training_loss(self, batch: Batch) -> Tensor:
         x, y = self.seen(batch)
         return self._loss(self.net(x), y)
 
@@ -82,12 +72,6 @@ class Classification(Task):
         """The probability of each class (B, classes)."""
         return class_scores(self(x).float()).softmax(dim=1)
 
-    def on_test_start(self) -> None:
-        self.thorough = True
-
-    def on_test_end(self) -> None:
-        self.thorough = False
-
     def joined(self, predictions: list[Tensor], vote: bool) -> Tensor:
         """Logits of the mean probabilities of several nets, or of their votes, of which equal ones go by the mean."""
         p_NBC = torch.stack(predictions)
@@ -95,7 +79,7 @@ class Classification(Task):
             p_NBC = 0.99 * functional.one_hot(p_NBC.argmax(dim=2), p_NBC.shape[2]) + 0.01 * p_NBC
         return p_NBC.mean(dim=0).clamp(min=torch.finfo(torch.float32).tiny).log()
 
-    def sums(self, batch: Batch) -> Tensor:
+    def metric_sums(self, batch: Batch) -> Tensor:
         """Samples, loss, and the counts of `nncli.tasks.counts`."""
         x, y = batch
         empty = len(y) == 0  # a rank's share of a short last batch: a made-up sample says how many classes there are
@@ -109,7 +93,7 @@ class Classification(Task):
             found = counts.per_class(scores.argmax(dim=1), y, self.outputs)
         return torch.cat([loss.new_full((1,), len(y)), loss[None], found])
 
-    def finish(self, sums: list[float]) -> dict[str, float]:
+    def metrics_from(self, sums: list[float]) -> dict[str, float]:
         (count, loss), found = sums[:2], torch.tensor(sums[2:], dtype=torch.float64)
         if self.thorough:
             metrics, self.details = counts.judge(found, self.outputs)

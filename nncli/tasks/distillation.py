@@ -1,18 +1,14 @@
 """A net that learns from another's answers (Hinton et al. 2015, "Distilling the Knowledge in a Neural Network")."""
 
-from collections.abc import Callable
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, Unpack
 
 import torch
 from annotated_types import Ge, Gt, Interval
 from torch import Tensor, nn
-from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LRScheduler
 
 from nncli.errors import NnError
 from nncli.losses.kl import KL
-from nncli.optim.groups import Groups
-from nncli.tasks.base import Batch
+from nncli.tasks.base import Batch, Parts
 from nncli.tasks.classification import Classification, class_scores
 
 
@@ -25,24 +21,14 @@ class Distillation(Classification):
 
     def __init__(
         self,
-        net: nn.Module,
         teacher: nn.Module,
-        transform: nn.Module,
-        loss: nn.Module,
-        optimizer: Callable[..., Optimizer],
-        scheduler: Callable[..., LRScheduler] | None,
-        monitor: str,
-        mode: Literal["min", "max"],
         temperature: Annotated[float, Gt(0)],
         alpha: Annotated[float, Interval(ge=0, le=1)],
         num_classes: Annotated[int, Ge(2)] | None = None,
         class_weights: Literal["balanced"] | None = None,
-        init: Callable[[nn.Module], object] | None = None,
-        groups: Groups | None = None,
+        **parts: Unpack[Parts],
     ) -> None:
-        super().__init__(
-            net, transform, loss, optimizer, scheduler, monitor, mode, num_classes, class_weights, init, groups
-        )
+        super().__init__(num_classes, class_weights, **parts)
         self.teacher = teacher.requires_grad_(False).eval()
         self.divergence, self.alpha = KL(temperature), alpha
 
@@ -51,7 +37,7 @@ class Distillation(Classification):
         self.teacher.eval()
         return self
 
-    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+    def training_loss(self, batch: Batch) -> Tensor:
         x, y = self.seen(batch)
         given = self.net(x)
         scores, taught = class_scores(given), class_scores(self._taught(x))

@@ -1,17 +1,15 @@
 """The next steps of one or more series. B samples, L steps looked at, F columns, H steps forecast, C columns."""
 
-from collections.abc import Callable
-from typing import Annotated, ClassVar, Literal
+from collections.abc import Mapping
+from typing import Annotated, ClassVar, Unpack
 
 import torch
 from annotated_types import Ge
-from torch import Tensor, nn
-from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LRScheduler
+from torch import Tensor
 
+from nncli.contracts import Direction
 from nncli.errors import NnError
-from nncli.optim.groups import Groups
-from nncli.tasks.base import Batch, Rows, Task
+from nncli.tasks.base import Batch, Parts, Rows, Task
 
 
 class Forecast(Task):
@@ -22,24 +20,12 @@ class Forecast(Task):
     a net that does not beat it has learned nothing.
     """
 
-    metrics: ClassVar[tuple[str, ...]] = ("loss", "mse", "mae", "naive_mse")
+    metrics: ClassVar[Mapping[str, Direction]] = {"loss": "min", "mse": "min", "mae": "min", "naive_mse": "min"}
     target_mean: Tensor
     target_std: Tensor
 
-    def __init__(
-        self,
-        net: nn.Module,
-        transform: nn.Module,
-        loss: nn.Module,
-        optimizer: Callable[..., Optimizer],
-        scheduler: Callable[..., LRScheduler] | None,
-        num_targets: Annotated[int, Ge(1)],
-        monitor: str,
-        mode: Literal["min", "max"],
-        init: Callable[[nn.Module], object] | None = None,
-        groups: Groups | None = None,
-    ) -> None:
-        super().__init__(net, transform, loss, optimizer, scheduler, monitor, mode, init, groups)
+    def __init__(self, num_targets: Annotated[int, Ge(1)], **parts: Unpack[Parts]) -> None:
+        super().__init__(**parts)
         self.num_targets = num_targets
         self.register_buffer("target_mean", torch.zeros(num_targets))
         self.register_buffer("target_std", torch.ones(num_targets))
@@ -57,7 +43,7 @@ class Forecast(Task):
         self.target_mean.copy_(mean)
         self.target_std.copy_(torch.where(std > 0, std, 1.0))
 
-    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+    def training_loss(self, batch: Batch) -> Tensor:
         x, y = batch
         return self.loss(self._standard(x, y.shape[1:]), self._scaled(y))
 
@@ -65,18 +51,18 @@ class Forecast(Task):
         """The next steps (B, H, C) in the series' own units."""
         return self._standard(x) * self.target_std + self.target_mean
 
-    def sums(self, batch: Batch) -> Tensor:
+    def metric_sums(self, batch: Batch) -> Tensor:
         """Samples, loss, numbers, and the squared, absolute and naive squared errors, in standard units."""
         x, y = batch
         if len(y) == 0:  # a rank's share of a short last batch
-            return torch.zeros(6, device=self.device)
+            return x.new_zeros(6, dtype=torch.float32)
         z, wanted = self._standard(x, y.shape[1:]), self._scaled(y)
         error = z - wanted
         naive = self._scaled(self._columns(x[:, -1:])) - wanted
         found = [wanted.new_full((), len(y)), self.loss(z, wanted) * len(y), wanted.new_full((), wanted.numel())]
         return torch.stack([*found, error.square().sum(), error.abs().sum(), naive.square().sum()])
 
-    def finish(self, sums: list[float]) -> dict[str, float]:
+    def metrics_from(self, sums: list[float]) -> dict[str, float]:
         samples, loss, numbers, squared, absolute, naive = sums
         return {
             "loss": loss / samples,

@@ -1,10 +1,12 @@
 """Rosenblatt's learning rule for a threshold unit ("The perceptron", 1958)."""
 
+from collections.abc import Mapping
 from typing import ClassVar, Protocol, cast
 
 import torch
 from torch import Tensor
 
+from nncli.contracts import Direction
 from nncli.errors import NnError
 from nncli.tasks.base import Batch, Task
 
@@ -24,9 +26,9 @@ class PerceptronRule(Task):
     there is none, as for XOR (Minsky & Papert 1969).
     """
 
-    metrics: ClassVar[tuple[str, ...]] = ("loss", "accuracy")
+    metrics: ClassVar[Mapping[str, Direction]] = {"loss": "min", "accuracy": "max"}
 
-    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+    def training_loss(self, batch: Batch) -> Tensor:
         x, y = batch
         return self.loss(self._z(x), y)
 
@@ -34,16 +36,16 @@ class PerceptronRule(Task):
         """The answers 0 or 1 (B,)."""
         return (self._z(x) > 0).long()
 
-    def sums(self, batch: Batch) -> Tensor:
+    def metric_sums(self, batch: Batch) -> Tensor:
         """Samples, loss, right answers."""
         x, y = batch
         if len(y) == 0:  # a rank's share of a short last batch
-            return torch.zeros(3, device=self.device)
+            return x.new_zeros(3)
         z = self._z(x)
         right = ((z > 0) == (y > 0)).sum()
         return torch.stack([z.new_full((), len(y)), self.loss(z, y), right.to(z.dtype)])
 
-    def finish(self, sums: list[float]) -> dict[str, float]:
+    def metrics_from(self, sums: list[float]) -> dict[str, float]:
         count, loss, right = sums
         return {"loss": loss / count, "accuracy": right / count}
 

@@ -1,17 +1,15 @@
 """A measured number for each input."""
 
 import math
-from collections.abc import Callable
-from typing import ClassVar, Literal
+from collections.abc import Mapping
+from typing import ClassVar, Unpack
 
 import torch
 from torch import Tensor, nn
-from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LRScheduler
 
+from nncli.contracts import Direction
 from nncli.errors import NnError
-from nncli.optim.groups import Groups
-from nncli.tasks.base import Batch, Rows, Task
+from nncli.tasks.base import Batch, Parts, Rows, Task
 
 
 class Regression(Task):
@@ -20,24 +18,13 @@ class Regression(Task):
     Predictions and metrics are in the target's own units; only `loss` stays in standard units.
     """
 
-    metrics: ClassVar[tuple[str, ...]] = ("loss", "mae", "rmse", "mse", "r2")
+    metrics: ClassVar[Mapping[str, Direction]] = {"loss": "min", "mae": "min", "rmse": "min", "mse": "min", "r2": "max"}
     target_mean: Tensor
     target_std: Tensor
 
-    def __init__(
-        self,
-        net: nn.Module,
-        transform: nn.Module,
-        loss: nn.Module,
-        optimizer: Callable[..., Optimizer],
-        scheduler: Callable[..., LRScheduler] | None,
-        monitor: str,
-        mode: Literal["min", "max"],
-        init: Callable[[nn.Module], object] | None = None,
-        groups: Groups | None = None,
-    ) -> None:
-        super().__init__(net, transform, loss, optimizer, scheduler, monitor, mode, init, groups)
-        if isinstance(loss, nn.CrossEntropyLoss):
+    def __init__(self, **parts: Unpack[Parts]) -> None:
+        super().__init__(**parts)
+        if isinstance(self.loss, nn.CrossEntropyLoss):
             raise NnError(
                 "task=regression learns a measured number, and loss=cross_entropy is for classes; set loss=mse"
             )
@@ -51,7 +38,7 @@ class Regression(Task):
         self.target_mean.fill_(y.double().mean().item())
         self.target_std.fill_(y.double().std(correction=0).item() or 1.0)
 
-    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+    def training_loss(self, batch: Batch) -> Tensor:
         x, y = batch
         return self.loss(self._standard(x), self._scaled(y))
 
@@ -64,18 +51,18 @@ class Regression(Task):
         y_NB = torch.stack(predictions)
         return self._scaled(y_NB.quantile(0.5, dim=0) if vote else y_NB.mean(dim=0))[:, None]
 
-    def sums(self, batch: Batch) -> Tensor:
+    def metric_sums(self, batch: Batch) -> Tensor:
         """Samples, loss, absolute and squared errors, targets and their squares, in standard units."""
         x, y = batch
         if len(y) == 0:  # a rank's share of a short last batch
-            return torch.zeros(6, device=self.device)
+            return x.new_zeros(6, dtype=torch.float32)
         z, wanted = self._standard(x), self._scaled(y)
         error = z - wanted
         count = wanted.new_full((), len(y))
         found = [count, self.loss(z, wanted) * count, error.abs().sum(), error.square().sum()]
         return torch.stack([*found, wanted.sum(), wanted.square().sum()])
 
-    def finish(self, sums: list[float]) -> dict[str, float]:
+    def metrics_from(self, sums: list[float]) -> dict[str, float]:
         count, loss, absolute, squared, first, second = sums
         spread = second - first * first / count  # the squared errors of always answering the mean
         unit = self.target_std.item()

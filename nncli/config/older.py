@@ -1,0 +1,41 @@
+"""Frozen configs of older versions, brought to the form of this one."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from nncli.config.slots import slot_of
+
+_SECTIONS = ("regularization", "trainer", "loader", "checkpoint")
+_GONE = ("task.mode", "task.optimizer", "task.scheduler", "task.groups", "task.updates", "updates.", "scheduler.mode")
+
+
+def bring_up_to_date(tree: dict[str, Any]) -> None:
+    """Tasks took an optimizer, a schedule and groups one by one, and the monitored metric's direction."""
+    task = tree.get("task")
+    if not isinstance(task, dict) or "updates" in tree or "optimizer" not in task:
+        return
+    names = [key for key, node in tree.items() if isinstance(node, dict) and "_target_" in node and not slot_of(key)]
+    for key in names:
+        tree[f"model_{key}"] = tree.pop(key)
+    for name, value in task.items():
+        task[name] = next((f"${{model_{key}}}" for key in names if value == f"${{{key}}}"), value)
+    moved = {name: task.pop(name) for name in ("optimizer", "scheduler", "groups") if name in task}
+    task.pop("mode", None)
+    task["updates"] = "${updates}"
+    tree["updates"] = {"_target_": "nncli.optim.updates.Updates", **moved}
+    scheduler = tree.get("scheduler")
+    if isinstance(scheduler, dict) and str(scheduler.get("_target_")).endswith("ReduceLROnPlateau"):
+        scheduler.pop("mode", None)
+
+
+def identity(values: Mapping[str, str]) -> dict[str, str]:
+    """The values of a config, key by key, without what only its form decides: equal for a run of before and now."""
+    found = {}
+    for key, value in values.items():
+        first, dot, rest = key.partition(".")
+        if key.startswith(_GONE):
+            continue
+        if dot and not slot_of(first) and first not in _SECTIONS:
+            first = f"model_{first}"
+        found[f"{first}{dot}{rest}"] = "" if value.startswith("${") else value
+    return found

@@ -1,0 +1,36 @@
+"""How a net's weights are updated: the optimizer, its schedule, and the rules weight by weight."""
+
+import inspect
+from collections.abc import Callable
+from typing import Any, Literal
+
+from torch import nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+
+from nncli.optim.groups import Groups
+
+
+class Updates:
+    """The three sections that decide together how weights move, made into an optimizer once there is a net."""
+
+    def __init__(
+        self,
+        optimizer: Callable[..., Optimizer],
+        scheduler: Callable[..., LRScheduler] | None = None,
+        groups: Groups | None = None,
+    ) -> None:
+        self.optimizer, self.scheduler = optimizer, scheduler
+        self.groups = groups or Groups(decay_vectors=True, layer_decay=1.0, l1=0.0)
+
+    def make(self, net: nn.Module) -> Optimizer:
+        """The optimizer over the net's weights."""
+        return self.groups.make(self.optimizer, net)
+
+    def schedule(self, optimizer: Optimizer, *, total_steps: int, mode: Literal["min", "max"]) -> LRScheduler | None:
+        """The schedule of an optimizer that takes so many steps in all; `mode` is the monitored metric's."""
+        if self.scheduler is None:
+            return None
+        wanted = inspect.signature(self.scheduler).parameters
+        known: dict[str, Any] = {"total_steps": total_steps, "mode": mode}
+        return self.scheduler(optimizer, **{name: value for name, value in known.items() if name in wanted})

@@ -1,0 +1,348 @@
+"""The only LightningModule: it takes a task and runs its turns, several optimizer steps in one call of Lightning's loop.
+
+Lightning's loop costs about a millisecond a call, as much as the step of a small net. So the loop is asked for one
+call, and the Learner takes batches from its loader until some tens of milliseconds have passed. What happens at a
+step (a row of metrics, a checkpoint, a stop) happens at that very step, however many there are in a call.
+"""
+
+import math
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any, Literal
+
+import torch
+from lightning.pytorch import Callback, LightningModule
+from lightning.pytorch.overrides.distributed import prepare_for_backward
+from torch import Tensor, distributed, nn
+from torch.nn.parallel import DistributedDataParallel
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
+
+from nncli.contracts import Batch, Direction, Turn
+from nncli.errors import NnError
+from nncli.run.precision import autocast
+
+CALL = 0.03  # seconds that a call is to take: Lightning's share is then a few hundredths
+MOST = 10_000  # steps in a call
+
+
+class StepCallback(Callback):
+    """A callback that is also told of each loss and each optimizer step."""
+
+    def on_loss(self, learner: "Learner", turn: Turn, batch: Any, loss: Tensor) -> None:
+        """Before its gradients are computed."""
+
+    def on_step_end(self, trainer: Any, module: LightningModule) -> None:
+        """After an optimizer step; `trainer.global_step` counts it."""
+
+
+def better(task: Any) -> Direction:
+    """Which way the metric that the task monitors is better."""
+    part, _, name = str(task.monitor).partition("/")
+    if part != "val" or name not in task.metrics:
+        names = ", ".join(f"val/{metric}" for metric in task.metrics)
+        raise NnError(f"task.monitor is {task.monitor}, which {type(task).__name__} does not measure; it has {names}")
+    return task.metrics[name]
+
+
+class Move:
+    """A turn while it is trained: its optimizer, its schedule, and the weights they move."""
+
+    def __init__(self, turn: Turn, total_steps: int, mode: Direction) -> None:
+        self.turn = turn
+        self.optimizer: Optimizer = turn.updates.make(turn.net)
+        steps = max(1, math.ceil(total_steps / turn.every))
+        self.schedule: LRScheduler | None = turn.updates.schedule(self.optimizer, total_steps=steps, mode=mode)
+        self.weights = [p for group in self.optimizer.param_groups for p in group["params"]]
+        self.searches = isinstance(self.optimizer, torch.optim.LBFGS)  # it asks for the loss several times a step
+        self.follows_metric = isinstance(self.schedule, ReduceLROnPlateau)
+
+
+class Pace:
+    """How many steps the next call takes: as many as asked for, or as fit into CALL seconds by the last one's time."""
+
+    def __init__(self, asked: int | Literal["auto"]) -> None:
+        self.auto = asked == "auto"
+        self.steps = 1 if asked == "auto" else asked
+
+    def took(self, steps: int, seconds: float) -> None:
+        if self.auto and steps:
+            self.steps = max(1, min(MOST, round(CALL * steps / max(seconds, 1e-6))))
+
+
+class Means:
+    """Sums of what is logged while training, kept on the device, and how often each was added to."""
+
+    def __init__(self) -> None:
+        self.sums: dict[str, Tensor] = {}
+        self.counts: dict[str, int] = {}
+
+    def add(self, name: str, value: Tensor) -> None:
+        value = value.detach()
+        if name in self.sums:
+            self.sums[name] += value
+            self.counts[name] += 1
+        else:
+            self.sums[name], self.counts[name] = value.float().clone(), 1
+
+    def take(self, strategy: Any) -> dict[str, float]:
+        """The mean of each since the last time, over all ranks; starts anew."""
+        names = sorted(self.sums)
+        if not names:
+            return {}
+        values = torch.stack([self.sums[name] / self.counts[name] for name in names])
+        found = strategy.reduce(values, reduce_op="mean").tolist()
+        self.sums, self.counts = {}, {}
+        return dict(zip(names, found, strict=True))
+
+    def so_far(self) -> dict[str, float]:
+        """The mean of each until now, on this rank."""
+        return {name: float(value) / self.counts[name] for name, value in self.sums.items()}
+
+    def state(self) -> dict[str, list[float]]:
+        return {name: [float(value), self.counts[name]] for name, value in self.sums.items()}
+
+    def load(self, saved: dict[str, list[float]], device: torch.device) -> None:
+        self.sums = {name: torch.tensor(value, device=device) for name, (value, _) in saved.items()}
+        self.counts = {name: int(count) for name, (_, count) in saved.items()}
+
+
+class Learner(LightningModule):
+    """Trains and evaluates a task: accumulation, precision, clipping, schedules and freezing meet the step here only.
+
+    A step takes the micro-batches of one batch through every turn of the task. Steps are counted once, however many
+    optimizers there are. The state is the task's own, so a checkpoint knows nothing of this class.
+    """
+
+    def __init__(
+        self,
+        task: Any,
+        batches: Any,
+        *,
+        precision: str,
+        accumulate: int,
+        grad_clip: float | None,
+        grad_clip_by: Literal["norm", "value"],
+        max_epochs: int,
+        max_steps: int | None,
+        steps_per_call: int | Literal["auto"],
+    ) -> None:
+        super().__init__()
+        self.automatic_optimization = False
+        self.task = task
+        self.batches = batches  # of the training part
+        self.precision = precision
+        self.accumulate, self.clip, self.clip_by = accumulate, grad_clip, grad_clip_by
+        self.max_epochs, self.max_steps = max_epochs, max_steps
+        self.pace, self.means = Pace(steps_per_call), Means()
+        self.results: dict[str, float] = {}  # the latest, as "val/loss"
+        self.step = self.batch = 0  # steps taken; micro-batches of this epoch trained on
+        self.moves: list[Move] = []
+        self.scaler = torch.amp.GradScaler("cuda") if precision == "16" else None  # no CPU computes in fp16
+        self._sums: Tensor | None = None
+        self._told: Sequence[StepCallback] = ()
+
+    @property
+    def total_steps(self) -> int:
+        """Steps of the whole training, where it is not stopped early."""
+        in_all = math.ceil(len(self.batches) / self.accumulate) * self.max_epochs if self.max_epochs > 0 else math.inf
+        return int(min(in_all, self.max_steps or math.inf))
+
+    # -- the state is the task's
+
+    def state_dict(self, *args: Any, **kwargs: Any) -> Any:
+        return self.task.state_dict(*args, **kwargs)
+
+    def load_state_dict(self, state_dict: Any, strict: bool = True, assign: bool = False) -> Any:
+        return self.task.load_state_dict(state_dict, strict=strict, assign=assign)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint["facts"] = self.task.facts
+        if self.scaler is not None:
+            checkpoint["scaler"] = self.scaler.state_dict()
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        if self.scaler is not None and "scaler" in checkpoint:
+            self.scaler.load_state_dict(checkpoint["scaler"])
+
+    # -- before training
+
+    def configure_optimizers(self) -> Any:
+        self.moves = [Move(turn, self.total_steps, better(self.task)) for turn in self.task.turns()]
+        if self.scaler is not None and any(move.searches for move in self.moves):
+            raise NnError("an optimizer that searches along a line does not go with trainer.precision=16; take 32")
+        return [m.optimizer for m in self.moves], [m.schedule for m in self.moves if m.schedule is not None]
+
+    def on_train_start(self) -> None:
+        self._told = [each for each in self.trainer.callbacks if isinstance(each, StepCallback)]  # type: ignore[attr-defined]
+        self._begin_epoch()  # one that was begun before is not started again
+
+    def on_train_epoch_start(self) -> None:
+        self.batch = 0
+        self._begin_epoch()
+
+    def _begin_epoch(self) -> None:
+        epoch, shared = self.trainer.current_epoch, self.trainer.world_size > 1
+        for move in self.moves:
+            move.turn.updates.groups.freeze(move.turn.net, epoch, shared=shared)
+        if tell := getattr(getattr(self.task, "transform", None), "set_epoch", None):
+            tell(epoch)
+        self._learns = [p for move in self.moves for p in move.weights if p.requires_grad]
+
+    # -- training
+
+    def training_step(self, dataloader_iter: Iterator[Any]) -> None:
+        """As many steps as make a call, or fewer where the epoch or the run ends."""
+        began, before = time.perf_counter(), self.step
+        end = before + self._agreed()
+        loops = self.trainer.fit_loop.epoch_loop
+        counter: Any = loops.manual_optimization.optim_step_progress.total
+        length = len(self.batches)
+        while self.step < end and self.batch < length and not self.trainer.should_stop:
+            count = min(self.accumulate, length - self.batch)
+            micro = [self._here(next(dataloader_iter)[0]) for _ in range(count)]
+            for move in self.moves:
+                if (self.step + 1) % move.turn.every == 0:
+                    self._take(move, micro)
+            if self.scaler is not None:
+                self.scaler.update()
+            self.step += 1
+            self.batch += count
+            counter.ready = counter.completed = self.step
+            loops.batch_progress.is_last_batch = self.batch == length
+            for each in self._told:
+                each.on_step_end(self.trainer, self)
+            if self.step == self.max_steps:
+                break
+        self.pace.took(self.step - before, time.perf_counter() - began)
+
+    def _agreed(self) -> int:
+        """The steps of this call. Ranks must take equally many: Lightning talks between calls too."""
+        if self.trainer.world_size == 1 or not self.pace.auto:
+            return self.pace.steps
+        steps = torch.tensor([self.pace.steps], device=self.device)
+        distributed.broadcast(steps, 0)
+        return int(steps)
+
+    def _here(self, batch: Any) -> Any:
+        """A batch on this process's device."""
+        if self.device.type == "cpu":
+            return batch
+        return type(batch)(t.to(self.device, non_blocking=True) for t in batch)
+
+    def _take(self, move: Move, micro: list[Batch]) -> None:
+        """One step of one optimizer."""
+        if len(self.moves) > 1:
+            self._only(move)
+        if move.searches:
+            self._search(move, micro)
+        else:
+            self._gradients(move, micro, log=True)
+            if self.scaler is not None:
+                self.scaler.step(move.optimizer)
+            else:
+                move.optimizer.step()
+        if move.schedule is not None and not move.follows_metric:
+            move.schedule.step()
+        if len(self.moves) > 1:
+            self._only(None)
+
+    def _search(self, move: Move, micro: list[Batch]) -> None:
+        """A step that evaluates the loss at several places; the first is where the weights are."""
+        places = 0
+
+        def loss() -> float:
+            nonlocal places
+            places += 1
+            return float(self._gradients(move, micro, log=places == 1))
+
+        move.optimizer.step(loss)
+
+    def _only(self, move: Move | None) -> None:
+        """Let the weights of this turn alone have gradients; without one, of all turns."""
+        own = None if move is None else {id(weight) for weight in move.weights}
+        for weight in self._learns:
+            weight.requires_grad_(own is None or id(weight) in own)
+
+    def _gradients(self, move: Move, micro: list[Batch], *, log: bool) -> Tensor:
+        """The gradients of the mean loss of the micro-batches, ready for the optimizer; that loss."""
+        move.optimizer.zero_grad()
+        total: Tensor | None = None
+        for place, batch in enumerate(micro, 1):
+            with autocast(self.device, self.precision):
+                found = move.turn.loss(batch)
+            loss = found["loss"]
+            for each in self._told:
+                each.on_loss(self, move.turn, batch, loss)
+            if log:
+                self._log(move.turn, found)
+            if len(micro) > 1:
+                loss = loss / len(micro)
+            self._synchronize(loss, last=place == len(micro))
+            (loss if self.scaler is None else self.scaler.scale(loss)).backward()
+            total = loss.detach() if total is None else total + loss.detach()
+        self._before_step(move)
+        assert total is not None
+        return total
+
+    def _log(self, turn: Turn, found: Any) -> None:
+        for name, value in found.items():
+            self.means.add(f"{turn.name}_loss" if turn.name and name == "loss" else name, value)
+
+    def _synchronize(self, loss: Tensor, *, last: bool) -> None:
+        """Several ranks share the gradients of the last micro-batch, which then holds those of all."""
+        shared = self.trainer.strategy.model
+        if isinstance(shared, DistributedDataParallel):
+            shared.require_backward_grad_sync = last
+            if last:
+                prepare_for_backward(shared, loss)
+
+    def _before_step(self, move: Move) -> None:
+        if self.scaler is not None:
+            self.scaler.unscale_(move.optimizer)
+        groups = move.turn.updates.groups
+        groups.drop(self.trainer.current_epoch)
+        groups.pull(move.turn.net)
+        if self.clip is not None and self.clip_by == "norm":
+            nn.utils.clip_grad_norm_(move.weights, self.clip)
+        elif self.clip is not None:
+            nn.utils.clip_grad_value_(move.weights, self.clip)
+
+    # -- evaluating
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        self._evaluate(batch)
+
+    def test_step(self, batch: Batch, batch_idx: int) -> None:
+        self._evaluate(batch)
+
+    def on_validation_epoch_end(self) -> None:
+        self._finish("val")
+        if self.trainer.state.fn == "fit":
+            for move in self.moves:
+                if isinstance(move.schedule, ReduceLROnPlateau):
+                    move.schedule.step(self.results[self.task.monitor])
+
+    def on_test_start(self) -> None:
+        self.task.thorough = True
+
+    def on_test_end(self) -> None:
+        self.task.thorough = False
+
+    def on_test_epoch_end(self) -> None:
+        self._finish("test")
+
+    @torch.no_grad()
+    def _evaluate(self, batch: Batch) -> None:
+        exact = torch.float32 if self.device.type == "mps" else torch.float64
+        with autocast(self.device, self.precision):
+            row = self.task.metric_sums(batch).to(exact)
+        self._sums = row if self._sums is None else self._sums + row
+
+    def _finish(self, part: str) -> None:
+        if (sums := self._sums) is None:
+            return
+        self._sums = None
+        if distributed.is_available() and distributed.is_initialized() and distributed.get_world_size() > 1:
+            distributed.all_reduce(sums)
+        self.results |= {f"{part}/{name}": value for name, value in self.task.metrics_from(sums.tolist()).items()}
