@@ -195,8 +195,6 @@ class Learner(LightningModule):
         """As many steps as make a call, or fewer where the epoch or the run ends."""
         began, before = time.perf_counter(), self.step
         end = before + self._agreed()
-        loops = self.trainer.fit_loop.epoch_loop
-        counter: Any = loops.manual_optimization.optim_step_progress.total
         length = len(self.batches)
         while self.step < end and self.batch < length and not self.trainer.should_stop:
             count = min(self.accumulate, length - self.batch)
@@ -206,15 +204,21 @@ class Learner(LightningModule):
                     self._take(move, micro)
             if self.scaler is not None:
                 self.scaler.update()
-            self.step += 1
-            self.batch += count
-            counter.ready = counter.completed = self.step
-            loops.batch_progress.is_last_batch = self.batch == length
-            for each in self._told:
-                each.on_step_end(self.trainer, self)
+            self._step_over(count)
             if self.step == self.max_steps:
                 break
         self.pace.took(self.step - before, time.perf_counter() - began)
+
+    def _step_over(self, micro: int) -> None:
+        """Count the step, for Lightning too, and tell those who act between steps."""
+        self.step += 1
+        self.batch += micro
+        loops = self.trainer.fit_loop.epoch_loop
+        counter: Any = loops.manual_optimization.optim_step_progress.total
+        counter.ready = counter.completed = self.step
+        loops.batch_progress.is_last_batch = self.batch == len(self.batches)
+        for each in self._told:
+            each.on_step_end(self.trainer, self)
 
     def _agreed(self) -> int:
         """The steps of this call. Ranks must take equally many: Lightning talks between calls too."""

@@ -21,13 +21,15 @@ from lightning.pytorch.trainer import call
 from nncli.errors import NnError, Stopped
 from nncli.run import folder, keeper
 from nncli.run.fit import fit_words, resume
+from nncli.run.learner import Learner
 from nncli.run.screen import Screen
 
 HOOKS = (
-    *("on_train_start", "on_train_end", "on_train_epoch_start", "on_train_batch_start", "on_before_optimizer_step"),
-    *("on_train_batch_end", "on_train_epoch_end", "on_validation_start"),
+    *("on_train_start", "on_train_end", "on_train_epoch_start", "on_train_batch_start", "on_train_batch_end"),
+    *("on_train_epoch_end", "on_validation_start"),
     *("on_validation_batch_end", "on_validation_end", "on_test_start", "on_test_batch_end", "on_test_end"),
 )
+STEP = ("_take", "_gradients", "_before_step", "_step_over")  # what the Learner does in a step, with its end
 FILES = ("open", "os.rename", "os.link", "os.remove")  # what Python calls the writing of files, before it is done
 
 
@@ -48,7 +50,16 @@ class Moments:
             real(trainer, hook_name, *args, **kwargs)
 
         call._call_callback_hooks = told
+        for name in STEP:
+            setattr(Learner, name, self._before(name, getattr(Learner, name)))
         sys.addaudithook(self._audited)
+
+    def _before(self, name: str, real: Any) -> Any:
+        def told(*args: Any, **kwargs: Any) -> Any:
+            self.moment(name)
+            return real(*args, **kwargs)
+
+        return told
 
     def _audited(self, event: str, args: tuple[Any, ...]) -> None:
         if event not in FILES or not isinstance(args[0], str | os.PathLike):

@@ -75,7 +75,7 @@ def test_the_average_of_epochs_is_their_mean_and_is_what_is_judged_from_then_on(
 
 
 def test_before_the_first_average_the_trained_weights_are_kept() -> None:
-    run = fit(*SWA, "trainer.max_epochs=5", "optimizer.lr=1", "task.monitor=val/loss", "task.mode=min")
+    run = fit(*SWA, "trainer.max_epochs=5", "optimizer.lr=1", "task.monitor=val/loss")
     best = saved(run, "best")
     assert not best["average"]
     assert judged(run)[-1] > min(judged(run)), "so that the best is an earlier one"

@@ -73,10 +73,10 @@ def changed(run: RunFolder, change: Callable[[dict[str, Any]], object]) -> None:
         save(state, run.checkpoints / name)
 
 
-@pytest.mark.parametrize("version", [0, 3, 99, "2", None, [1]], ids=str)
+@pytest.mark.parametrize("version", [0, 4, 99, "2", None, [1]], ids=str)
 def test_of_another_version(run: RunFolder, version: Any) -> None:
     changed(run, lambda state: state["nncli"].update(version=version))
-    assert_refused(run, r"has the form .*reads 1 to 2: use the version of nn that wrote it")
+    assert_refused(run, r"has the form .*reads 1 to 3: use the version of nn that wrote it")
 
 
 ODD: dict[str, Callable[[dict[str, Any]], object]] = {

@@ -53,7 +53,7 @@ def test_less_is_learned_by_heart(words: str) -> None:
 
 
 def test_early_stopping_ends_before_and_keeps_the_best_weights() -> None:
-    run = fit(*MOONS, "regularization.early_stopping=2", "task.monitor=val/loss", "task.mode=min")
+    run = fit(*MOONS, "regularization.early_stopping=2", "task.monitor=val/loss")
     summary, found = run.read(run.summary), losses(run)
     assert summary["epochs"] < 150
     assert found[-3] == min(found) < found[-1]

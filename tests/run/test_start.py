@@ -83,16 +83,16 @@ class Told(Screen):
 
 def test_a_run_lives_on_when_the_one_it_came_from_is_gone() -> None:
     source = trained("model.width=16", "trainer.max_epochs=1", "test=false")
-    run = trained("task=distillation", f"teacher.init_from={source.name}", "model.width=16", "trainer.max_epochs=1")
+    run = trained("task=distillation", f"model_teacher.init_from={source.name}", "model.width=16", "trainer.max_epochs=1")
     shutil.rmtree(source.path)
     assert judged([run])["metrics"]["test/accuracy"] > 0.3
     resume(run, ["trainer.max_epochs=2"], Screen("quiet"))
-    with pytest.raises(ConfigError, match=r"teacher.init_from = .*there is no run"):
+    with pytest.raises(ConfigError, match=r"model_teacher.init_from = .*there is no run"):
         trained(f"recipe={run.config}")
 
 
 def test_a_teacher_is_the_net_of_its_run_and_lies_in_the_checkpoint(first: RunFolder) -> None:
-    run = trained("task=distillation", f"teacher.init_from={first.path}", "model.width=16", *STILL)
+    run = trained("task=distillation", f"model_teacher.init_from={first.path}", "model.width=16", *STILL)
     held = load(run.checkpoints / "last.ckpt")["state_dict"]
     assert all(torch.equal(held[f"teacher.{n.removeprefix('net.')}"], t) for n, t in net_of(first).items())
 
@@ -112,7 +112,7 @@ def test_a_file_of_tensors_with_other_prefixes(first: RunFolder, tmp_path: Path)
         (["model.init_from=3"], "must be a run .*, a .safetensors file or null"),
         (["model=earlier"], "give it one, model.init_from=RUN"),
         (["model=earlier", "model.init_from=x.safetensors"], "choose one, such as model=resnet"),
-        (["task=distillation"], "give it one: teacher.init_from"),
+        (["task=distillation"], "give it one: model_teacher.init_from"),
         (["groups.train=0"], "one of all, head or a whole number, 1 or more"),
     ],
 )
@@ -138,7 +138,7 @@ def test_a_file_that_is_something_else_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("model", ["hello", [1], None, {"width": 8}])
 def test_a_run_whose_config_has_no_net_is_told(model: Any) -> None:
     make("odd", "odd").config.write_text(json.dumps({"model": model}))
-    for words in (["model=earlier", "model.init_from=odd"], ["task=distillation", "teacher.init_from=odd"]):
+    for words in (["model=earlier", "model.init_from=odd"], ["task=distillation", "model_teacher.init_from=odd"]):
         with pytest.raises(ConfigError, match=r"the config of odd has no net under model"):
             fit(compose([*words, *CPU]), Screen("quiet"))
 
@@ -170,8 +170,8 @@ def test_a_net_that_numbers_otherwise_is_told_and_no_teacher(tmp_path: Path) -> 
     said: list[str] = []
     fit(compose([*words, *CPU, "data.path=two", f"model.init_from={source.path}"]), Told(said))
     assert any("model starts from" in line and line.endswith("; it was trained on other tokens") for line in said)
-    with pytest.raises(NnError, match=r"teacher.init_from = .*: it was trained on other tokens than this data's"):
-        trained(*words, "data.path=two", "task=distillation", f"teacher.init_from={source.path}")
+    with pytest.raises(NnError, match=r"model_teacher.init_from = .*: it was trained on other tokens than this data's"):
+        trained(*words, "data.path=two", "task=distillation", f"model_teacher.init_from={source.path}")
 
 
 def test_another_net_is_told_with_what_there_is(first: RunFolder) -> None:
@@ -267,17 +267,17 @@ def test_last_is_the_newest_run_before_this_one(first: RunFolder) -> None:
 def test_a_teacher_of_a_named_net_begins_from_a_file_and_never_by_chance(first: RunFolder) -> None:
     tensors = {name.removeprefix("net."): tensor.clone() for name, tensor in net_of(first).items()}
     save_file(tensors, "net.safetensors")
-    words = ("task=distillation", "model@teacher=mlp", "teacher.width=32", *STILL)
-    with pytest.raises(NnError, match=r"the net under teacher does not learn.*teacher.init_from=RUN"):
+    words = ("task=distillation", "model@model_teacher=mlp", "model_teacher.width=32", *STILL)
+    with pytest.raises(NnError, match=r"the net under model_teacher does not learn.*model_teacher.init_from=RUN"):
         trained(*words)
-    run = trained(*words, "teacher.init_from=net.safetensors")
+    run = trained(*words, "model_teacher.init_from=net.safetensors")
     held = load(run.checkpoints / "last.ckpt")["state_dict"]
     assert all(torch.equal(held[f"teacher.{name}"], tensor) for name, tensor in tensors.items())
 
 
 def test_a_teacher_of_other_samples_is_told(first: RunFolder) -> None:
     with pytest.raises(NnError, match=r"the teacher cannot read samples of \[13\]"):
-        trained("task=distillation", f"teacher.init_from={first.path}", "data=wine")
+        trained("task=distillation", f"model_teacher.init_from={first.path}", "data=wine")
 
 
 def test_an_optimizer_that_refuses_groups_is_told_before_there_is_a_folder() -> None:
