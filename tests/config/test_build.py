@@ -15,7 +15,7 @@ def test_a_task_is_built_with_its_net_and_its_factories() -> None:
     config = compose(["model.width=16"])
     task: Any = build(config.tree.task, config=config)
     assert task(torch.zeros(2, 1, 8, 8)).shape == (2, 10)
-    optimizer = task.optimizer(task.net.parameters())
+    optimizer = task.updates.optimizer(task.net.parameters())
     assert isinstance(optimizer, torch.optim.AdamW)
     assert optimizer.param_groups[0]["lr"] == 0.003
 

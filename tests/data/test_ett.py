@@ -1,6 +1,7 @@
 """ETT: the published split, and the error of the simplest forecast."""
 
 import os
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from nncli.errors import DataError
 from nncli.models.linear_forecast import NLinear
 from nncli.tasks.forecast import Forecast
 from nncli.transforms.standardize import Standardize
-from nncli.transforms.transform import Transform
+from tests.tasks.parts import made, measured, step
 
 CONF = Path(__file__).parents[2] / "conf" / "data"
 SHARED = os.environ.get("NN_SHARED_DATA", "")
@@ -31,17 +32,11 @@ def etth1(name: str = "etth1", **changed: Any) -> ETT:
 
 
 def forecast(data: ETT, length: int, horizon: int) -> Forecast:
-    transform = Transform(Standardize([length, 7], channels="last"), [])
-    net = NLinear([length, 7], horizon, 7)
-    task = Forecast(net, transform, nn.MSELoss(), lambda p: AdamW(p, lr=0.003), None, 7, "val/mse", "min")
+    net, scale = NLinear([length, 7], horizon, 7), Standardize([length, 7], channels="last")
+    rule = partial(AdamW, lr=0.003)
+    task = made(Forecast, net, scale=scale, loss=nn.MSELoss(), optimizer=rule, monitor="val/mse", num_targets=7)
     task.fit_statistics(data.parts["train"])
     return task
-
-
-def judged(task: Forecast, data: ETT, part: str) -> dict[str, float]:
-    with torch.no_grad():
-        sums = [task.sums(batch).double() for batch in data.parts[part].chunks()]
-    return task.finish(torch.stack(sums).sum(0).tolist())
 
 
 def by_hand(length: int, horizon: int) -> float:
@@ -74,7 +69,7 @@ def test_saying_the_last_value_again_scores_what_is_computed_by_hand() -> None:
     data = etth1(path=f"{SHARED}/ett/ETTh1.csv", length=48, horizon=96)
     data.setup()
     task = forecast(data, 48, 96)
-    found = judged(task, data, "test")
+    found = measured(task, *data.parts["test"].chunks())
     assert found["naive_mse"] == pytest.approx(by_hand(48, 96), rel=1e-5)
     assert found["mse"] == pytest.approx(found["naive_mse"]), "an untrained NLinear says the last value again"
 
@@ -85,14 +80,12 @@ def test_nlinear_comes_near_its_published_error() -> None:
     data = etth1(path=f"{SHARED}/ett", batch_size=64)
     data.setup()
     task = forecast(data, 336, 96)
-    optimizer = task.configure_optimizers()
+    optimizer = task.updates.make(task.net)
     batches = [*data.train_dataloader(), *data.train_dataloader()]
-    for step, batch in enumerate(batches):
-        optimizer.param_groups[0]["lr"] = 0.003 * (1 - step / len(batches))
-        optimizer.zero_grad()
-        task.training_step(batch, 0).backward()
-        optimizer.step()
-    found = judged(task, data, "test")
+    for at, batch in enumerate(batches):
+        optimizer.param_groups[0]["lr"] = 0.003 * (1 - at / len(batches))
+        step(task, optimizer, batch)
+    found = measured(task, *data.parts["test"].chunks())
     assert found["mse"] < 0.38, "published: 0.374 after ten epochs; these are two"
     assert found["mse"] < found["naive_mse"] / 3
 

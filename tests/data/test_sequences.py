@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 import yaml
-from torch import Tensor, nn
+from torch import Tensor
 from torch.optim import AdamW
 
 from nncli.data.base import Data
@@ -16,7 +16,7 @@ from nncli.errors import DataError
 from nncli.models.mlp import MLP
 from nncli.tasks.classification import Classification
 from nncli.transforms.standardize import Standardize
-from nncli.transforms.transform import Transform
+from tests.tasks.parts import made, measured, step
 
 CONF = Path(__file__).parents[2] / "conf" / "data"
 NAMES = ["copy", "reverse", "addition", "counting"]
@@ -73,19 +73,15 @@ def test_an_mlp_learns_to_count() -> None:
     torch.manual_seed(0)
     data = load("counting", length=3, input_shape=[3])
     net = MLP([3], 100, 128, 2, "relu", 0.0)
-    transform = Transform(Standardize([3]), [])
-    learner = Classification(
-        net, transform, nn.CrossEntropyLoss(), partial(AdamW, lr=0.01), None, "val/accuracy", "max", 100
-    )
+    scale, optimize = Standardize([3]), partial(AdamW, lr=0.01)
+    learner = made(Classification, net, scale=scale, optimizer=optimize, num_classes=100)
     learner.fit_statistics(data.parts["train"])
-    optimizer, epochs = learner.configure_optimizers(), 45
+    optimizer, epochs = learner.updates.make(learner.net), 45
     for epoch in range(epochs):
         optimizer.param_groups[0]["lr"] = 0.01 * (1 - epoch / epochs)
         for batch in data.train_dataloader():
-            optimizer.zero_grad()
-            learner.training_step(batch, 0).backward()
-            optimizer.step()
-    found = learner.finish(learner.sums(whole(data, "test")).tolist())
+            step(learner, optimizer, batch)
+    found = measured(learner, whole(data, "test"))
     assert found["accuracy"] > 0.7, "chance is 0.01"
 
 

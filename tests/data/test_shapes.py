@@ -16,7 +16,7 @@ from nncli.errors import DataError
 from nncli.models.mlp import MLP
 from nncli.tasks.classification import Classification
 from nncli.transforms.standardize import Standardize
-from nncli.transforms.transform import Transform
+from tests.tasks.parts import made, measured, step
 
 CONF = Path(__file__).parents[2] / "conf" / "data" / "shapes.yaml"
 
@@ -75,18 +75,16 @@ def test_an_mlp_tells_upright_shapes_apart_in_seconds() -> None:
     torch.manual_seed(0)
     data = shapes(turn=False, input_shape=[1, 20, 20])
     net = MLP([1, 20, 20], 3, 128, 2, "relu", 0.0)
-    transform, loss = Transform(Standardize([1, 20, 20]), []), nn.CrossEntropyLoss(label_smoothing=0.1)
+    scale, loss = Standardize([1, 20, 20]), nn.CrossEntropyLoss(label_smoothing=0.1)
     optimize = partial(AdamW, lr=0.003, weight_decay=0.01)
-    learner = Classification(net, transform, loss, optimize, None, "val/accuracy", "max", 3)
+    learner = made(Classification, net, scale=scale, loss=loss, optimizer=optimize, num_classes=3)
     learner.fit_statistics(data.parts["train"])
-    optimizer, epochs = learner.configure_optimizers(), 15
+    optimizer, epochs = learner.updates.make(learner.net), 15
     for epoch in range(epochs):
         optimizer.param_groups[0]["lr"] = 0.003 * (1 - epoch / epochs)
         for batch in data.train_dataloader():
-            optimizer.zero_grad()
-            learner.training_step(batch, 0).backward()
-            optimizer.step()
-    found = learner.finish(learner.sums(whole(data, "test")).tolist())
+            step(learner, optimizer, batch)
+    found = measured(learner, whole(data, "test"))
     assert found["accuracy"] > 0.95
 
 

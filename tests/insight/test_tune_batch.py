@@ -20,6 +20,8 @@ from nncli.errors import NnError
 from nncli.insight import batch_memory
 from nncli.insight.batch_memory import Prober, Step, gradients, serve
 from nncli.insight.tune_batch import Row, find, predicted, sizes, steps_for
+from nncli.tasks.classification import Classification
+from tests.tasks.parts import made
 
 MB = 10**6
 
@@ -144,7 +146,7 @@ def test_what_goes_wrong_inside_is_told_apart(monkeypatch: pytest.MonkeyPatch) -
 def test_devices_need_room_for_the_gradients_they_exchange() -> None:
     net = torch.nn.Linear(10, 10)
     net.bias.requires_grad_(False)
-    assert gradients(cast(Any, SimpleNamespace(task=SimpleNamespace(net=net)))) == 400
+    assert gradients(cast(Any, SimpleNamespace(task=made(Classification, net)))) == 400
 
 
 NETS = """

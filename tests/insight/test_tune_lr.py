@@ -6,11 +6,13 @@ from typing import Any, cast
 
 import numpy as np
 import pytest
+import torch
 
 from nncli.config.compose import compose
 from nncli.errors import NnError
 from nncli.insight.tune_lr import Curve, Rising, diverged, drawn, picture, range_test, suggest, tuned
 from nncli.run.fit import fit_words, prepared
+from nncli.run.learner import Means
 from nncli.run.screen import Screen
 
 QUIET = Screen("quiet")
@@ -68,15 +70,15 @@ def test_a_loss_next_to_nothing_may_waver() -> None:
 
 def test_the_rate_rises_by_one_factor_and_groups_keep_their_ratio() -> None:
     groups = [{"lr": 0.1}, {"lr": 0.05}]
-    trainer = cast(Any, SimpleNamespace(optimizers=[SimpleNamespace(param_groups=groups)], global_step=0))
-    watch, task = Rising(0.1, 1e-4, 1.0, 5), cast(Any, None)
-    watch.on_train_start(trainer, task)
+    alone = SimpleNamespace(reduce=lambda values, reduce_op: values)
+    trainer = cast(Any, SimpleNamespace(optimizers=[SimpleNamespace(param_groups=groups)], strategy=alone))
+    watch, learner = Rising(0.1, 1e-4, 1.0, 5), cast(Any, SimpleNamespace(means=Means()))
+    watch.on_train_start(trainer, learner)
     seen = []
-    for step in range(5):
-        watch.on_train_batch_start(trainer, task, None, step)
+    for _ in range(5):
         seen.append([group["lr"] for group in groups])
-        trainer.global_step += 1
-        watch.on_train_batch_end(trainer, task, {"loss": 1.0}, None, step)
+        learner.means.add("loss", torch.tensor(1.0))
+        watch.on_step_end(trainer, learner)
     assert [row[0] for row in seen] == pytest.approx([1e-4, 1e-3, 1e-2, 1e-1, 1.0])
     assert all(second == pytest.approx(first / 2) for first, second in seen)
     assert watch.curve().losses.tolist() == [1.0] * 5

@@ -1,6 +1,5 @@
 """The speed record's net: its size, its whitening, its mirror images, and that both help it to learn."""
 
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,7 @@ from nncli.errors import NnError
 from nncli.models.airbench import Airbench
 from nncli.tasks.classification import Classification
 from nncli.transforms.standardize import Standardize
-from nncli.transforms.transform import Transform
+from tests.tasks.parts import made
 
 
 def photographs(count: int, size: int = 16) -> Tensor:
@@ -112,9 +111,7 @@ def test_a_task_takes_the_first_layer_from_its_inputs() -> None:
     torch.manual_seed(0)
     net = Airbench([3, 16, 16], 2, [4, 8, 8], 1 / 9, True)
     before = net.whitening.weight.clone()
-    optimizer = partial(torch.optim.SGD, lr=0.1)
-    transform = Transform(Standardize([3, 16, 16]), [])
-    task = Classification(net, transform, nn.CrossEntropyLoss(), optimizer, None, "val/loss", "min")
+    task = made(Classification, net, scale=Standardize([3, 16, 16]))
     task.fit_statistics(InMemory(photographs(64), torch.arange(64) % 2))
     assert not torch.equal(net.whitening.weight, before)
     assert task.transform.training

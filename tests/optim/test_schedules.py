@@ -22,6 +22,7 @@ from nncli.optim.schedule import (
     Trapezoid,
     WarmupCosine,
 )
+from nncli.optim.updates import Updates
 from nncli.paths import shipped
 
 PEAK = 2.0
@@ -103,11 +104,11 @@ def test_each_yaml_with_a_warmup_in_front_stays_below_the_peak_and_can_go_on(nam
 
 @pytest.mark.parametrize("name", YAMLS)
 def test_descent_at_each_yamls_rates_finds_the_lowest_point(name: str) -> None:
-    config = compose([f"scheduler={name}", "task.mode=min"])
+    config = compose([f"scheduler={name}"])
     weight = torch.nn.Parameter(torch.tensor([4.0, -2.0]))
     optimizer = SGD([weight], lr=0.2)
-    told = {} if name == "plateau" else {"total_steps": 100}
-    schedule = build(config.tree.scheduler, config=config)(optimizer, **told)
+    updates = Updates(SGD, build(config.tree.scheduler, config=config))
+    schedule: Any = updates.schedule(optimizer, total_steps=100, mode="min")
     for _ in range(100):
         optimizer.zero_grad()
         loss = (torch.tensor([1.0, 3.0]) * weight.square()).sum()

@@ -1,7 +1,6 @@
 """The metrics of a classifier beside scikit-learn's."""
 
 import math
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -9,10 +8,9 @@ import pytest
 import torch
 from sklearn import metrics as sklearn_metrics
 from torch import Tensor, nn
-from torch.optim import SGD
 
 from nncli.tasks.classification import Classification
-from nncli.transforms.transform import Transform
+from tests.tasks.parts import made
 
 MANY = 3000
 metrics: Any = sklearn_metrics  # its types say less than it takes
@@ -26,10 +24,7 @@ class Given(nn.Module):
 
 
 def task(classes: int) -> Classification:
-    transform, rule = Transform(nn.Identity(), []), partial(SGD, lr=0.1)
-    return Classification(
-        Given(), transform, nn.CrossEntropyLoss(), rule, None, "val/accuracy", "max", num_classes=classes
-    )
+    return made(Classification, Given(), num_classes=classes)
 
 
 def samples(classes: int, confidence: float, missing: int | None = None) -> tuple[Tensor, Tensor]:
@@ -45,9 +40,9 @@ def judged(logits: Tensor, y: Tensor, thorough: bool = True) -> tuple[dict[str, 
     learner = task(logits.shape[1])
     learner.thorough = thorough
     ranks = [[slice(0, 64), slice(64, 65), slice(65, 1700)], [slice(1700, MANY), slice(0, 0)]]
-    rows = [sum(learner.sums((logits[s], y[s])).double() for s in rank) for rank in ranks]
+    rows = [sum(learner.metric_sums((logits[s], y[s])).double() for s in rank) for rank in ranks]
     assert isinstance(rows[0], Tensor)
-    return learner.finish((rows[0] + rows[1]).tolist()), learner.details
+    return learner.metrics_from((rows[0] + rows[1]).tolist()), learner.details
 
 
 @pytest.mark.parametrize("confidence", [0.2, 1.0, 20.0])
@@ -79,7 +74,7 @@ def test_metrics_are_scikit_learns(classes: int, confidence: float) -> None:
 def test_what_is_taken_while_training_is_what_a_test_takes() -> None:
     logits, y = samples(7, 1.0)
     brief, whole = judged(logits, y, thorough=False)[0], judged(logits, y)[0]
-    assert tuple(brief) == Classification.metrics
+    assert tuple(brief) == tuple(Classification.metrics)
     assert brief == pytest.approx({name: whole[name] for name in brief})
     assert brief["loss"] == pytest.approx(nn.functional.cross_entropy(logits, y).item(), rel=1e-5)
 

@@ -12,37 +12,37 @@ from nncli.losses.binary import Binary
 from nncli.models.mlp import MLP
 from nncli.tasks.distillation import Distillation
 from nncli.transforms.standardize import Standardize
-from nncli.transforms.transform import Transform
-from tests.tasks.test_classification import digits, task, trainer
-
-# Lightning 2.6 asks torch for tree leaves in the way that torch 2.13 advises against.
-pytestmark = [
-    pytest.mark.filterwarnings("ignore:.*LeafSpec.*is deprecated:FutureWarning"),
-    pytest.mark.filterwarnings("ignore:Found .* module.* in eval mode at the start of training"),  # the teacher
-]
+from tests.tasks.parts import learned, made
+from tests.tasks.test_classification import digits, task
 
 
 def student(teacher: nn.Module, alpha: float, classes: int = 10) -> Distillation:
-    net, optimizer = MLP([1, 8, 8], classes, 32, 1, "relu", 0.0), partial(AdamW, lr=0.01)
-    transform = Transform(Standardize([1, 8, 8]), [])
-    loss = nn.CrossEntropyLoss()
-    return Distillation(net, teacher, transform, loss, optimizer, None, "val/accuracy", "max", 4.0, alpha)
+    return made(
+        Distillation,
+        MLP([1, 8, 8], classes, 32, 1, "relu", 0.0),
+        scale=Standardize([1, 8, 8]),
+        optimizer=partial(AdamW, lr=0.01),
+        monitor="val/accuracy",
+        teacher=teacher,
+        temperature=4.0,
+        alpha=alpha,
+    )
 
 
 def test_a_student_learns_from_its_teacher_alone_where_the_labels_say_nothing() -> None:
     torch.manual_seed(0)
     taught, data = task([1, 8, 8], 10), digits()
     taught.fit_statistics(data.parts["train"])
-    trainer(8).fit(taught, data)
-    assert taught.results["val/accuracy"] > 0.95
+    learner, _ = learned(taught, data, 8)
+    assert learner.results["val/accuracy"] > 0.95
     rows = data.parts["train"]
     assert rows.labels is not None
     rows.labels.copy_(rows.labels[torch.randperm(len(rows))])
     found = {}
     for alpha in (1.0, 0.0):
-        learner = student(taught.net, alpha)
-        learner.fit_statistics(rows)
-        trainer(8).fit(learner, data)
+        pupil = student(taught.net, alpha)
+        pupil.fit_statistics(rows)
+        learner, _ = learned(pupil, data, 8)
         found[alpha] = learner.results["val/accuracy"]
     assert found[1.0] > 0.93, found
     assert found[0.0] < 0.3, found
@@ -53,26 +53,26 @@ def test_the_teacher_stays_as_it_is() -> None:
     data = digits()
     teacher = nn.Sequential(nn.Flatten(), nn.BatchNorm1d(64), nn.Dropout(0.5), nn.Linear(64, 10))
     before = {name: tensor.clone() for name, tensor in teacher.state_dict().items()}
-    learner = student(teacher, 0.5)
-    learner.fit_statistics(data.parts["train"])
-    start = learner.net.state_dict()["layers.1.weight"].clone()
-    trainer(1).fit(learner, data)
+    pupil = student(teacher, 0.5)
+    pupil.fit_statistics(data.parts["train"])
+    start = pupil.net.state_dict()["layers.1.weight"].clone()
+    learned(pupil, data, 1)
     assert all(torch.equal(tensor, before[name]) for name, tensor in teacher.state_dict().items())
-    assert not torch.equal(start, learner.net.state_dict()["layers.1.weight"])
+    assert not torch.equal(start, pupil.net.state_dict()["layers.1.weight"])
 
 
 def test_a_teacher_of_other_classes_is_told() -> None:
-    learner = student(MLP([1, 8, 8], 3, 8, 1, "relu", 0.0), 0.5)
+    pupil = student(MLP([1, 8, 8], 3, 8, 1, "relu", 0.0), 0.5)
     with pytest.raises(NnError, match=r"3 scores, the net with 10.*the same classes"):
-        learner.training_step((torch.rand(2, 1, 8, 8), torch.tensor([0, 1])), 0)
+        pupil.training_loss((torch.rand(2, 1, 8, 8), torch.tensor([0, 1])))
 
 
 def test_a_net_of_one_output_learns_from_its_teacher_too() -> None:
     """Alone, one score would be a share of 1 whatever it is, and nothing would be learned from it."""
     x, y = torch.rand(4, 1, 8, 8), torch.tensor([0, 1, 1, 0])
     for outputs in (1, 2):
-        learner = student(MLP([1, 8, 8], outputs, 8, 1, "relu", 0.0), 1.0, classes=1)
-        learner.num_classes, learner.loss = 2, Binary(0.0)
-        learner.training_step((x, y), 0).backward()
-        grads = [weight.grad.abs().sum() for weight in learner.net.parameters() if weight.grad is not None]
+        pupil = student(MLP([1, 8, 8], outputs, 8, 1, "relu", 0.0), 1.0, classes=1)
+        pupil.num_classes, pupil.loss = 2, Binary(0.0)
+        pupil.training_loss((x, y)).backward()
+        grads = [weight.grad.abs().sum() for weight in pupil.net.parameters() if weight.grad is not None]
         assert sum(grads) > 0, outputs

@@ -13,14 +13,21 @@ from nncli.models.linear import Linear
 from nncli.models.linear_forecast import NLinear
 from nncli.tasks.forecast import Forecast
 from nncli.transforms.standardize import Standardize
-from nncli.transforms.transform import Transform
+from tests.tasks.parts import made, measured, step
 
 LENGTH, HORIZON = 12, 6
 
 
 def task(net: nn.Module, columns: int = 2, targets: int = 2, kind: str = "zscore") -> Forecast:
-    transform = Transform(Standardize([LENGTH, columns], kind, "last"), [])  # pyright: ignore[reportArgumentType]
-    return Forecast(net, transform, nn.MSELoss(), partial(Adam, lr=0.03), None, targets, "val/mse", "min")
+    return made(
+        Forecast,
+        net,
+        scale=Standardize([LENGTH, columns], kind, "last"),  # pyright: ignore[reportArgumentType]
+        loss=nn.MSELoss(),
+        optimizer=partial(Adam, lr=0.03),
+        monitor="val/mse",
+        num_targets=targets,
+    )
 
 
 def waves(columns: list[int] | None = None) -> Windows:
@@ -33,14 +40,11 @@ def waves(columns: list[int] | None = None) -> Windows:
 
 def trained(learner: Forecast, rows: Windows, steps: int = 500) -> dict[str, float]:
     learner.fit_statistics(rows)
-    optimizer = learner.configure_optimizers()
+    optimizer = learner.updates.make(learner.net)
     batch = rows.span(0, len(rows))
     for _ in range(steps):
-        optimizer.zero_grad()
-        learner.training_step(batch, 0).backward()
-        optimizer.step()
-    halves = [learner.sums(rows.span(0, 99)), learner.sums(rows.span(99, 300))]
-    return learner.finish(sum(halves, torch.zeros(6)).tolist())
+        step(learner, optimizer, batch)
+    return measured(learner, rows.span(0, 99), rows.span(99, 300))
 
 
 def test_it_learns_what_the_naive_forecast_cannot_know() -> None:
@@ -89,13 +93,13 @@ def test_the_scale_travels_with_the_weights() -> None:
 
 def test_an_empty_share_of_a_batch_adds_nothing() -> None:
     learner = task(NLinear([LENGTH, 2], HORIZON, 2))
-    assert learner.sums((torch.zeros(0, LENGTH, 2), torch.zeros(0, HORIZON, 2))).tolist() == [0] * 6
+    assert learner.metric_sums((torch.zeros(0, LENGTH, 2), torch.zeros(0, HORIZON, 2))).tolist() == [0] * 6
 
 
 def test_a_net_with_other_outputs_is_refused_with_the_word_that_mends_it() -> None:
     learner = task(Linear([LENGTH, 2], 5))
     with pytest.raises(NnError, match=r"the net gives \[5\]; take model=nlinear, or set model\.num_outputs=12"):
-        learner.training_step(waves().span(0, 8), 0)
+        learner.training_loss(waves().span(0, 8))
 
 
 @pytest.mark.parametrize("values", [torch.zeros(20, 3, dtype=torch.long), torch.zeros(20)])

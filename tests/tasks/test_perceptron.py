@@ -12,27 +12,25 @@ from nncli.models.linear import Linear
 from nncli.models.perceptron import Perceptron
 from nncli.tasks.perceptron import PerceptronRule
 from nncli.transforms.standardize import Standardize
-from nncli.transforms.transform import Transform
+from tests.tasks.parts import made, measured, step
 
 X = torch.tensor([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
 TABLES = {"and": [0, 0, 0, 1], "or": [0, 1, 1, 1], "xor": [0, 1, 1, 0]}
 
 
 def unit(net: torch.nn.Module, lr: float = 1.0) -> PerceptronRule:
-    transform = Transform(Standardize([2], kind="none"), [])
-    return PerceptronRule(net, transform, PerceptronLoss(), partial(SGD, lr=lr), None, "val/accuracy", "max")
+    scale, rule = Standardize([2], kind="none"), partial(SGD, lr=lr)
+    return made(PerceptronRule, net, scale=scale, loss=PerceptronLoss(), optimizer=rule, monitor="val/accuracy")
 
 
 def accuracies(y: torch.Tensor, epochs: int) -> list[float]:
     task = unit(Perceptron([2]))
-    optimizer = task.configure_optimizers()
+    optimizer = task.updates.make(task.net)
     found = []
     for _ in range(epochs):
         for row in range(4):
-            optimizer.zero_grad()
-            task.training_step((X[row : row + 1], y[row : row + 1]), 0).backward()
-            optimizer.step()
-            found.append(task.finish(task.sums((X, y)).tolist())["accuracy"])
+            step(task, optimizer, (X[row : row + 1], y[row : row + 1]))
+            found.append(measured(task, (X, y))["accuracy"])
     return found
 
 
@@ -41,15 +39,13 @@ def test_each_step_is_the_rule(rows: int) -> None:
     torch.manual_seed(0)
     net = Perceptron([2])
     task = unit(net, lr=0.5)
-    optimizer = task.configure_optimizers()
+    optimizer = task.updates.make(task.net)
     weight, bias = torch.zeros(2), torch.zeros(())
     for _ in range(40):
         x, y = torch.randn(rows, 2), torch.randint(0, 2, (rows,))
         wrong = y - (x @ weight + bias > 0).float()  # Rosenblatt: 1, 0 or -1 for each row
         weight, bias = weight + 0.5 * (wrong @ x), bias + 0.5 * wrong.sum()
-        optimizer.zero_grad()
-        task.training_step((x, y), 0).backward()
-        optimizer.step()
+        step(task, optimizer, (x, y))
         assert torch.allclose(net.weight, weight, atol=1e-5)
         assert torch.allclose(net.bias, bias, atol=1e-5)
     assert weight.abs().sum() > 0

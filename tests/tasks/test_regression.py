@@ -13,12 +13,12 @@ from nncli.errors import NnError
 from nncli.models.linear import Linear
 from nncli.tasks.regression import Regression
 from nncli.transforms.standardize import Standardize
-from nncli.transforms.transform import Transform
+from tests.tasks.parts import made, measured, step
 
 
 def task(outputs: int = 1) -> Regression:
-    transform = Transform(Standardize([3]), [])
-    return Regression(Linear([3], outputs), transform, nn.MSELoss(), partial(Adam, lr=0.05), None, "val/loss", "min")
+    rule = partial(Adam, lr=0.05)
+    return made(Regression, Linear([3], outputs), scale=Standardize([3]), loss=nn.MSELoss(), optimizer=rule)
 
 
 def table(rows: int, noise: float) -> tuple[torch.Tensor, torch.Tensor]:
@@ -30,13 +30,10 @@ def test_predictions_and_metrics_are_in_the_targets_units() -> None:
     torch.manual_seed(0)
     learner, (x, y) = task(), table(500, noise=10)
     learner.fit_statistics(InMemory(x, y))
-    optimizer = learner.configure_optimizers()
+    optimizer = learner.updates.make(learner.net)
     for _ in range(200):
-        optimizer.zero_grad()
-        learner.training_step((x, y), 0).backward()
-        optimizer.step()
-    halves = [learner.sums((x[:123], y[:123])), learner.sums((x[123:], y[123:]))]
-    found = learner.finish(sum(halves, torch.zeros(6)).tolist())
+        step(learner, optimizer, (x, y))
+    found = measured(learner, (x[:123], y[:123]), (x[123:], y[123:]))
     error = learner.predict(x) - y
     assert found["mae"] == pytest.approx(error.abs().mean().item(), rel=1e-3)
     assert found["rmse"] == pytest.approx(error.square().mean().sqrt().item(), rel=1e-3)
@@ -56,11 +53,11 @@ def test_the_scale_travels_with_the_weights() -> None:
 def test_constant_targets_have_no_r2_and_break_nothing() -> None:
     learner, x, y = task(), torch.randn(8, 3), torch.full((8,), 5.0)
     learner.fit_statistics(InMemory(x, y))
-    found = learner.finish(learner.sums((x, y)).tolist())
+    found = measured(learner, (x, y))
     assert found["r2"] != found["r2"]
     assert found["mae"] > 0
 
 
 def test_more_outputs_than_one_are_refused_with_the_word_that_mends_it() -> None:
     with pytest.raises(NnError, match=r"\[3\]; set model\.num_outputs=1"):
-        task(outputs=3).training_step(table(8, 0.0), 0)
+        task(outputs=3).training_loss(table(8, 0.0))
