@@ -17,7 +17,7 @@ from nncli.config.compose import Config
 from nncli.insight.meter import Clock, Meter, Metered, Timing
 from nncli.run.assemble import Parts, assemble, place_data
 from nncli.run.folder import make
-from nncli.run.learner import better
+from nncli.run.learner import Move, better
 from nncli.run.memory import keep_freed
 from nncli.run.precision import autocast
 from nncli.run.screen import Screen
@@ -112,21 +112,23 @@ def begin(config: Config, data: Any, steps: int, *, plain: bool = False) -> tupl
 
 def train_by_hand(parts: Parts, batches: Iterator[Any], meter: Meter, device: torch.device, precision: str) -> Timing:
     task = parts.task.train()
-    (turn,) = task.turns()
-    optimizer = turn.updates.make(turn.net)
-    schedule = turn.updates.schedule(optimizer, total_steps=meter.steps, mode=better(task))
+    moves = [Move(turn, meter.steps, better(task)) for turn in task.turns()]
     clip = parts.trainer["grad_clip"]
     for batch in batches:
         x, y = (t.to(device, non_blocking=True) for t in batch)
-        with autocast(device, precision):
-            loss = turn.loss((x, y))["loss"]
-        optimizer.zero_grad()
-        loss.backward()
-        if clip:
-            nn.utils.clip_grad_norm_(task.net.parameters(), clip)
-        optimizer.step()
-        if schedule:
-            schedule.step()
+        for move in moves:
+            if (meter.count + 1) % move.turn.every:
+                continue
+            with autocast(device, precision):
+                loss = move.turn.loss((x, y))["loss"]
+            move.optimizer.zero_grad()
+            # of several turns each computes the gradients of its own weights only, as in nn
+            loss.backward(inputs=[w for w in move.weights if w.requires_grad] if len(moves) > 1 else None)
+            if clip:
+                nn.utils.clip_grad_norm_(move.weights, clip)
+            move.optimizer.step()
+            if move.schedule is not None and not move.follows_metric:
+                move.schedule.step()
         if meter.step():
             break
     return meter.timing()

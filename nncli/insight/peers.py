@@ -16,7 +16,6 @@ from nncli.insight.meter import Meter, Metered, Timing
 from nncli.run.assemble import Parts
 from nncli.run.train import hushed
 
-
 PRECISIONS: dict[str, Literal["32-true", "bf16-mixed", "16-mixed"]] = {
     "32": "32-true",
     "bf16": "bf16-mixed",

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 import torch
@@ -100,8 +100,9 @@ def _from_the_start(curve: Curve) -> str:
 class Rising(StepCallback):
     """Sets the rate of each optimizer step and keeps its loss. Groups of weights keep the ratio of their rates."""
 
-    def __init__(self, lr: float, low: float, high: float, steps: int) -> None:
+    def __init__(self, lr: float, low: float, high: float, steps: int, loss: str = "loss") -> None:
         self.rates = np.geomspace(low, high, steps)
+        self.loss = loss  # the name that it is logged under
         self.lr, self.losses, self.ended = lr, list[float](), ""
         self.bar = cast(Generator[None], shown(((1, None) for _ in range(steps)), steps, "  learning rates"))
 
@@ -116,7 +117,7 @@ class Rising(StepCallback):
             group["lr"] = float(self.rates[len(self.losses)] * share)
 
     def on_step_end(self, trainer: Trainer, module: LightningModule) -> None:
-        self.losses.append(cast(Learner, module).means.take(trainer.strategy)["loss"])
+        self.losses.append(cast(Learner, module).means.take(trainer.strategy)[self.loss])
         next(self.bar, None)
         means = running(self.losses)
         if not math.isfinite(self.losses[-1]):
@@ -135,8 +136,16 @@ class Rising(StepCallback):
 
 def range_test(config: Config, parts: Parts, low: float, high: float, steps: int) -> Curve:
     """Train from the config's seed with a rate that rises by the same factor at every step, without its schedule."""
+    turns = parts.task.turns()
+    if len(turns) > 1:
+        names = ", ".join(turn.name for turn in turns)
+        raise NnError(
+            f"{type(parts.task).__name__} has {len(turns)} optimizers ({names}), and the test raises the rate of one "
+            "alone; compare runs with other values of optimizer.lr instead"
+        )
     parts.task.updates.scheduler = None
-    watch = Rising(float(config.tree.optimizer.lr), low, high, steps)
+    name = turns[0].name
+    watch = Rising(float(config.tree.optimizer.lr), low, high, steps, f"{name}_loss" if name else "loss")
     try:
         trial(config, parts, steps, watch)
     except torch.OutOfMemoryError as error:

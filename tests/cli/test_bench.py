@@ -3,16 +3,20 @@
 import json
 import time
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
 
 from nncli.cli.bench import bench
+from nncli.data.points import Points
 from nncli.data.rows import Ragged
 from nncli.errors import ConfigError
-from nncli.insight.bench import one_by_one
+from nncli.insight.bench import one_by_one, train_by_hand
 from nncli.insight.meter import Meter
 from tests.conftest import Nn
+from tests.tasks.duel import duel
+from tests.tasks.parts import learned
 
 
 def test_meter_knows_waiting_from_working() -> None:
@@ -54,6 +58,21 @@ def test_the_plain_loader_fills_up_texts() -> None:
     ((x, y),) = one_by_one(data)
     assert sorted(x.tolist()) == [[1, 2, 3], [4, 0, 0]]
     assert sorted(y.tolist()) == [0, 1]
+
+
+def test_the_loop_by_hand_takes_the_turns_of_a_task_as_nn_does() -> None:
+    """Two nets against each other, whose weights depend on who moves when and by which gradients."""
+    data = Points("moons", 500, 0.1, 32, 0.15, 0.15, 0, [2], 2)
+    by_nn, by_hand = duel(), duel()
+    start = torch.cat([weight.detach().flatten() for weight in by_nn.parameters()])
+    learner, _ = learned(by_nn, data, 1)
+    parts: Any = SimpleNamespace(task=by_hand, trainer={"grad_clip": None})
+    loader = Points("moons", 500, 0.1, 32, 0.15, 0.15, 0, [2], 2).train_dataloader()
+    meter = Meter(learner.step, 32, torch.device("cpu"))
+    train_by_hand(parts, iter(loader), meter, torch.device("cpu"), "32")
+    for one, other in zip(by_nn.parameters(), by_hand.parameters(), strict=True):
+        assert torch.allclose(one, other, atol=1e-6)
+    assert (torch.cat([weight.detach().flatten() for weight in by_nn.parameters()]) != start).all()
 
 
 def test_bench_tells_a_wrong_word() -> None:

@@ -1,5 +1,6 @@
 """The range test: what it measures, what it suggests, and that a net trains at the suggestion."""
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -14,6 +15,7 @@ from nncli.insight.tune_lr import Curve, Rising, diverged, drawn, picture, range
 from nncli.run.fit import fit_words, prepared
 from nncli.run.learner import Means
 from nncli.run.screen import Screen
+from tests.tasks.duel import duel
 
 QUIET = Screen("quiet")
 PLAIN = ["recipe=wine_mlp", "regularization=none", "trainer.precision=32"]  # no dropout: a batch may be cut at will
@@ -118,6 +120,12 @@ def test_optimizers_without_such_a_rate_say_so() -> None:
     with pytest.raises(NnError, match=r"optimizer.lr is 0; the test wants a number above 0"):
         tuned(compose(["optimizer.lr=0"]))
     assert tuned(compose(["optimizer=muon"])) == {"optimizer.lr": 0.02, "optimizer.adam_lr": 0.003}
+
+
+def test_a_task_with_several_optimizers_has_no_one_rate() -> None:
+    config, parts = prepared(compose(["data=moons"]), QUIET)
+    with pytest.raises(NnError, match=r"Duel has 2 optimizers \(critic, net\).*other values of optimizer\.lr"):
+        range_test(config, replace(parts, task=duel()), 1e-5, 1.0, 10)
 
 
 def test_the_chart_and_the_picture_mark_the_suggestion() -> None:
