@@ -237,7 +237,9 @@ class _Check:
     def _try_out(self) -> None:
         """What optimizer and scheduler say for themselves, where nothing is known to be wrong with them."""
         wrong = {p.key.partition(".")[0] for p in self.problems}
-        known = {k: c for k, c in self.classes.items() if slot_of(k) in PARTIAL and k not in wrong and not self._nested(k)}
+        known = {
+            k: c for k, c in self.classes.items() if slot_of(k) in PARTIAL and k not in wrong and not self._nested(k)
+        }
         for key, text in refusals(known, self.resolved).items() if known else ():
             self._tell(key, text, value=known[key].__name__)
         for key, text in misplaced(self.resolved):

@@ -111,7 +111,5 @@ def _passed_on(bundle: type) -> dict[str, inspect.Parameter]:
         required = get_origin(hint) is not NotRequired
         default = inspect.Parameter.empty if required else None
         annotation = hint if required else get_args(hint)[0]
-        found[name] = inspect.Parameter(
-            name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation
-        )
+        found[name] = inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
     return found
