@@ -171,7 +171,9 @@ def _fit(task: Any, data: Any) -> None:
         ) from error
 
 
-def place_data(config: Config, parts: Parts, *, rank: int = 0, world: int = 1, device: torch.device | None = None) -> None:
+def place_data(
+    config: Config, parts: Parts, *, rank: int = 0, world: int = 1, device: torch.device | None = None
+) -> None:
     """Say to the data which samples this process gets, in what order, and where it rests."""
     loader = section(config, "loader") if "loader" in config.tree else {"device": "memory"}
     parts.data.place(
@@ -195,7 +197,7 @@ def try_one_batch(parts: Parts) -> None:
         if not any(p.requires_grad for p in turn.net.parameters()):
             raise NnError(f"the net {type(turn.net).__name__} has no parameter to train: look at model")
     x, y = parts.data.parts["train"].span(0, TRIED_ROWS)
-    before = random.states()
+    before, buffers = random.states(), {name: buffer.clone() for name, buffer in parts.task.named_buffers()}
     parts.task.eval()
     try:
         with torch.no_grad():
@@ -215,6 +217,8 @@ def try_one_batch(parts: Parts) -> None:
         ) from error
     finally:
         parts.task.train()
+        for name, buffer in parts.task.named_buffers():
+            buffer.copy_(buffers[name])
         random.restore(before)
     for turn, found in zip(turns, losses, strict=True):
         called = f"loss of {turn.name}" if turn.name else "loss"

@@ -37,7 +37,9 @@ class Watch(StepCallback):
         if self.eager:
             if not math.isfinite(value := loss.item()):
                 place = f"step {step}, epoch {learner.trainer.current_epoch}, batch {learner.batch}"
-                raise NonFinite(step, f"the {_called(turn)} became {value} at {place}: {began_in(turn, batch)}.")
+                raise NonFinite(
+                    step, f"the {_called(turn)} became {value} at {place}: {began_in(learner.task, turn, batch)}."
+                )
             return
         if self.first_bad is None:
             self.first_bad = torch.full((), -1, dtype=torch.long, device=loss.device)
@@ -94,13 +96,13 @@ def _called(turn: Turn) -> str:
     return f"loss of {turn.name}" if turn.name else "loss"
 
 
-def began_in(turn: Turn, batch: Any) -> str:
+def began_in(task: nn.Module, turn: Turn, batch: Any) -> str:
     """Run the batch again and name the first thing in it that is not finite: input, weight or layer."""
     for part, tensor in zip(("input", "target"), batch, strict=False):
         if isinstance(tensor, Tensor) and not _finite(tensor):
             rows = (~torch.isfinite(tensor.flatten(1) if tensor.dim() > 1 else tensor[:, None])).any(1)
             return f"the batch's {part} already held it, in {int(rows.sum())} of its {len(tensor)} samples"
-    for name, weight in turn.net.named_parameters():
+    for name, weight in task.named_parameters():
         if not _finite(weight):
             return f"{_overflow(name)} in the step before: {REMEDY}"
     found: list[str] = []
@@ -112,7 +114,7 @@ def began_in(turn: Turn, batch: Any) -> str:
 
         return hook
 
-    layers = [(n, m) for n, m in turn.net.named_modules() if n]
+    layers = [(n, m) for n, m in task.named_modules() if n]
     hooks = [m.register_forward_hook(look(n)) for n, m in layers]
     with torch.no_grad():
         turn.loss(batch)
