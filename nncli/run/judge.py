@@ -9,9 +9,9 @@ from nncli.run import random
 from nncli.run.assemble import Parts, place_data
 from nncli.run.ensemble import Combine, together
 from nncli.run.folder import RunFolder
+from nncli.run.precision import autocast
 from nncli.run.restore import restore
 from nncli.run.train import hushed
-from nncli.run.precision import autocast
 
 
 def judged(

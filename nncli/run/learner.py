@@ -1,4 +1,4 @@
-"""The only LightningModule: it takes a task and runs its turns, several optimizer steps in one call of Lightning's loop.
+"""The only LightningModule: runs the turns of a task, several optimizer steps in one call of Lightning's loop.
 
 Lightning's loop costs about a millisecond a call, as much as the step of a small net. So the loop is asked for one
 call, and the Learner takes batches from its loader until some tens of milliseconds have passed. What happens at a

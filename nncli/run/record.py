@@ -5,8 +5,8 @@ import platform
 import subprocess
 import sys
 import time
-from importlib import metadata
 from collections.abc import Iterable
+from importlib import metadata
 from pathlib import Path
 from typing import Any, cast
 

@@ -101,7 +101,8 @@ def test_classes_have_the_names_that_the_data_has(tmp_path: Path) -> None:
 def test_students_of_different_teachers_are_joined_and_so_is_a_net_without_one() -> None:
     short = ("trainer.max_epochs=1", "test=false")
     teachers = [trained(*short, f"model.width={width}") for width in (16, 32)]
-    runs = [trained(*short, "model.width=16", "task=distillation", f"model_teacher.init_from={t.name}") for t in teachers]
+    student = (*short, "model.width=16", "task=distillation")
+    runs = [trained(*student, f"model_teacher.init_from={teacher.name}") for teacher in teachers]
     for several in (runs, [runs[0], teachers[0]], [teachers[0], runs[0]]):
         for combine in ("mean", "weights"):
             assert 0 <= metric(several, "accuracy", combine) <= 1

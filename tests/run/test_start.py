@@ -83,7 +83,8 @@ class Told(Screen):
 
 def test_a_run_lives_on_when_the_one_it_came_from_is_gone() -> None:
     source = trained("model.width=16", "trainer.max_epochs=1", "test=false")
-    run = trained("task=distillation", f"model_teacher.init_from={source.name}", "model.width=16", "trainer.max_epochs=1")
+    words = ("task=distillation", f"model_teacher.init_from={source.name}")
+    run = trained(*words, "model.width=16", "trainer.max_epochs=1")
     shutil.rmtree(source.path)
     assert judged([run])["metrics"]["test/accuracy"] > 0.3
     resume(run, ["trainer.max_epochs=2"], Screen("quiet"))
