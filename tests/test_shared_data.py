@@ -67,6 +67,6 @@ def test_a_student_comes_near_its_teacher_and_beats_itself_alone() -> None:
     teacher = trained("recipe=mnist_cnn", mnist[1])
     small = (*mnist, "model=mlp", "model.width=256", "regularization=none", "trainer.max_epochs=8")
     alone = right(trained(*small))
-    taught = right(trained(*small, "task=distillation", f"teacher.init_from={teacher.path}"))
+    taught = right(trained(*small, "task=distillation", f"model_teacher.init_from={teacher.path}"))
     assert taught > alone + 0.002, (taught, alone)
     assert right(teacher) - taught <= 0.01, (right(teacher), taught)

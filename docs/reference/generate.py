@@ -64,8 +64,9 @@ def config() -> str:
     root = read(ROOT / "conf" / "train.yaml")
     plain = {key: value for key, value in root.data.items() if not isinstance(value, dict | list)}
     parts = ["## At the root", keys("", plain, [root], SECTIONS[""])]
-    for key in (name for name in root.data if name in SECTIONS):
-        parts += [f"## {key}", keys(key, root.data[key], [root], SECTIONS[key])]
+    for key, values in root.data.items():
+        if key in SECTIONS or (isinstance(values, dict) and "_target_" in values):
+            parts += [f"## {key}", keys(key, values, [root], SECTIONS.get(key))]
     for entry in root.data["defaults"]:
         for group, default in entry.items() if isinstance(entry, dict) else ():
             parts += choices(group, default)
@@ -74,16 +75,20 @@ def config() -> str:
 
 def choices(group: str, default: str) -> Iterator[str]:
     found = {path.stem: read(path) for path in sorted((ROOT / "conf" / group).glob("*.yaml"))}
+    shared = {name: found.pop(name) for name in list(found) if name.startswith("_")}
     rows = ([f"`{group}={n}`" + " (default)" * (n == default), d.headline] for n, d in found.items())
     yield f"## {group}\n\n" + table(["choice", "what"], rows)
     for name, document in found.items():
         values, target = dict(document.data), document.data.get("_target_")
-        starts = [item for item in values.pop("defaults", []) if item != "_self_"]
+        named = [item for item in values.pop("defaults", []) if isinstance(item, str) and item != "_self_"]
+        bases, starts = [shared[n] for n in named if n in shared], [n for n in named if n not in shared]
+        for base in bases:
+            values = base.data | values
         yield f"### {group}={name}"
         if starts or target:
             yield f"`{group}={starts[0]}`, with these values instead:" if starts else f"Builds `{target}`."
         alike = [other for other in found.values() if other.data.get("_target_") == target]
-        yield keys(group, values, [document, *alike], SECTIONS.get(group))
+        yield keys(group, values, [document, *bases, *alike], SECTIONS.get(group))
 
 
 def keys(prefix: str, values: Mapping[str, Any], files: list[Document], owner: Any) -> str:
@@ -91,7 +96,7 @@ def keys(prefix: str, values: Mapping[str, Any], files: list[Document], owner: A
     rows = []
     for inner, value in entries(values):
         key = f"{prefix}.{inner}" if prefix else inner
-        marks = [file.marks[name] for file in files for name in (inner, key) if name in file.marks]
+        marks = [file.marks[name] for file in files for name in (key, inner) if name in file.marks]
         meaning = next((mark.comment for mark in marks if mark.comment), "")
         rows.append([f"`{key}`", f"`{spelled(value) or repr(value)}`", takes(values, inner, owner), meaning])
     return table(["key", "default", "takes", "meaning"], rows)
