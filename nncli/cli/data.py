@@ -125,10 +125,10 @@ def check(words: Words = None, decode: Decode = False, json: Json = False, trust
 
     from nncli.insight.findings import findings
     from nncli.insight.source import composed, source
-    from nncli.run.train import hushed
+    from nncli.run.quiet import quiet_libraries
 
     data = source(composed(words or [], trust or ()))
-    with hushed():
+    with quiet_libraries():
         data.prepare_data()
         found, parts = findings(data, decode)
     wrong = any(finding.severity == "wrong" for finding in found)
@@ -145,22 +145,22 @@ def check(words: Words = None, decode: Decode = False, json: Json = False, trust
 def _loaded(words: list[str], trust: list[str] | tuple[()], augmented: bool) -> "tuple[Config, Data]":
     """The config and its data, set up. Drawing what the transform does needs a config with nothing left open."""
     from nncli.insight.source import composed, source
-    from nncli.run.train import hushed
+    from nncli.run.quiet import quiet_libraries
 
     sections = ("data", "transform") if augmented else ("data",)
     config = composed(words, trust, sections)
     if "batch_size" in config.tree.data:  # nothing is batched here, so that few samples are enough
         config = composed([*words, "data.batch_size=1"], trust, sections)
     source(config)
-    with hushed():
+    with quiet_libraries():
         if augmented:
             from nncli.run.infer import infer
             from nncli.run.screen import Screen
 
             return infer(config, Screen("quiet"))
-        from nncli.run.assemble import load
+        from nncli.run.assemble import load_data
 
-        return config, load(config)
+        return config, load_data(config)
 
 
 def _print_findings(found: "list[Finding]", counts: dict[str, int], skipped: list[str]) -> None:

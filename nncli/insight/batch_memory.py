@@ -26,7 +26,7 @@ from nncli.insight.meter import Clock, Meter
 from nncli.insight.trial import trial
 from nncli.run.assemble import Parts, assemble
 from nncli.run.launch import python
-from nncli.run.train import hushed
+from nncli.run.quiet import quiet_libraries
 
 OUT_OF_MEMORY = re.compile(r"alloc|out of memory|not enough memory", re.IGNORECASE)
 
@@ -118,7 +118,7 @@ def gradients(parts: Parts) -> int:
 def serve(file: Path, requests: TextIO, answers: TextIO) -> None:
     """Measure what is asked for until nobody asks."""
     config = thaw(file)
-    with hushed():
+    with quiet_libraries():
         parts = assemble(config)
     free = _free(parts)
     _bound(parts, free)

@@ -14,7 +14,7 @@ from nncli.config.compose import Config
 from nncli.insight.bench import Contender, begin, one_by_one
 from nncli.insight.meter import Meter, Metered, Timing
 from nncli.run.assemble import Parts
-from nncli.run.train import hushed
+from nncli.run.quiet import quiet_libraries
 
 PRECISIONS: dict[str, Literal["32-true", "bf16-mixed", "16-mixed"]] = {
     "32": "32-true",
@@ -56,7 +56,7 @@ class Plain(LightningModule):
 def by_lightning(config: Config, data: Any, steps: int) -> Timing:
     """Plain Lightning with a DataLoader, in the run's precision."""
     parts, _, meter = begin(config, data, steps, plain=True)
-    with hushed(), tempfile.TemporaryDirectory() as folder:
+    with quiet_libraries(), tempfile.TemporaryDirectory() as folder:
         trainer = Trainer(
             accelerator=parts.where.accelerator,
             devices=1,

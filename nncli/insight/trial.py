@@ -8,8 +8,9 @@ from nncli.errors import Stopped
 from nncli.run import random
 from nncli.run.assemble import Parts, place_data
 from nncli.run.learner import StepCallback
+from nncli.run.quiet import quiet_libraries
 from nncli.run.signals import Signals
-from nncli.run.train import hushed, set_torch
+from nncli.run.train import set_torch
 from nncli.run.trainer import learner, lightning_trainer
 
 
@@ -28,7 +29,7 @@ def trial(config: Config, parts: Parts, steps: int, *watching: StepCallback, sha
     random.seed_all(int(config.tree.seed))
     settings = parts.trainer | {"max_epochs": -1, "max_steps": steps}
     single = replace(where, devices=1, nodes=1, strategy="single")
-    with hushed(), tempfile.TemporaryDirectory() as folder:
+    with quiet_libraries(), tempfile.TemporaryDirectory() as folder:
         turns = len(parts.task.turns())
         trainer = lightning_trainer(
             settings, single, watching, turns=turns, default_root_dir=folder, limit_val_batches=0

@@ -23,8 +23,7 @@ from nncli.errors import ConfigError, NnError, Problem
 from nncli.run import random, start
 from nncli.run.checkpoint import weights
 from nncli.run.identity import unfit
-from nncli.run.keeper import checkpoint_settings
-from nncli.run.trainer import Placement, loader_settings, misfits, place, trainer_settings
+from nncli.run.placement import Placement, checkpoint_settings, loader_settings, misfits, place, trainer_settings
 
 TRIED_ROWS = 8  # samples that go through the net before training starts
 
@@ -115,7 +114,7 @@ def settle(config: Config) -> Config:
     return replace(config, tree=tree)
 
 
-def load(config: Config, facts: dict[str, Any] | None = None) -> Any:
+def load_data(config: Config, facts: dict[str, Any] | None = None) -> Any:
     """The data of a config; `facts` are what an earlier run learned from its training part."""
     data = cast(Any, build(config.tree.data, config=config))
     data.facts = dict(facts or {})
@@ -124,16 +123,21 @@ def load(config: Config, facts: dict[str, Any] | None = None) -> Any:
     return data
 
 
+def build_task(config: Config, facts: dict[str, Any]) -> Any:
+    """The task of a config, with the facts of its data. The seed fixes the initial weights."""
+    random.seed_all(int(config.tree.seed))
+    task = cast(Any, build(config.tree.task, config=config))
+    task.facts = facts
+    return task
+
+
 def assemble(config: Config, *, data: Any = None, facts: dict[str, Any] | None = None, fitted: bool = False) -> Parts:
-    """Build the parts of a config that has passed its check. The seed fixes the initial weights.
+    """Build the parts of a config that has passed its check.
 
     `fitted`: the statistics of the inputs, and all weights, are to be loaded from the run's own checkpoint.
     """
-    tree = config.tree
-    data = data or load(config, facts)
-    random.seed_all(int(tree.seed))
-    task = cast(Any, build(tree.task, config=config))
-    task.facts = data.facts
+    data = data or load_data(config, facts)
+    task = build_task(config, data.facts)
     for turn in task.turns():  # before other processes look at which weights have gradients
         turn.updates.groups.freeze(turn.net, shared=True)
     notes = []

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import IO, Any
 
 import torch
-from lightning.pytorch.plugins.io import CheckpointIO
 
 from nncli.errors import CheckpointError, TrainingFailed
 from nncli.paths import shown
@@ -171,18 +170,3 @@ def point(target: Path, name: Path) -> None:
     finally:
         with suppress(OSError):  # where nothing can be written nothing can be taken away
             temporary.unlink(missing_ok=True)
-
-
-class AtomicIO(CheckpointIO):
-    """Lightning's door to the two functions above."""
-
-    def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
-        save(checkpoint, Path(path))
-
-    def load_checkpoint(
-        self, path: str | Path, map_location: Any = None, weights_only: bool | None = None
-    ) -> dict[str, Any]:
-        return load(Path(path))
-
-    def remove_checkpoint(self, path: str | Path) -> None:
-        Path(path).unlink(missing_ok=True)

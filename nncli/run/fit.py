@@ -17,10 +17,11 @@ from nncli.run.checkpoint import newest
 from nncli.run.folder import RunFolder
 from nncli.run.identity import RESUMABLE, read
 from nncli.run.infer import infer
+from nncli.run.quiet import quiet_libraries
 from nncli.run.record import environment
 from nncli.run.screen import Screen
 from nncli.run.signals import Signals
-from nncli.run.train import hushed, train
+from nncli.run.train import train
 
 Announce = Callable[[str, str], object]  # told the run's folder and the checkpoint to go on from
 
@@ -35,7 +36,7 @@ def prepared(config: Config, screen: Screen) -> tuple[Config, Parts]:
     notes = unread(config)
     for note in [*notes[:SHOWN], *([f"{len(notes) - SHOWN} more have no effect"] if len(notes) > SHOWN else [])]:
         screen.line(f"  note: {short(note)}")
-    with hushed():
+    with quiet_libraries():
         config, data = infer(config, screen)
         if config.tree.test and "test" not in getattr(data, "parts", {"test": None}):
             held = "say test=false, or hold one out: data.test_fraction=0.15"
@@ -104,7 +105,7 @@ def resume(
         folders.clean(run)
         checkpoint = newest(run.checkpoints, screen.warn)
         state = read(checkpoint, run) if checkpoint else None
-        with hushed():
+        with quiet_libraries():
             parts = again(config, state, checkpoint)
         if state and words:
             _not_backwards(parts, state["nncli"])

@@ -11,7 +11,7 @@ from nncli.config.origin import spelled
 from nncli.config.slots import is_net
 from nncli.config.slots import load as target
 from nncli.errors import DataError, printable
-from nncli.run.assemble import load, require
+from nncli.run.assemble import load_data, require
 from nncli.run.screen import Screen
 
 WIDEST = 120  # characters of a value on the screen; the run's config.yaml has it whole
@@ -22,7 +22,7 @@ def infer(config: Config, screen: Screen) -> tuple[Config, Any]:
 
     A choice (task, loss, model …) is only made where neither a recipe nor a word has made it.
     """
-    data = load(config)
+    data = load_data(config)
     values = {f"data.{key}": value for key, value in data.inferred().items()}
     composed, choices = replace(config, tree=config.tree.copy()), {}
     if values:

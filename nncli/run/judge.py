@@ -10,8 +10,8 @@ from nncli.run.assemble import Parts, place_data
 from nncli.run.ensemble import Combine, together
 from nncli.run.folder import RunFolder
 from nncli.run.precision import autocast
+from nncli.run.quiet import quiet_libraries
 from nncli.run.restore import restore
-from nncli.run.train import hushed
 
 
 def judged(
@@ -28,7 +28,7 @@ def judged(
         config, parts = restore(runs[0], words, which=which, trust=trust)
     else:
         config, parts = together(runs, words, combine=combine, which=which, trust=trust)
-    with hushed():
+    with quiet_libraries():
         place_data(config, parts, device=parts.where.device)
         found = evaluate(parts, part)
     task = parts.task

@@ -11,10 +11,9 @@ import re
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import Any, cast
 
 import torch
-from annotated_types import Ge, Gt
 from lightning.pytorch import LightningModule, Trainer
 
 from nncli.errors import Stopped
@@ -30,16 +29,6 @@ from nncli.run.watch import Watch
 
 STEP = re.compile(r"step-\d{9,}\.ckpt")  # a person may put files of their own beside them
 SHORTEST = 10.0  # seconds between two checkpoints of the same best
-
-
-def checkpoint_settings(
-    *,
-    minutes: Annotated[float, Gt(0)] | None,
-    every_n_steps: Annotated[int, Ge(1)] | None,
-    keep: Annotated[int, Ge(0)],
-) -> dict[str, Any]:
-    """The `checkpoint` section: what a person may set of the keeper."""
-    return {"minutes": minutes, "every_n_steps": every_n_steps, "keep": keep}
 
 
 class Keeper(StepCallback):

@@ -17,9 +17,9 @@ from typing import Any
 
 from nncli.errors import Stopped, TrainingFailed
 from nncli.run.folder import RunFolder
+from nncli.run.placement import Placement
 from nncli.run.screen import Screen
 from nncli.run.signals import Signals, held_back
-from nncli.run.trainer import Placement
 from nncli.stalls import Stalls
 
 Rank = subprocess.Popen[bytes]

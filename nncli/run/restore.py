@@ -1,13 +1,15 @@
-"""A finished run back as a model: its config, its parts, its weights, verified before they are read."""
+"""A run brought back from its folder: its task alone, or with its data. What is read is verified first."""
 
 from collections.abc import Collection, Sequence
-from typing import Literal
+from pathlib import Path
+from typing import Any, Literal
 
 from nncli.config.compose import Config, thaw
-from nncli.errors import CheckpointError
-from nncli.run.assemble import Parts, again, require
+from nncli.errors import CheckpointError, ConfigError, NnError
+from nncli.run.assemble import Parts, again, build_task, require
+from nncli.run.checkpoint import weights
 from nncli.run.folder import RunFolder
-from nncli.run.identity import ELSEWHERE, read
+from nncli.run.identity import ELSEWHERE, read, unfit
 
 MOVABLE = (
     *ELSEWHERE,
@@ -28,12 +30,35 @@ def restore(
     allowed = (*MOVABLE, *(w.split("=")[0] for w in first))
     config = thaw(run.config, [*sorted(first), *moved, *words], allowed=allowed, trust=trust)
     require(config, begun=True)
+    state, file = _state(run, which)
+    return config, again(config, state, file)
+
+
+def restore_task(
+    run: RunFolder, *, which: Literal["best", "last"] = "best", trust: Collection[str] = ()
+) -> tuple[Config, Any]:
+    """The task of a run with its weights and facts, ready to answer. Needs the folder alone: no data is opened."""
+    config = thaw(run.config, trust=trust)
+    if config.problems:
+        raise ConfigError(config.problems)
+    state, file = _state(run, which)
+    try:
+        task = build_task(config, state.get("facts", {}))
+        task.load_state_dict(weights(state))
+    except NnError:
+        raise
+    except Exception as error:  # a checkpoint of another form, or a net of the person's own that has changed
+        raise unfit(file, error) from error
+    return config, task.eval()
+
+
+def _state(run: RunFolder, which: Literal["best", "last"]) -> tuple[dict[str, Any], Path]:
+    """What the checkpoint holds, and its file."""
     file = run.checkpoints / f"{which}.ckpt"
     if not file.is_file():
         raise CheckpointError(f"{run.name} has no {which} weights yet. Train it further: nn resume {run.name}")
     try:
-        state = read(file, run)
+        return read(file, run), file
     except CheckpointError as error:
         other = "last" if which == "best" else "best"
         raise CheckpointError(f"{error} The other weights may be whole: nn eval {run.name} --which {other}") from error
-    return config, again(config, state, file)

@@ -1,11 +1,8 @@
 """Training in this one process: the only place that makes Lightning's Trainer."""
 
-import logging
 import os
 import traceback
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -21,13 +18,14 @@ from nncli.run import random
 from nncli.run.assemble import Parts, assemble, place_data, section
 from nncli.run.average import averaging
 from nncli.run.best import Best
-from nncli.run.checkpoint import AtomicIO, newest, weights
+from nncli.run.checkpoint import newest, weights
 from nncli.run.files import write_atomic
 from nncli.run.folder import RunFolder
 from nncli.run.identity import identity, read, unfit
 from nncli.run.keeper import Keeper
 from nncli.run.learner import Learner, StepCallback, better
 from nncli.run.memory import keep_freed
+from nncli.run.quiet import quiet_libraries
 from nncli.run.record import Recorder
 from nncli.run.resumer import Begun, Resumer
 from nncli.run.screen import Bar, Screen
@@ -36,17 +34,6 @@ from nncli.run.trainer import learner, lightning_trainer
 from nncli.run.watch import NonFinite, Watch
 
 LOOKS_AT_ONCE = ("cpu",)  # devices on which reading the loss at every step costs nothing
-
-
-@contextmanager
-def hushed() -> Iterator[None]:
-    """Keep the libraries' own banners, tips and warnings off the screen; what matters of them is checked by us."""
-    for name in ("lightning.pytorch", "lightning.fabric", "torch.distributed", "torch.nn.parallel"):
-        logging.getLogger(name).setLevel(logging.ERROR)
-    with warnings.catch_warnings():
-        for module in ("lightning", "torch", "pytorch_lightning"):
-            warnings.filterwarnings("ignore", module=rf"{module}\b.*")
-        yield
 
 
 @dataclass
@@ -76,7 +63,7 @@ def train(
     watching: Sequence[StepCallback] = (),
 ) -> dict[str, Any]:
     """Train to the end, judge the test part, write summary.json. Whatever ends it early is written there first."""
-    with hushed():
+    with quiet_libraries():
         session = _session(config, run, parts, screen, signals, resume, watching)
         seed, first = int(config.tree.seed), session.trainer.global_rank == 0
         if first:
@@ -149,7 +136,6 @@ def _session(
         parts.where,
         [average, watch, recorder, bar, keeper, *watching],
         turns=len(turns),
-        plugins=[AtomicIO()],
         logger=logger,
         default_root_dir=run.path,
         log_every_n_steps=settings["log_every"],

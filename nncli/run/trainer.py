@@ -1,19 +1,20 @@
-"""The `trainer` section: which devices, in what precision, for how long; as arguments of Lightning's Trainer."""
+"""Lightning's Trainer and the module it trains, as the config's sections say."""
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import timedelta
-from typing import Annotated, Any, Literal
+from pathlib import Path
+from typing import Any
 
-import torch
-from annotated_types import Ge, Gt, Interval
 from lightning.fabric.plugins.environments.lightning import LightningEnvironment
 from lightning.pytorch import Trainer
+from lightning.pytorch.plugins.io import CheckpointIO
 from lightning.pytorch.strategies import DDPStrategy, FSDPStrategy, Strategy
 
+from nncli.run.checkpoint import load, save
 from nncli.run.crew import Crew, NoProfiler
 from nncli.run.learner import Learner, StepCallback
+from nncli.run.placement import Placement
 
 # what Lightning would do by itself and our callbacks and data do instead
 QUIET: dict[str, Any] = {
@@ -25,141 +26,19 @@ QUIET: dict[str, Any] = {
 }
 
 
-def trainer_settings(
-    *,
-    accelerator: Literal["auto", "cpu", "gpu", "mps"],
-    devices: Annotated[int, Ge(1)] | Literal["auto"],
-    num_nodes: Annotated[int, Ge(1)],
-    strategy: Literal["auto", "ddp", "fsdp"],
-    precision: Literal["auto", "32", "bf16", "16"],
-    max_epochs: Annotated[int, Ge(1)],
-    max_steps: Annotated[int, Ge(1)] | None,
-    accumulate: Annotated[int, Ge(1)],
-    grad_clip: Annotated[float, Gt(0)] | None,
-    ema: Annotated[float, Interval(gt=0, lt=1)] | None,
-    early_stopping: Annotated[int, Ge(1)] | None,
-    compile: bool,
-    channels_last: bool,
-    deterministic: bool,
-    threads: Annotated[int, Ge(1)] | None,
-    log_every: Annotated[int, Ge(1)],
-    val_every: Annotated[int, Ge(1)],
-    limit_batches: Annotated[int, Ge(1)] | None,
-    overfit_batches: Annotated[int, Ge(0)],
-    timeout: Annotated[float, Gt(0)],
-    # runs made before there was a choice have none of these
-    grad_clip_by: Literal["norm", "value"] = "norm",
-    swa: Annotated[float, Interval(gt=0, lt=1)] | None = None,
-    steps_per_call: Annotated[int, Ge(1)] | Literal["auto"] = "auto",
-) -> dict[str, Any]:
-    """What a person may set under `trainer`; the checker reads this signature."""
-    return dict(locals())
+class AtomicIO(CheckpointIO):
+    """Lightning's way to checkpoints that are whole or not there."""
 
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
+        save(checkpoint, Path(path))
 
-def loader_settings(
-    *,
-    device: Literal["auto", "memory", "device"],
-    workers: Annotated[int, Ge(0)] | Literal["auto"],
-    sampling: Literal["natural", "balanced"],
-) -> dict[str, Any]:
-    """What a person may set under `loader`."""
-    return dict(locals())
+    def load_checkpoint(
+        self, path: str | Path, map_location: Any = None, weights_only: bool | None = None
+    ) -> dict[str, Any]:
+        return load(Path(path))
 
-
-@dataclass(frozen=True)
-class Placement:
-    """The devices a run is trained on, with nothing left to `auto`."""
-
-    accelerator: Literal["cpu", "gpu", "mps"]
-    devices: int
-    nodes: int
-    strategy: Literal["single", "ddp", "fsdp"]
-    precision: str
-
-    @property
-    def world(self) -> int:
-        return self.devices * self.nodes
-
-    @property
-    def device(self) -> torch.device:
-        return torch.device("cuda" if self.accelerator == "gpu" else self.accelerator)
-
-    def __str__(self) -> str:
-        many = f" ×{self.world}" if self.world > 1 else ""
-        return f"{self.accelerator}{many}, {self.precision}"
-
-
-def cpu_does_bf16() -> bool:
-    """Whether this processor has instructions for bf16; emulated, it is several times slower than fp32."""
-    asked = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
-    return bool(asked and asked())
-
-
-def place(section: dict[str, Any]) -> Placement:
-    """Replace every `auto` by what this machine has."""
-    accelerator = section["accelerator"]
-    if accelerator == "auto":
-        accelerator = "gpu" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
-    devices = section["devices"]
-    if devices == "auto":
-        devices = max(1, torch.cuda.device_count()) if accelerator == "gpu" else 1
-    world = devices * section["num_nodes"]
-    strategy = section["strategy"]
-    if strategy != "fsdp":
-        strategy = "ddp" if world > 1 else "single"
-    precision = str(section["precision"])
-    if precision == "auto":
-        precision = _best_precision(accelerator)
-    return Placement(accelerator, devices, section["num_nodes"], strategy, precision)
-
-
-def _best_precision(accelerator: str) -> str:
-    if accelerator == "gpu":
-        return "bf16" if torch.cuda.is_bf16_supported() else "16"
-    return "bf16" if accelerator == "cpu" and cpu_does_bf16() else "32"
-
-
-def misfits(section: dict[str, Any], batch_size: int, *, averages: bool = False) -> list[tuple[str, Any, str]]:
-    """(key, value, what would be right) for settings that this machine or each other rule out.
-
-    `averages`: the optimizer keeps an average of the weights itself.
-    """
-    found: list[tuple[str, Any, str]] = []
-    if section["accelerator"] == "gpu" and not torch.cuda.is_available():
-        found.append(("trainer.accelerator", "gpu", "this machine has no usable GPU: choose cpu or auto"))
-        return found
-    if section["accelerator"] == "mps" and not torch.backends.mps.is_available():
-        found.append(("trainer.accelerator", "mps", "this machine has no Apple GPU: choose cpu or auto"))
-        return found
-    where = place(section)
-    have = {"gpu": torch.cuda.device_count(), "mps": 1, "cpu": os.cpu_count() or 1}[where.accelerator]
-    if where.devices > have:
-        what = "cores" if where.accelerator == "cpu" else "of them"
-        found.append(("trainer.devices", where.devices, f"this machine has {have} {what}"))
-        return found
-    if where.accelerator == "cpu" and where.precision == "16":
-        found.append(("trainer.precision", "16", "fp16 needs a GPU: choose bf16 or 32 on a CPU"))
-    if where.strategy == "fsdp" and where.accelerator != "gpu":
-        found.append(("trainer.strategy", "fsdp", "sharding needs GPUs: choose ddp or auto"))
-    asked = [key for key in ("ema", "swa") if section.get(key) is not None]
-    if where.strategy == "fsdp":
-        text = "averaged weights do not go with fsdp: choose ddp, or null"
-        found += [(f"trainer.{key}", section[key], text) for key in asked]
-    if averages:
-        text = "the optimizer averages the weights itself: set regularization.{} to null"
-        found += [(f"trainer.{key}", section[key], text.format(key)) for key in asked]
-        if where.strategy == "fsdp":
-            found.append(
-                ("trainer.strategy", "fsdp", "the optimizer averages the weights, which wants them whole: choose ddp")
-            )
-    elif len(asked) == 2:
-        text = "there is one average, and regularization.ema is set: set that or regularization.swa to null"
-        found.append(("trainer.swa", section["swa"], text))
-    parts = where.world * section["accumulate"]
-    if batch_size % parts:
-        text = f"must be divisible by devices × nodes × trainer.accumulate = {parts}; the nearest is "
-        found.append(("data.batch_size", batch_size, text + str(max(1, round(batch_size / parts)) * parts)))
-    return found
+    def remove_checkpoint(self, path: str | Path) -> None:
+        Path(path).unlink(missing_ok=True)
 
 
 def learner(task: Any, batches: Any, section: dict[str, Any], where: Placement) -> Learner:
@@ -183,7 +62,7 @@ def lightning_trainer(
     """Lightning's Trainer for this section, without what our callbacks and data do instead. It is made only here."""
     single = where.world == 1
     # one process alone is never part of a cluster job, whatever variables an allocation has set
-    alone = [LightningEnvironment()] if single and "LOCAL_RANK" not in os.environ else []
+    alone: list[Any] = [LightningEnvironment()] if single and "LOCAL_RANK" not in os.environ else []
     settings: dict[str, Any] = {
         **QUIET,
         "accelerator": where.accelerator,
@@ -198,7 +77,7 @@ def lightning_trainer(
         "profiler": NoProfiler(),
         "logger": False,
     }
-    plugins = [*alone, *more.pop("plugins", [])]
+    plugins = [*alone, AtomicIO()]
     trainer = Trainer(**settings | more, plugins=plugins)
     # our own handlers stay: Lightning's would swallow SIGINT and requeue SLURM jobs
     trainer._signal_connector.register_signal_handlers = lambda: None
