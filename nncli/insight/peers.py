@@ -11,6 +11,7 @@ from lightning.pytorch import LightningModule, Trainer
 from torch import Tensor
 
 from nncli.config.compose import Config
+from nncli.errors import NnError
 from nncli.insight.bench import Contender, begin, one_by_one
 from nncli.insight.meter import Meter, Metered, Timing
 from nncli.run.assemble import Parts
@@ -39,10 +40,14 @@ class Plain(LightningModule):
     def __init__(self, parts: Parts, meter: Meter) -> None:
         super().__init__()
         self.task, self.meter = parts.task, meter
+        if len(turns := parts.task.turns()) > 1:
+            raise NnError(
+                f"--peers compares tasks with one optimizer, and {type(parts.task).__name__} has {len(turns)}"
+            )
+        self.turn = turns[0]
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
-        x, y = batch
-        loss = self.task.loss(self.task(x).float(), y)
+        loss = self.turn.loss(batch)["loss"]
         self.log("train_loss", loss, prog_bar=True)
         return loss
 
@@ -50,7 +55,7 @@ class Plain(LightningModule):
         self.meter.step()
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        return self.task.updates.make(self.task.net)
+        return self.turn.updates.make(self.turn.net)
 
 
 def by_lightning(config: Config, data: Any, steps: int) -> Timing:

@@ -52,20 +52,23 @@ class Task(nn.Module):
 
     def training_loss(self, batch: Batch) -> Tensor:
         """The loss of a batch of the training part."""
-        raise NotImplementedError
+        raise self._lacks("training_loss, nor turns of its own")
 
     def forward(self, x: Tensor) -> Tensor:
         return self.net(self.transform(x))
 
     def predict(self, x: Tensor) -> Tensor:
         """The answer to raw inputs, in the units a person wants."""
-        raise NotImplementedError
+        raise self._lacks("predict")
 
     def metric_sums(self, batch: Batch) -> Tensor:
-        raise NotImplementedError
+        raise self._lacks("metric_sums")
 
     def metrics_from(self, sums: list[float]) -> dict[str, float]:
-        raise NotImplementedError
+        raise self._lacks("metrics_from")
+
+    def _lacks(self, what: str) -> NnError:
+        return NnError(f"the task {type(self).__name__} has no {what}; the guide's page Extend shows a whole one")
 
     def fit_statistics(self, rows: Rows) -> None:
         """Take the scale of the inputs, and of a measured target, from the training part."""

@@ -11,9 +11,10 @@ import torch
 from nncli.cli.bench import bench
 from nncli.data.points import Points
 from nncli.data.rows import Ragged
-from nncli.errors import ConfigError
+from nncli.errors import ConfigError, NnError
 from nncli.insight.bench import one_by_one, train_by_hand
 from nncli.insight.meter import Meter
+from nncli.insight.peers import Plain
 from tests.conftest import Nn
 from tests.tasks.duel import duel
 from tests.tasks.parts import learned
@@ -73,6 +74,16 @@ def test_the_loop_by_hand_takes_the_turns_of_a_task_as_nn_does() -> None:
     for one, other in zip(by_nn.parameters(), by_hand.parameters(), strict=True):
         assert torch.allclose(one, other, atol=1e-6)
     assert (torch.cat([weight.detach().flatten() for weight in by_nn.parameters()]) != start).all()
+
+
+def test_lightning_beside_it_trains_any_task_with_one_optimizer(nn: Nn) -> None:
+    words = ["data=diabetes", "task=regression", "loss=mse", "model.num_outputs=1", "task.monitor=val/loss"]
+    done = nn("bench", *words, "--peers", "--steps", "20", "--rounds", "1", "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["loops"]["Lightning"]["samples_per_s"] > 0
+    parts: Any = SimpleNamespace(task=duel())
+    with pytest.raises(NnError, match="--peers compares tasks with one optimizer, and Duel has 2"):
+        Plain(parts, Meter(1, 1, torch.device("cpu")))
 
 
 def test_bench_tells_a_wrong_word() -> None:

@@ -15,8 +15,9 @@ from nncli.data.base import Data
 from nncli.optim.groups import Groups
 from nncli.optim.updates import Updates
 from nncli.run.learner import Learner
-from nncli.run.train import hushed
-from nncli.run.trainer import Placement, learner, lightning_trainer, trainer_settings
+from nncli.run.placement import Placement, trainer_settings
+from nncli.run.quiet import quiet_libraries
+from nncli.run.trainer import learner, lightning_trainer
 from nncli.tasks.base import Task
 from nncli.transforms.transform import Transform
 
@@ -77,7 +78,7 @@ def learned(
     section, where = settings(epochs, precision=precision, **changed), Placement("cpu", 1, 1, "single", precision)
     trainer = lightning_trainer(section, where)
     module = learner(task, data.train_dataloader(), section, where)
-    with hushed():
+    with quiet_libraries():
         trainer.fit(module, module.batches, data.val_dataloader())
     return module, trainer
 
@@ -86,7 +87,7 @@ def final_results(task: Task, data: Data, precision: Literal["32", "bf16"] = "32
     """The metrics of the test part, as at the end of a run."""
     section, where = settings(1), Placement("cpu", 1, 1, "single", precision)
     module = learner(task, data.train_dataloader(), section, where)
-    with hushed():
+    with quiet_libraries():
         lightning_trainer(section, where).test(module, dataloaders=data.test_dataloader(), verbose=False)
     return module.results
 
