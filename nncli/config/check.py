@@ -7,6 +7,7 @@ from typing import Any, Literal, cast, get_origin
 from omegaconf import OmegaConf
 
 from nncli.config.compose import Config
+from nncli.config.hosting import is_lightning
 from nncli.config.kinds import Built, accepts, of_default, phrase, takes_parts
 from nncli.config.nearest import guess, listed, nearest
 from nncli.config.origin import source, spelled
@@ -102,7 +103,11 @@ class _Check:
             self._nested_only(key, node)
             return Built(None, partial)
         wanted = base(slot) if slot else _module()
-        if not issubclass(cls, wanted) and (slot or hint is inspect.Parameter.empty or hint is Any):
+        if (
+            not is_lightning(cls, slot)
+            and not issubclass(cls, wanted)
+            and (slot or hint is inspect.Parameter.empty or hint is Any)
+        ):
             self._tell(f"{key}._target_", f"must be a class that derives from {wanted.__module__}.{wanted.__name__}")
             return Built(None, partial)
         self.classes[key] = cls

@@ -60,7 +60,7 @@ def compose(words: Sequence[str], *, trust: Collection[str] = ()) -> Config:
         return _config({}, {}, words, problems, primary, trust)
     layers.tree.setdefault("name", primary.stem if typed.recipe is not None else _own_name(document, choices))
     applied = Values(layers.tree, layers.origins, among)
-    for value in values:
+    for value in sorted(values, key=lambda value: not value.key_or_group.endswith("._target_")):  # they open keys
         applied.apply(value)
     return _config(layers.tree, layers.origins, words, [*problems, *applied.problems], primary, trust)
 

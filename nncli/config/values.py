@@ -50,14 +50,17 @@ class Values:
         return self._put(key, value, line)
 
     def _open(self, key: str) -> bool:
-        """Whether the key lies in what the data fills (data.columns.age where columns is auto), or is any net's."""
+        """Whether the key lies in what the data fills (data.columns.age where columns is auto), is any net's, or an
+        argument of a class that was typed, which the check knows.
+        """
         parent, _, last = key.rpartition(".")
         try:
             here = at(self.tree, parent)
         except Missing:
             return False
         filled = parent.startswith("data.") and here == "auto"
-        return filled or (last == FIRST and is_net(parent) and isinstance(here, Mapping) and "_target_" in here)
+        target = self.origins.get(f"{parent}._target_")
+        return filled or (target is not None and target.kind == "word") or (last == FIRST and is_net(parent) and isinstance(here, Mapping) and "_target_" in here)
 
     def _put(self, key: str, value: Any, line: str) -> str:
         node: Any = self.tree

@@ -4,7 +4,7 @@ import os
 import tempfile
 from collections.abc import Callable
 from importlib.util import find_spec
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from lightning.pytorch import LightningModule, Trainer
@@ -16,12 +16,7 @@ from nncli.insight.bench import Contender, begin, one_by_one
 from nncli.insight.meter import Meter, Metered, Timing
 from nncli.run.assemble import Parts
 from nncli.run.quiet import quiet_libraries
-
-PRECISIONS: dict[str, Literal["32-true", "bf16-mixed", "16-mixed"]] = {
-    "32": "32-true",
-    "bf16": "bf16-mixed",
-    "16": "16-mixed",
-}
+from nncli.run.trainer import PRECISIONS
 
 
 def peers(told: Callable[[str], None]) -> dict[str, Contender]:

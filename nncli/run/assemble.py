@@ -13,6 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from nncli.config.build import build
 from nncli.config.check import check
 from nncli.config.compose import Config
+from nncli.config.hosting import is_lightning, pruned
 from nncli.config.kinds import accepts
 from nncli.config.origin import source
 from nncli.config.places import untyped
@@ -96,6 +97,7 @@ def _set_at(plain: Any, key: str) -> str:
 
 def require(config: Config, *, begun: bool = False) -> Config:
     """The config, once nothing is wrong with it; before a run has `begun`, with what other runs say filled in."""
+    config = pruned(config)
     config = config if begun else start.settle(config)
     found = problems(config)
     told = {problem.key for problem in found}
@@ -117,6 +119,9 @@ def settle(config: Config) -> Config:
 def load_data(config: Config, facts: dict[str, Any] | None = None) -> Any:
     """The data of a config; `facts` are what an earlier run learned from its training part."""
     data = cast(Any, build(config.tree.data, config=config))
+    if is_lightning(type(data), "data"):
+        data.facts = {}
+        return data
     data.facts = dict(facts or {})
     data.prepare_data()
     data.setup()
@@ -127,7 +132,8 @@ def build_task(config: Config, facts: dict[str, Any]) -> Any:
     """The task of a config, with the facts of its data. The seed fixes the initial weights."""
     random.seed_all(int(config.tree.seed))
     task = cast(Any, build(config.tree.task, config=config))
-    task.facts = facts
+    if not is_lightning(type(task), "task"):
+        task.facts = facts
     return task
 
 
@@ -138,13 +144,15 @@ def assemble(config: Config, *, data: Any = None, facts: dict[str, Any] | None =
     """
     data = data or load_data(config, facts)
     task = build_task(config, data.facts)
+    settings = section(config, "trainer")
+    if is_lightning(type(task), "task"):
+        return Parts(data, task, place(settings), settings)
     for turn in task.turns():  # before other processes look at which weights have gradients
         turn.updates.groups.freeze(turn.net, shared=True)
     notes = []
     if not fitted:
         _fit(task, data)
         notes = start.first_weights(config, task)
-    settings = section(config, "trainer")
     return Parts(data, task, place(settings), settings, notes)
 
 
@@ -179,6 +187,8 @@ def place_data(
     config: Config, parts: Parts, *, rank: int = 0, world: int = 1, device: torch.device | None = None
 ) -> None:
     """Say to the data which samples this process gets, in what order, and where it rests."""
+    if is_lightning(type(parts.data), "data"):
+        return
     loader = section(config, "loader") if "loader" in config.tree else {"device": "memory"}
     parts.data.place(
         seed=int(config.tree.seed),

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from nncli.config.compose import Config, compose, freeze, thaw
+from nncli.config.hosting import hosts
 from nncli.config.places import untyped
 from nncli.config.reach import unread
 from nncli.errors import SHOWN, ConfigError, NnError, Stopped, short
@@ -37,6 +38,9 @@ def prepared(config: Config, screen: Screen) -> tuple[Config, Parts]:
     for note in [*notes[:SHOWN], *([f"{len(notes) - SHOWN} more have no effect"] if len(notes) > SHOWN else [])]:
         screen.line(f"  note: {short(note)}")
     with quiet_libraries():
+        if hosts(config):
+            config = settle(config)
+            return config, assemble(config)
         config, data = infer(config, screen)
         if config.tree.test and "test" not in getattr(data, "parts", {"test": None}):
             held = "say test=false, or hold one out: data.test_fraction=0.15"
@@ -60,7 +64,7 @@ def fit(
         screen.trust = config.trust
         screen.line(headline(config, parts))
         place_data(config, parts, device=parts.where.device)
-        for note in (parts.data.outline(), *parts.notes):
+        for note in (*_outline(parts.data), *parts.notes):
             screen.line(f"  {note}")
         if dry_run:
             screen.line("  checked, nothing was started")
@@ -162,16 +166,22 @@ def _go(run: RunFolder, config: Config, parts: Parts, screen: Screen, signals: S
     screen.end(run, summary, parts.trainer["max_steps"])
 
 
+def _outline(data: Any) -> list[str]:
+    """What the data says of itself; a LightningDataModule says nothing."""
+    return [data.outline()] if hasattr(data, "outline") else []
+
+
 def headline(config: Config, parts: Parts) -> str:
     """What is about to be trained, in one line."""
-    sizes = [(p.numel(), p.requires_grad) for p in parts.task.net.parameters()]
+    model = getattr(parts.task, "net", parts.task)
+    sizes = [(p.numel(), p.requires_grad) for p in model.parameters()]
     count, learn = sum(size for size, _ in sizes), sum(size for size, learns in sizes if learns)
     learning = "" if learn == count else f", {learn:,} of them learn"
-    net, optimizer = type(parts.task.net).__name__, config.tree.optimizer.get("_target_", "").rsplit(".", 1)[-1]
+    optimizer = "" if hosts(config) else config.tree.optimizer.get("_target_", "").rsplit(".", 1)[-1]
     facts = [
         config.name,
-        f"{net} ({count:,} parameters{learning})",
-        optimizer,
+        f"{type(model).__name__} ({count:,} parameters{learning})",
+        *filter(None, [optimizer]),
         str(parts.where),
         f"seed {config.tree.seed}",
     ]

@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 import torch
 
+from nncli.config.hosting import hosts
 from nncli.run import random
 from nncli.run.assemble import Parts, place_data
 from nncli.run.ensemble import Combine, together
@@ -29,6 +30,10 @@ def judged(
     else:
         config, parts = together(runs, words, combine=combine, which=which, trust=trust)
     with quiet_libraries():
+        if hosts(config):
+            from nncli.run import hosted
+
+            return {"metrics": hosted.evaluate(parts.task, parts.data, parts.trainer, parts.where, part)}
         place_data(config, parts, device=parts.where.device)
         found = evaluate(parts, part)
     task = parts.task

@@ -2,7 +2,7 @@
 
 import os
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -12,9 +12,10 @@ from lightning.pytorch import Trainer
 
 from nncli.config.build import build
 from nncli.config.compose import Config
+from nncli.config.hosting import is_lightning
 from nncli.errors import NnError, TrainingFailed
 from nncli.output import say
-from nncli.run import random
+from nncli.run import hosted, random
 from nncli.run.assemble import Parts, assemble, place_data, section
 from nncli.run.average import averaging
 from nncli.run.best import Best
@@ -46,6 +47,19 @@ class Session:
     keeper: Keeper
     bar: Bar
 
+    go: Callable[[], None]
+
+    @property
+    def first(self) -> bool:
+        return self.trainer.global_rank == 0
+
+    @property
+    def begun(self) -> bool:
+        return self.keeper.begun
+
+    def close(self) -> None:
+        self.bar.close()
+
     def summary(self, status: str, seed: int) -> dict[str, Any]:
         facts = self.recorder.summary(status, self.keeper.epochs, self.learner.step, seed)
         facts["metrics"] |= self.keeper.best.results
@@ -64,13 +78,13 @@ def train(
 ) -> dict[str, Any]:
     """Train to the end, judge the test part, write summary.json. Whatever ends it early is written there first."""
     with quiet_libraries():
+        seed = int(config.tree.seed)
         session = _session(config, run, parts, screen, signals, resume, watching)
-        seed, first = int(config.tree.seed), session.trainer.global_rank == 0
-        if first:
+        if session.first:
             _write_summary(run, session.summary("running", seed), screen)
         status = "stopped"
         try:
-            _fit_and_test(session, config, run, parts, resume)
+            session.go()
             status = "finished"
         except NonFinite as error:
             where = _replay(config, run, parts, error) if error.unclear else str(error)
@@ -81,12 +95,12 @@ def train(
             raise
         except Exception as error:
             status = f"failed: {_first_line(error)}"
-            if resume and not session.keeper.begun:
+            if resume and not session.begun:
                 raise unfit(resume, error) from error
             raise TrainingFailed(_explained(error, run)) from error
         finally:
-            session.bar.close()
-            if first:
+            session.close()
+            if session.first:
                 _write_summary(run, session.summary(status, seed), screen)
     return session.summary(status, seed)
 
@@ -106,9 +120,16 @@ def _session(
     signals: Signals,
     resume: Path | None,
     watching: Sequence[StepCallback],
-) -> Session:
+) -> "Session | hosted.Session":
     settings, task = parts.trainer, parts.task
     first = int(os.environ.get("RANK", os.environ.get("LOCAL_RANK", "0"))) == 0
+    logged = first and "_target_" in config.tree.logger
+    logger = cast(Any, build(config.tree.logger, config=config, save_dir=str(run.path))) if logged else False
+    known = identity(run.config) if run.config.is_file() else {}  # a bench has none
+    if is_lightning(type(task), "task"):
+        keeping = hosted.Keeping(run, screen, signals, known, settings["early_stopping"])
+        test, seed = bool(config.tree.test), int(config.tree.seed)
+        return hosted.session(parts, keeping, logger=logger, resume=resume, test=test, seed=seed)
     turns = [turn.name for turn in task.turns()]
     recorder = Recorder(
         run if first else None, task.logged, task.metrics, settings["log_every"], parts.data.batch_size, turns
@@ -124,13 +145,11 @@ def _session(
         screen.line,
         average,
         watch,
-        identity(run.config) if run.config.is_file() else {},  # a bench has none
+        known,
         resume,
         **section(config, "checkpoint"),
     )
     set_torch(parts, parts.where.devices)
-    logged = first and "_target_" in config.tree.logger
-    logger = cast(Any, build(config.tree.logger, config=config, save_dir=str(run.path))) if logged else False
     trainer = lightning_trainer(
         settings,
         parts.where,
@@ -143,7 +162,10 @@ def _session(
     trainer.fit_loop.__class__ = Begun
     place_data(config, parts, rank=trainer.global_rank, world=trainer.world_size, device=trainer.strategy.root_device)
     module = learner(task, parts.data.train_dataloader(), settings, parts.where)
-    return Session(trainer, module, recorder, keeper, bar)
+    session = Session(
+        trainer, module, recorder, keeper, bar, lambda: _fit_and_test(session, config, run, parts, resume)
+    )
+    return session
 
 
 def set_torch(parts: Parts, processes: int) -> None:

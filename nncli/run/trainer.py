@@ -4,10 +4,10 @@ import os
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from lightning.fabric.plugins.environments.lightning import LightningEnvironment
-from lightning.pytorch import Trainer
+from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.plugins.io import CheckpointIO
 from lightning.pytorch.strategies import DDPStrategy, FSDPStrategy, Strategy
 
@@ -23,6 +23,13 @@ QUIET: dict[str, Any] = {
     "enable_model_summary": False,
     "num_sanity_val_steps": 0,
     "use_distributed_sampler": False,
+}
+
+
+PRECISIONS: dict[str, Literal["32-true", "bf16-mixed", "16-mixed"]] = {
+    "32": "32-true",
+    "bf16": "bf16-mixed",
+    "16": "16-mixed",
 }
 
 
@@ -60,9 +67,6 @@ def lightning_trainer(
     section: dict[str, Any], where: Placement, callbacks: Sequence[StepCallback] = (), *, turns: int = 1, **more: Any
 ) -> Trainer:
     """Lightning's Trainer for this section, without what our callbacks and data do instead. It is made only here."""
-    single = where.world == 1
-    # one process alone is never part of a cluster job, whatever variables an allocation has set
-    alone: list[Any] = [LightningEnvironment()] if single and "LOCAL_RANK" not in os.environ else []
     settings: dict[str, Any] = {
         **QUIET,
         "accelerator": where.accelerator,
@@ -77,11 +81,50 @@ def lightning_trainer(
         "profiler": NoProfiler(),
         "logger": False,
     }
-    plugins = [*alone, AtomicIO()]
-    trainer = Trainer(**settings | more, plugins=plugins)
+    trainer = Trainer(**settings | more, plugins=[*_alone(where), AtomicIO()])
     # our own handlers stay: Lightning's would swallow SIGINT and requeue SLURM jobs
     trainer._signal_connector.register_signal_handlers = lambda: None
     return trainer
+
+
+def hosting_trainer(
+    section: dict[str, Any], where: Placement, module: Any, callbacks: Sequence[Callback], **more: Any
+) -> Trainer:
+    """Lightning's Trainer for a LightningModule of the person's own, which Lightning trains as it always does."""
+    itself = module.automatic_optimization  # else the module clips and accumulates, if anybody does
+    clip = section["grad_clip"] if itself else None
+    limit = section["limit_batches"]
+    limits = {f"limit_{part}_batches": limit for part in ("train", "val", "test")} if limit is not None else {}
+    trainer = Trainer(
+        accelerator=where.accelerator,
+        devices=where.devices,
+        num_nodes=where.nodes,
+        strategy="auto" if where.strategy == "single" else _strategy(where, section["timeout"], turns=2),
+        precision=PRECISIONS[where.precision],
+        max_epochs=section["max_epochs"],
+        max_steps=section["max_steps"] or -1,
+        accumulate_grad_batches=section["accumulate"] if itself else 1,
+        gradient_clip_val=clip,
+        gradient_clip_algorithm=section.get("grad_clip_by", "norm") if clip else None,
+        check_val_every_n_epoch=section["val_every"],
+        deterministic=section["deterministic"],
+        overfit_batches=section["overfit_batches"],
+        log_every_n_steps=section["log_every"],
+        callbacks=list(callbacks),
+        enable_checkpointing=False,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        plugins=[*_alone(where), AtomicIO()],
+        **limits,
+        **more,
+    )
+    trainer._signal_connector.register_signal_handlers = lambda: None  # as above
+    return trainer
+
+
+def _alone(where: Placement) -> list[Any]:
+    """One process alone is never part of a cluster job, whatever variables an allocation has set."""
+    return [LightningEnvironment()] if where.world == 1 and "LOCAL_RANK" not in os.environ else []
 
 
 def _strategy(where: Placement, timeout: float, turns: int) -> Strategy:

@@ -1,0 +1,206 @@
+"""A LightningModule of the person's own, as Lightning itself runs it: its hooks, its optimizers, its data.
+
+It gets a run's folder with its frozen config, rows of what it logs, checkpoints that are whole or not there, the best
+weights by its validation loss, a resume from the last epoch's end, and a stop by a signal. What the Learner does for
+tasks (exact resumes inside an epoch, several steps a call, averages, a look at every loss) is not done to it.
+"""
+
+import time
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch import Callback, LightningDataModule, LightningModule, Trainer
+from lightning.pytorch.callbacks import RichProgressBar
+
+from nncli.errors import NnError, Stopped
+from nncli.run import random
+from nncli.run.best import Best
+from nncli.run.checkpoint import VERSION
+from nncli.run.folder import RunFolder
+from nncli.run.placement import Placement
+from nncli.run.record import Metrics, peak_memory_mb
+from nncli.run.screen import Screen
+from nncli.run.signals import Signals
+from nncli.run.trainer import hosting_trainer
+
+LOSSES = ("val/loss", "val_loss", "valid_loss", "validation_loss")  # names under which people log it
+BRINGS = ("hyper_parameters", "datamodule_hyper_parameters")  # of a checkpoint: the frozen config says them
+
+
+class Keeping(Callback):
+    """Rows, checkpoints and the best weights, at the end of each epoch."""
+
+    def __init__(
+        self, run: RunFolder, screen: Screen, signals: Signals, identity: dict[str, str], patience: int | None
+    ) -> None:
+        self.run, self.screen, self.signals, self.identity = run, screen, signals, identity
+        self.patience = patience
+        self.best: Best | None = None
+        self.saved: dict[str, Any] = {}
+        self.metrics: Metrics | None = None
+        self.rows = 0
+        self.latest: dict[str, float] = {}
+        self.seconds, self.began = 0.0, time.perf_counter()
+        self.first_step: float | None = None
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        if self.first_step is None:
+            self.first_step = time.time()
+        if self.signals.asked:
+            raise Stopped(self.signals.asked)
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self.signals.at_once = False
+        self.began = time.perf_counter()
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self.signals.at_once = True
+        self.seconds = time.perf_counter() - self.began
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Lightning calls this after the validation of the epoch, and last of all callbacks."""
+        logged = {name: float(value) for name, value in trainer.callback_metrics.items()}
+        self.latest |= logged
+        name = next((name for name in LOSSES if name in logged), None)
+        if self.best is None and name is not None:
+            self.best = Best(name, "min", self.patience)
+            if self.saved:
+                self.best.load(self.saved)
+        better = self.best is None or (name is not None and self.best.take(logged, trainer.global_step))
+        if self.best is not None and self.best.given_up:
+            trainer.should_stop = True
+        if trainer.is_global_zero:
+            self._row(trainer, logged)
+        for file in ("best.ckpt",) * better + ("last.ckpt",):
+            trainer.save_checkpoint(self.run.checkpoints / file)
+
+    def _row(self, trainer: Trainer, logged: dict[str, float]) -> None:
+        if self.metrics is None:
+            self.metrics = Metrics(self.run.metrics, ["step", "epoch", *sorted(logged), "time_s"])
+            self.metrics.rewind(self.rows)
+        place = {"step": trainer.global_step, "epoch": trainer.current_epoch}
+        known = {name: value for name, value in logged.items() if name in self.metrics.columns}
+        self.metrics.add({**place, **known, "time_s": time.perf_counter() - self.began})
+        shown = " · ".join(f"{name} {value:.4g}" for name, value in sorted(known.items()))
+        self.screen.line(
+            f"  epoch {trainer.current_epoch + 1} · step {trainer.global_step} · {shown}", **place, **known
+        )
+
+    def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        for key in BRINGS:
+            checkpoint.pop(key, None)
+        checkpoint["nncli"] = {
+            "version": VERSION,
+            "config": self.identity,
+            "position": [trainer.current_epoch + 1, 0],
+            "due": False,
+            "ranks": [{"random": random.states(), "means": {}}],
+            "step": trainer.global_step,
+            "best": self.best.state() if self.best else {"value": None, "step": None, "results": {}, "worse": 0},
+            "rates": [float(group["lr"]) for optimizer in trainer.optimizers for group in optimizer.param_groups],
+            "rows": self.metrics.rows if self.metrics else 0,
+        }
+
+    def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        self.saved, self.rows = checkpoint["nncli"]["best"], checkpoint["nncli"].get("rows", 0)
+
+    def summary(self, trainer: Trainer, status: str, seed: int, started: float) -> dict[str, Any]:
+        """The same keys as for any run."""
+        return {
+            "status": status,
+            "metrics": self.latest | (self.best.results if self.best else {}),
+            "wall_s": round(time.time() - started, 3),
+            "first_step_s": None if self.first_step is None else round(self.first_step - started, 3),
+            "samples_per_s": None,
+            "peak_memory_mb": peak_memory_mb(),
+            "epochs": trainer.current_epoch,
+            "steps": trainer.global_step,
+            "seed": seed,
+            "best_step": self.best.step if self.best else None,
+        }
+
+
+class Session:
+    """One process's training of one run, as `nncli.run.train` asks for it."""
+
+    def __init__(
+        self, keeping: Keeping, trainer: Trainer, module: Any, data: Any, resume: Path | None, test: bool
+    ) -> None:
+        self.keeping, self.trainer, self.module, self.data = keeping, trainer, module, data
+        self.resume, self.test = resume, test
+        self.first = trainer.global_rank == 0
+        self.started = time.time()
+
+    @property
+    def begun(self) -> bool:
+        return self.keeping.first_step is not None
+
+    def go(self) -> None:
+        """Train with Lightning's own loop, then evaluate the test part on the best weights, where there is one."""
+        self.trainer.fit(self.module, ckpt_path=self.resume, weights_only=True, **_source(self.data))
+        if self.test and _tests(self.module, self.data):
+            file = self.keeping.run.checkpoints / "best.ckpt"
+            self.trainer.test(self.module, ckpt_path=file, weights_only=True, verbose=False, **_tested(self.data))
+            self.keeping.latest |= {name: float(value) for name, value in self.trainer.callback_metrics.items()}
+
+    def summary(self, status: str, seed: int) -> dict[str, Any]:
+        return self.keeping.summary(self.trainer, status, seed, self.started)
+
+    def close(self) -> None:
+        """There is nothing to take off the screen: Lightning's own bar does so itself."""
+
+
+def session(
+    parts: Any,
+    keeping: Keeping,
+    *,
+    logger: Any,
+    resume: Path | None,
+    test: bool,
+    seed: int,
+) -> Session:
+    bar = [RichProgressBar()] if keeping.screen.mode == "bar" and parts.where.world == 1 else []
+    random.seed_all(seed)
+    trainer = hosting_trainer(
+        parts.trainer,
+        parts.where,
+        parts.task,
+        [keeping, *bar],
+        enable_progress_bar=bool(bar),
+        logger=logger,
+        default_root_dir=keeping.run.path,
+    )
+    return Session(keeping, trainer, parts.task, parts.data, resume, test)
+
+
+def evaluate(module: Any, data: Any, section: dict[str, Any], where: Placement, part: str) -> dict[str, float]:
+    """What its own validation or test steps log."""
+    trainer = hosting_trainer(section, where, module, [], enable_progress_bar=False, logger=False)
+    if part == "train" or (part == "test" and not _tests(module, data)):
+        raise NnError(f"a LightningModule is evaluated by its own steps, and this one has none for the {part} part")
+    run = trainer.validate if part == "val" else trainer.test
+    source = _source(data) if part == "val" and "datamodule" in _source(data) else _tested(data, part)
+    run(module, verbose=False, **source)
+    return {name: float(value) for name, value in trainer.callback_metrics.items()}
+
+
+def _source(data: Any) -> dict[str, Any]:
+    if hasattr(data, "trainer"):  # a LightningDataModule
+        return {"datamodule": data}
+    return {"train_dataloaders": data.train_dataloader(), "val_dataloaders": data.val_dataloader()}
+
+
+def _tested(data: Any, part: str = "test") -> dict[str, Any]:
+    if hasattr(data, "trainer"):
+        return {"datamodule": data}
+    return {"dataloaders": data.evaluation(part)}
+
+
+def _tests(module: Any, data: Any) -> bool:
+    """Whether it has a test step, and its data something to take it on."""
+    steps = type(module).test_step is not LightningModule.test_step
+    if not hasattr(data, "trainer"):
+        return steps
+    return steps and type(data).test_dataloader is not LightningDataModule.test_dataloader
