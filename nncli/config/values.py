@@ -60,7 +60,11 @@ class Values:
             return False
         filled = parent.startswith("data.") and here == "auto"
         target = self.origins.get(f"{parent}._target_")
-        return filled or (target is not None and target.kind == "word") or (last == FIRST and is_net(parent) and isinstance(here, Mapping) and "_target_" in here)
+        return (
+            filled
+            or (target is not None and target.kind == "word")
+            or (last == FIRST and is_net(parent) and isinstance(here, Mapping) and "_target_" in here)
+        )
 
     def _put(self, key: str, value: Any, line: str) -> str:
         node: Any = self.tree

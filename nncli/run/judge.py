@@ -7,6 +7,7 @@ import torch
 
 from nncli.config.hosting import hosts
 from nncli.run import random
+from nncli.run.answers import Answers
 from nncli.run.assemble import Parts, place_data
 from nncli.run.ensemble import Combine, together
 from nncli.run.folder import RunFolder
@@ -35,26 +36,22 @@ def judged(
 
             return {"metrics": hosted.evaluate(parts.task, parts.data, parts.trainer, parts.where, part)}
         place_data(config, parts, device=parts.where.device)
-        found = evaluate(parts, part)
-    task = parts.task
+        found, details = evaluate(parts, part)
     metrics = {f"{part}/{name}": value for name, value in found.items()}
-    details = dict(getattr(task, "details", {}))
     if rows := details.get("classes"):
-        names = task.facts.get("classes") or range(len(rows))
+        names = parts.task.facts.get("classes") or range(len(rows))
         details["classes"] = [{"class": str(name), **row} for name, row in zip(names, rows, strict=True)]
     return {"metrics": metrics, **details}
 
 
 @torch.no_grad()
-def evaluate(parts: Parts, part: str) -> dict[str, float]:
-    """Every metric of the task on a part, in its natural order."""
-    task, device, sums = parts.task.to(parts.where.device).eval(), parts.where.device, None
-    exact = torch.float32 if device.type == "mps" else torch.float64
+def evaluate(parts: Parts, part: str) -> tuple[dict[str, float], dict[str, Any]]:
+    """Every metric of the task on a part, in its natural order, with details."""
+    device = parts.where.device
+    task, batches = parts.task.to(device).eval(), parts.data.evaluation(part)
+    answers = Answers(sum(high - low for low, high in batches.bounds))
     random.seed_all(0)
-    task.thorough = True
-    for batch in parts.data.evaluation(part):
+    for batch in batches:
         with autocast(device, parts.where.precision):
-            row = task.metric_sums(tuple(t.to(device, non_blocking=True) for t in batch)).to(exact)
-        sums = row if sums is None else sums + row
-    assert sums is not None
-    return task.metrics_from(sums.tolist())
+            answers.add(*task.answers(tuple(t.to(device, non_blocking=True) for t in batch)))
+    return task.cpu().evaluate(*answers.whole())

@@ -20,6 +20,7 @@ from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
 from nncli.contracts import Batch, Direction, Turn
 from nncli.errors import NnError
+from nncli.run.answers import Answers
 from nncli.run.precision import autocast
 
 CALL = 0.03  # seconds that a call is to take: Lightning's share is then a few hundredths
@@ -317,8 +318,20 @@ class Learner(LightningModule):
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         self._evaluate(batch)
 
+    def on_test_start(self) -> None:
+        loaders: Any = self.trainer.test_dataloaders
+        self._answers = Answers(sum(high - low for low, high in loaders.bounds))
+
+    @torch.no_grad()
     def test_step(self, batch: Batch, batch_idx: int) -> None:
-        self._evaluate(batch)
+        if len(batch[0]):  # a rank's share of a short last batch may be empty
+            with autocast(self.device, self.precision):
+                self._answers.add(*self.task.answers(batch))
+
+    def on_test_epoch_end(self) -> None:
+        found, _ = self.task.evaluate(*self._answers.whole())
+        self.results |= {f"test/{name}": value for name, value in found.items()}
+        del self._answers
 
     def on_validation_epoch_end(self) -> None:
         self._finish("val")
@@ -326,15 +339,6 @@ class Learner(LightningModule):
             for move in self.moves:
                 if isinstance(move.schedule, ReduceLROnPlateau):
                     move.schedule.step(self.results[self.task.monitor])
-
-    def on_test_start(self) -> None:
-        self.task.thorough = True
-
-    def on_test_end(self) -> None:
-        self.task.thorough = False
-
-    def on_test_epoch_end(self) -> None:
-        self._finish("test")
 
     @torch.no_grad()
     def _evaluate(self, batch: Batch) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, NotRequired, TypedDict, Unpack
 
+import torch
 from torch import Tensor, nn
 
 from nncli.contracts import Batch as Batch
@@ -26,9 +27,10 @@ class Parts(TypedDict):
 class Task(nn.Module):
     """A net, the transform of its inputs, and what it is trained for.
 
-    A task gives `training_loss`, `predict`, and for evaluating `metric_sums` (one row of numbers that add up over
-    batches and ranks) and `metrics_from` (the sums of a whole part as `metrics`). One that trains several nets
-    against each other gives its own `turns` instead of `training_loss`.
+    A task gives `training_loss` and `predict`. Between epochs it is evaluated by `metric_sums` (one row of numbers that
+    add up over batches and ranks) and `metrics_from` (the sums of a whole part as `metrics`); in the end by `answers`
+    to every sample and `evaluate`, which may find more, and leave tables and the like in `details`. One that trains
+    several nets against each other gives its own `turns` instead of `training_loss`.
     """
 
     metrics: ClassVar[Mapping[str, Direction]]
@@ -44,7 +46,6 @@ class Task(nn.Module):
         self.updates = parts["updates"]
         self.monitor = parts["monitor"]
         self.facts: dict[str, Any] = {}
-        self.thorough = False  # whether every metric is measured, or those that training needs
 
     def turns(self) -> list[Turn]:
         """One optimizer over the net."""
@@ -70,6 +71,14 @@ class Task(nn.Module):
     def _lacks(self, what: str) -> NnError:
         return NnError(f"the task {type(self).__name__} has no {what}; the guide's page Extend shows a whole one")
 
+    def answers(self, batch: Batch) -> tuple[Tensor, ...]:
+        """What `evaluate` needs of each sample: answers, targets and the like, a row a sample."""
+        raise NotImplementedError
+
+    def evaluate(self, *columns: Tensor) -> tuple[dict[str, float], dict[str, Any]]:
+        """Every metric of a whole part, and details of it, from the columns of `answers`: a pure function of them."""
+        raise NotImplementedError
+
     def fit_statistics(self, rows: Rows) -> None:
         """Take the scale of the inputs, and of a measured target, from the training part."""
         if getattr(self.transform, "mix", None) is not None and not self.mixes:
@@ -80,3 +89,11 @@ class Task(nn.Module):
             self.transform.eval()
             fit(lambda: (self.transform(x) for x in rows.inputs()))
             self.transform.train()
+
+
+def mean_loss(loss: nn.Module, answers: Tensor, targets: Tensor, piece: int = 65_536) -> float:
+    """The mean loss of many samples, some at a time."""
+    total = torch.zeros((), dtype=torch.float64)
+    for some, wanted in zip(answers.split(piece), targets.split(piece), strict=True):
+        total += loss(some, wanted).double() * len(wanted)
+    return float(total / len(targets))

@@ -10,8 +10,8 @@ from torch.nn import functional
 
 from nncli.contracts import Direction
 from nncli.errors import NnError
-from nncli.tasks import counts
-from nncli.tasks.base import Batch, Parts, Rows, Task
+from nncli.tasks import classification_metrics
+from nncli.tasks.base import Batch, Parts, Rows, Task, mean_loss
 
 
 class Classification(Task):
@@ -19,8 +19,8 @@ class Classification(Task):
 
     The loss is taken in float32 whatever the net computes in.
     Balanced class weights count each class of the training part equally in the training loss, as sklearn's do; they
-    travel with the weights. The metrics are not weighted. While training, those in `metrics` are taken; a test takes
-    all of them, and leaves each class's own and the confusion matrix in `details`.
+    travel with the weights. The metrics are not weighted. Between epochs those in `metrics` are computed; an evaluation
+    computes all of them, with those of each class and the confusion matrix as details.
     """
 
     metrics: ClassVar[Mapping[str, Direction]] = {"loss": "min", "accuracy": "max", "f1": "max"}
@@ -35,8 +35,6 @@ class Classification(Task):
     ) -> None:
         super().__init__(**parts)
         self.num_classes = num_classes
-        self.outputs = num_classes or 0  # scores that the net gives, seen when it is judged
-        self.details: dict[str, Any] = {}
         if class_weights and not isinstance(self.loss, nn.CrossEntropyLoss):
             kind = type(self.loss).__name__
             raise NnError(f"task.class_weights={class_weights} goes with loss=cross_entropy, not {kind}")
@@ -80,26 +78,29 @@ class Classification(Task):
         return p_NBC.mean(dim=0).clamp(min=torch.finfo(torch.float32).tiny).log()
 
     def metric_sums(self, batch: Batch) -> Tensor:
-        """Samples, loss, and the counts of `nncli.tasks.counts`."""
+        """Samples, loss, and the counts of each class."""
         x, y = batch
         empty = len(y) == 0  # a rank's share of a short last batch: a made-up sample says how many classes there are
         logits = self(x.new_zeros(1, *x.shape[1:]))[:0].float() if empty else self(x).float()
         loss = logits.new_zeros(()) if empty else self.loss(logits, y) * len(y)
         scores = class_scores(logits)
-        self.outputs = scores.shape[1]
-        if self.thorough:
-            found = counts.everything(scores, y)
-        else:
-            found = counts.per_class(scores.argmax(dim=1), y, self.outputs)
-        return torch.cat([loss.new_full((1,), len(y)), loss[None], found])
+        counts = classification_metrics.per_class(scores.argmax(dim=1), y, scores.shape[1])
+        return torch.cat([loss.new_full((1,), len(y)), loss[None], counts])
 
     def metrics_from(self, sums: list[float]) -> dict[str, float]:
-        (count, loss), found = sums[:2], torch.tensor(sums[2:], dtype=torch.float64)
-        if self.thorough:
-            metrics, self.details = counts.judge(found, self.outputs)
-        else:
-            metrics = counts.brief(found)
-        return {"loss": loss / count} | metrics
+        (count, loss), counts = sums[:2], torch.tensor(sums[2:], dtype=torch.float64)
+        return {"loss": loss / count} | classification_metrics.brief(counts)
+
+    def answers(self, batch: Batch) -> tuple[Tensor, ...]:
+        """The net's scores (B, outputs) and the classes (B,)."""
+        x, y = batch
+        return self(x).float(), y
+
+    def evaluate(self, *columns: Tensor) -> tuple[dict[str, float], dict[str, Any]]:
+        logits, y = columns
+        loss = mean_loss(self.loss, logits, y)
+        metrics, details = classification_metrics.everything(class_scores(logits), y)
+        return {"loss": loss} | metrics, details
 
     def _loss(self, logits: Tensor, y: Tensor) -> Tensor:
         if logits.shape[1] == 1 and self._classes() > 2:

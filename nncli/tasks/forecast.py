@@ -1,7 +1,7 @@
 """The next steps of one or more series. B samples, L steps looked at, F columns, H steps forecast, C columns."""
 
 from collections.abc import Mapping
-from typing import Annotated, ClassVar, Unpack
+from typing import Annotated, Any, ClassVar, Unpack
 
 import torch
 from annotated_types import Ge
@@ -9,7 +9,7 @@ from torch import Tensor
 
 from nncli.contracts import Direction
 from nncli.errors import NnError
-from nncli.tasks.base import Batch, Parts, Rows, Task
+from nncli.tasks.base import Batch, Parts, Rows, Task, mean_loss
 
 
 class Forecast(Task):
@@ -70,6 +70,22 @@ class Forecast(Task):
             "mae": absolute / numbers,
             "naive_mse": naive / numbers,
         }
+
+    def answers(self, batch: Batch) -> tuple[Tensor, ...]:
+        """The forecast, what came, and the last value again (B, H, C), in standard units."""
+        x, y = batch
+        wanted = self._scaled(y)
+        return self._standard(x, y.shape[1:]), wanted, self._scaled(self._columns(x[:, -1:])).expand_as(wanted)
+
+    def evaluate(self, *columns: Tensor) -> tuple[dict[str, float], dict[str, Any]]:
+        z, wanted, naive = columns
+        error = z.double() - wanted.double()
+        return {
+            "loss": mean_loss(self.loss, z, wanted),
+            "mse": float(error.square().mean()),
+            "mae": float(error.abs().mean()),
+            "naive_mse": float((naive.double() - wanted.double()).square().mean()),
+        }, {}
 
     def _columns(self, x: Tensor) -> Tensor:
         """The columns that are forecast; steps come in (…, columns)."""

@@ -1,14 +1,14 @@
 """Rosenblatt's learning rule for a threshold unit ("The perceptron", 1958)."""
 
 from collections.abc import Mapping
-from typing import ClassVar, Protocol, cast
+from typing import Any, ClassVar, Protocol, cast
 
 import torch
 from torch import Tensor
 
 from nncli.contracts import Direction
 from nncli.errors import NnError
-from nncli.tasks.base import Batch, Task
+from nncli.tasks.base import Batch, Task, mean_loss
 
 
 class HasSum(Protocol):
@@ -48,6 +48,16 @@ class PerceptronRule(Task):
     def metrics_from(self, sums: list[float]) -> dict[str, float]:
         count, loss, right = sums
         return {"loss": loss / count, "accuracy": right / count}
+
+    def answers(self, batch: Batch) -> tuple[Tensor, ...]:
+        """The sums that the threshold judges, and the classes (B,)."""
+        x, y = batch
+        return self._z(x), y
+
+    def evaluate(self, *columns: Tensor) -> tuple[dict[str, float], dict[str, Any]]:
+        z, y = columns
+        right = ((z > 0) == (y > 0)).double()
+        return {"loss": mean_loss(self.loss, z, y), "accuracy": float(right.mean())}, {}
 
     def _z(self, x: Tensor) -> Tensor:
         if not hasattr(self.net, "z"):

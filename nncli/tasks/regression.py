@@ -2,14 +2,14 @@
 
 import math
 from collections.abc import Mapping
-from typing import ClassVar, Unpack
+from typing import Any, ClassVar, Unpack
 
 import torch
 from torch import Tensor, nn
 
 from nncli.contracts import Direction
 from nncli.errors import NnError
-from nncli.tasks.base import Batch, Parts, Rows, Task
+from nncli.tasks.base import Batch, Parts, Rows, Task, mean_loss
 
 
 class Regression(Task):
@@ -73,6 +73,25 @@ class Regression(Task):
             "mse": unit * unit * squared / count,
             "r2": 1 - squared / spread if spread > 0 else math.nan,
         }
+
+    def answers(self, batch: Batch) -> tuple[Tensor, ...]:
+        """The answers and what was to be answered (B,), in standard units."""
+        x, y = batch
+        return self._standard(x), self._scaled(y)
+
+    def evaluate(self, *columns: Tensor) -> tuple[dict[str, float], dict[str, Any]]:
+        z, wanted = columns
+        unit, mean = self.target_std.item(), self.target_mean.item()
+        answer, truth = (unit * column.double() + mean for column in (z, wanted))
+        error, spread = answer - truth, (truth - truth.mean()).square().sum()
+        mse = float(error.square().mean())
+        return {
+            "loss": mean_loss(self.loss, z, wanted),
+            "mae": float(error.abs().mean()),
+            "rmse": math.sqrt(mse),
+            "mse": mse,
+            "r2": float(1 - error.square().sum() / spread) if spread > 0 else math.nan,
+        }, {}
 
     def _scaled(self, y: Tensor) -> Tensor:
         return (y - self.target_mean) / self.target_std

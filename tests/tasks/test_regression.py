@@ -61,3 +61,21 @@ def test_constant_targets_have_no_r2_and_break_nothing() -> None:
 def test_more_outputs_than_one_are_refused_with_the_word_that_mends_it() -> None:
     with pytest.raises(NnError, match=r"\[3\]; set model\.num_outputs=1"):
         task(outputs=3).training_loss(table(8, 0.0))
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_an_evaluation_gives_scikit_learns_metrics(seed: int) -> None:
+    dice = torch.Generator().manual_seed(seed)
+    learner = task()
+    learner.target_mean.fill_(3.0 * seed)
+    learner.target_std.fill_(0.1 + seed)
+    z, wanted = torch.randn(500, generator=dice), torch.randn(500, generator=dice)
+    found, _ = learner.evaluate(z, wanted)
+    answer, truth = ((0.1 + seed) * column.double() + 3.0 * seed for column in (z, wanted))
+    expected = {
+        "mae": metrics.mean_absolute_error(truth, answer),
+        "mse": metrics.mean_squared_error(truth, answer),
+        "rmse": metrics.root_mean_squared_error(truth, answer),
+        "r2": metrics.r2_score(truth, answer),
+    }
+    assert {name: found[name] for name in expected} == pytest.approx(expected, rel=1e-6)

@@ -1,0 +1,47 @@
+"""What a task answered to a whole part, beside what was right: gathered once, then handed to pure functions."""
+
+import tempfile
+from typing import Any
+
+import torch
+from torch import Tensor, distributed
+
+IN_MEMORY = 256 * 2**20  # bytes above which answers are written to a file that is mapped into memory
+
+
+class Answers:
+    """Two tensors that grow batch by batch, as long as the part at most."""
+
+    def __init__(self, most: int) -> None:
+        self.most, self.count = most, 0
+        self.columns: list[Tensor] = []
+        self.files: list[Any] = []
+
+    def add(self, *columns: Tensor) -> None:
+        """The answers to a batch, and what else is needed of it."""
+        columns = tuple(column.detach().cpu() for column in columns)
+        if not self.columns:
+            self.columns = [self._empty(column) for column in columns]
+        size = len(columns[0])
+        for whole, column in zip(self.columns, columns, strict=True):
+            whole[self.count : self.count + size] = column
+        self.count += size
+
+    def _empty(self, like: Tensor) -> Tensor:
+        shape = (self.most, *like.shape[1:])
+        size = self.most * like[:1].nelement() * like.element_size()
+        if size <= IN_MEMORY:
+            return torch.empty(shape, dtype=like.dtype)
+        file = tempfile.NamedTemporaryFile(prefix="nn-answers-")  # noqa: SIM115  # closed with this object
+        self.files.append(file)
+        numbers = int(torch.Size(shape).numel())
+        return torch.from_file(file.name, shared=True, size=numbers, dtype=like.dtype).view(shape)
+
+    def whole(self) -> tuple[Tensor, ...]:
+        """All of it; under several ranks, that of all ranks, on each of them."""
+        mine = tuple(column[: self.count] for column in self.columns)
+        if not (distributed.is_available() and distributed.is_initialized() and distributed.get_world_size() > 1):
+            return mine
+        every: list[Any] = [None] * distributed.get_world_size()
+        distributed.all_gather_object(every, mine)
+        return tuple(torch.cat(parts) for parts in zip(*(some for some in every if some), strict=True))
