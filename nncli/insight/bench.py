@@ -103,10 +103,11 @@ def begin(config: Config, data: Any, steps: int, *, plain: bool = False) -> tupl
     device = parts.where.device
     place_data(config, parts, device=device)
     parts.task.to(device)
-    if parts.trainer["channels_last"] and not plain:
-        parts.task.net.to(memory_format=torch.channels_last)
-    if parts.trainer["compile"] and not plain:
-        parts.task.net.compile()
+    for turn in () if plain else parts.task.turns():
+        if parts.trainer["channels_last"]:
+            turn.net.to(memory_format=torch.channels_last)
+        if parts.trainer["compile"]:
+            turn.net.compile()
     return parts, device, Meter(steps, data.batch_size, device)
 
 

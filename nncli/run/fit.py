@@ -173,14 +173,14 @@ def _outline(data: Any) -> list[str]:
 
 def headline(config: Config, parts: Parts) -> str:
     """What is about to be trained, in one line."""
-    model = getattr(parts.task, "net", parts.task)
-    sizes = [(p.numel(), p.requires_grad) for p in model.parameters()]
+    nets = [parts.task] if hosts(config) else [turn.net for turn in parts.task.turns()]
+    sizes = [(p.numel(), p.requires_grad) for net in nets for p in net.parameters()]
     count, learn = sum(size for size, _ in sizes), sum(size for size, learns in sizes if learns)
     learning = "" if learn == count else f", {learn:,} of them learn"
     optimizer = "" if hosts(config) else config.tree.optimizer.get("_target_", "").rsplit(".", 1)[-1]
     facts = [
         config.name,
-        f"{type(model).__name__} ({count:,} parameters{learning})",
+        f"{' and '.join(type(net).__name__ for net in nets)} ({count:,} parameters{learning})",
         *filter(None, [optimizer]),
         str(parts.where),
         f"seed {config.tree.seed}",

@@ -124,7 +124,13 @@ def _other_data(net: nn.Module, there: dict[str, Any], here: dict[str, Any], ask
 def _nets(config: Config, task: nn.Module, slot: str) -> list[nn.Module]:
     """The nets of the task that a section describes."""
     arguments = cast(dict[str, Any], OmegaConf.to_container(config.tree.task, resolve=False))
-    return [getattr(task, name) for name, value in arguments.items() if value == f"${{{slot}}}"]
+    names = [name for name, value in arguments.items() if value == f"${{{slot}}}"]
+    if missing := [name for name in names if not isinstance(getattr(task, name, None), nn.Module)]:
+        kind = type(task).__name__
+        raise NnError(
+            f"{kind} keeps its argument {missing[0]} under another name; write self.{missing[0]} = {missing[0]}"
+        )
+    return [getattr(task, name) for name in names]
 
 
 def tensors_of(place: Path) -> tuple[dict[str, Tensor], str, dict[str, Any]]:

@@ -178,10 +178,11 @@ def set_torch(parts: Parts, processes: int) -> None:
     elif parts.where.accelerator == "cpu" and processes > 1:
         torch.set_num_threads(max(1, (os.cpu_count() or 1) // processes))
     cast(Any, torch.utils.deterministic).fill_uninitialized_memory = False  # costs time and changes no result of ours
-    if settings["channels_last"]:
-        parts.task.net.to(memory_format=torch.channels_last)
-    if settings["compile"]:
-        parts.task.net.compile()
+    for turn in parts.task.turns():
+        if settings["channels_last"]:
+            turn.net.to(memory_format=torch.channels_last)
+        if settings["compile"]:
+            turn.net.compile()
 
 
 def _fit_and_test(session: Session, config: Config, run: RunFolder, parts: Parts, resume: Path | None) -> None:
