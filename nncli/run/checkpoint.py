@@ -104,7 +104,8 @@ def load(path: Path) -> dict[str, Any]:
         raise CheckpointError(f"{path} holds something else than tensors and plain values: refused.") from error
     if not isinstance(state, dict) or not isinstance(state.get("state_dict"), dict):
         raise CheckpointError(f"{path} is no checkpoint of a run.")
-    if isinstance(saved := state.get("nncli"), dict) and saved.get("version") == 1:
+    saved = state.get("nncli")
+    if isinstance(saved, dict) and type(saved.get("version")) is int and saved["version"] == 1:
         state["nncli"] = {**saved, "version": VERSION, "config": {}, "due": saved.get("validation_due", False)}
     return state
 
