@@ -54,7 +54,7 @@ class Keeper(Callback):
         average: AverageWeights,
         watch: Watch,
         identity: dict[str, str],
-        source: Path | None,
+        resumer: Resumer,
         *,
         minutes: float | None,
         every_n_steps: int | None,
@@ -66,8 +66,7 @@ class Keeper(Callback):
         self.average = average
         self.watch = watch
         self.identity = identity
-        self.source = source  # the checkpoint that is gone on from
-        self.resumer = Resumer()
+        self.resumer = resumer
         self.seconds = minutes * 60 if minutes else math.inf
         self.every_n_steps = every_n_steps
         self.keep = keep
@@ -93,8 +92,8 @@ class Keeper(Callback):
     def _go_on(self, trainer: Trainer, saved: dict[str, Any]) -> None:
         """Stand where the checkpoint was written: it is the last one, and what was due then is done first."""
         last = self.folder / "last.ckpt"
-        if self.source not in (None, last) and trainer.is_global_zero:
-            point(self.source, last)
+        if self.resumer.source not in (None, last) and trainer.is_global_zero:
+            point(self.resumer.source, last)
         self._tell_rate(trainer, saved["rates"])
         self.resumer.restore(trainer)
         trainer.should_stop = self.best.given_up
@@ -118,9 +117,6 @@ class Keeper(Callback):
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self.judged = False
         self.epochs = trainer.current_epoch + 1
-
-    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
-        self.resumer.on_train_batch_start(trainer, pl_module, batch, batch_idx)
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -269,7 +265,6 @@ class Keeper(Callback):
         return [trainer.current_epoch, progress.processed]
 
     def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
-        self.resumer.on_load_checkpoint(trainer, pl_module, checkpoint)
         saved = checkpoint["nncli"]
         self.best.load(saved["best"])
         self.saved_step = saved["step"]

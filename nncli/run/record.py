@@ -7,13 +7,15 @@ import sys
 import time
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import torch
+from annotated_types import Ge
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor
 
 from nncli import STARTED
+from nncli.config.kinds import accepts, phrase
 from nncli.run.folder import RunFolder, write_atomic
 
 PACKAGES = ("nncli", "torch", "lightning", "hydra-core", "omegaconf", "numpy")
@@ -85,6 +87,10 @@ class Metrics:
     def sync(self) -> None:
         with open(self.path, "ab") as f:
             os.fsync(f.fileno())
+
+
+Count = Annotated[int, Ge(0)]
+STATE: dict[str, Any] = {"rows": Count, "count": Count, "row_step": Count, "latest": dict[str, float]}
 
 
 class Recorder(Callback):
@@ -168,6 +174,9 @@ class Recorder(Callback):
         return {"rows": rows, "count": self.count, "row_step": self.row_step, "latest": self.latest}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        for key, hint in STATE.items():
+            if not accepts(state_dict[key], hint):
+                raise ValueError(f"{key} must be {phrase(hint)}")
         self.count, self.row_step = state_dict["count"], state_dict["row_step"]
         self.latest = dict(state_dict["latest"])
         self.rows = state_dict["rows"]

@@ -113,6 +113,7 @@ def _session(
     bar = Bar(screen, recorder, task.monitor)
     average = averaging(settings)
     watch = Watch(settings["log_every"], eager=parts.where.accelerator in LOOKS_AT_ONCE)
+    resumer = Resumer(resume)
     keeper = Keeper(
         run.checkpoints,
         recorder,
@@ -122,7 +123,7 @@ def _session(
         average,
         watch,
         identity(run.config) if run.config.is_file() else {},  # a bench has none
-        resume,
+        resumer,
         **section(config, "checkpoint"),
     )
     arguments = lightning_arguments(settings, parts.where)
@@ -133,7 +134,7 @@ def _session(
     trainer = Trainer(
         **arguments,
         **QUIET,
-        callbacks=Crew([average, watch, recorder, bar, keeper]),
+        callbacks=Crew([resumer, average, watch, recorder, bar, keeper]),
         profiler=NoProfiler(),
         logger=logger,
         default_root_dir=run.path,
@@ -180,18 +181,18 @@ def _replay(config: Config, run: RunFolder, parts: Parts, error: NonFinite) -> s
     """Train again from the newest checkpoint up to the bad step, looking at every one, to name the layer."""
     if parts.where.world > 1:
         return str(error)
-    again = assemble(config, data=parts.data)
+    again, newest_whole = assemble(config, data=parts.data), newest(run.checkpoints, say)
     trainer = Trainer(
         **lightning_arguments(parts.trainer | {"max_steps": error.step + 1}, parts.where),
         **QUIET,
-        callbacks=Crew([Watch(1, eager=True), Resumer()]),
+        callbacks=Crew([Resumer(newest_whole), Watch(1, eager=True)]),
         logger=False,
         limit_val_batches=0,
     )
     cut(config, again)
     random.seed_all(int(config.tree.seed))
     try:
-        trainer.fit(again.task, datamodule=again.data, ckpt_path=newest(run.checkpoints, say), weights_only=True)
+        trainer.fit(again.task, datamodule=again.data, ckpt_path=newest_whole, weights_only=True)
     except NonFinite as found:
         return str(found)
     return f"{error} A replay from the newest checkpoint did not meet it again."
