@@ -29,6 +29,9 @@ RESUMABLE = (
     "checkpoint.*",
     "test",
     "logger.tracking_uri",
+    "logger.offline",
+    "logger.entity",
+    "logger.log_model",
     *ELSEWHERE,
 )
 _BESIDE = (*RESUMABLE, "name", "run_dir", "logger*", "trainer.log_every")  # of a run, and nothing it learns from
