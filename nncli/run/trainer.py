@@ -16,6 +16,8 @@ PRECISIONS: dict[str, Literal["32-true", "bf16-mixed", "16-mixed"]] = {
     "16": "16-mixed",
 }
 
+YEAR = 365 * 24 * 3600  # seconds
+
 # what Lightning would do by itself and our callbacks and data do instead
 QUIET: dict[str, Any] = {
     "enable_checkpointing": False,
@@ -47,7 +49,7 @@ def trainer_settings(
     val_every: Annotated[int, Ge(1)],
     limit_batches: Annotated[int, Ge(1)] | None,
     overfit_batches: Annotated[int, Ge(0)],
-    timeout: Annotated[float, Gt(0)],
+    timeout: Annotated[float, Interval(gt=0, le=YEAR)],
     # runs made before there was a choice have none of these
     grad_clip_by: Literal["norm", "value"] = "norm",
     swa: Annotated[float, Interval(gt=0, lt=1)] | None = None,
