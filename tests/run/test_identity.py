@@ -1,15 +1,16 @@
 """A checkpoint that is not of this run, or not of a form that is read, is refused with what it is."""
 
 import copy
+import random
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
-from nncli.errors import CheckpointError
+from nncli.errors import CheckpointError, NnError
 from nncli.run.checkpoint import load, save
 from nncli.run.fit import fit_words, resume
 from nncli.run.folder import RunFolder
@@ -160,10 +161,10 @@ def test_of_odd_content_that_only_a_resume_reads(run: RunFolder, odd: str) -> No
 
 
 RANDOM: dict[str, Callable[[dict[str, Any]], object]] = {
-    "torch's is a number": lambda random: random.update(torch=1),
-    "numpy's is beyond its numbers": lambda random: random["numpy"].__setitem__(1, 10**9),
-    "python's is cut": lambda random: random.update(python=[3, [1, 2], None]),
-    "one is missing": lambda random: random.pop("cuda"),
+    "torch's is a number": lambda drawn: drawn.update(torch=1),
+    "numpy's is beyond its numbers": lambda drawn: drawn["numpy"].__setitem__(1, 10**9),
+    "python's is cut": lambda drawn: drawn.update(python=[3, [1, 2], None]),
+    "one is missing": lambda drawn: drawn.pop("cuda"),
 }
 
 
@@ -265,3 +266,68 @@ def test_those_of_the_form_before_are_gone_on_from(run: RunFolder, tmp_path: Pat
         resume(RunFolder(path), LONGER, Screen("quiet"))
     old, new = (load(path / "checkpoints" / "last.ckpt")["state_dict"] for path in (run.path, tmp_path / "new"))
     assert all(torch.equal(old[name], new[name]) for name in old)
+
+
+ANYTHING: list[Any] = [
+    *(None, True, -1, 0.5, 10**30, float("nan"), "text", [], {}, [1], {"a": 1}),
+    *(torch.zeros(3), torch.zeros(()), torch.zeros(1).expand(4, 4), torch.zeros(2, dtype=torch.long)),
+]
+FEW = 12  # of a longer list the first, the last and one in between
+
+
+def leaves(node: Any, at: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Where a checkpoint holds a number, a text or a tensor, as the keys that lead there."""
+    if isinstance(node, dict | list) and node:
+        keys = list(node) if isinstance(node, dict) else list(range(len(node)))
+        keys = [keys[0], keys[len(keys) // 2], keys[-1]] if isinstance(node, list) and len(keys) > FEW else keys
+        for key in keys:
+            yield from leaves(node[key], (*at, key))
+    else:
+        yield at
+
+
+def put(state: Any, place: tuple[Any, ...], value: Any) -> None:
+    for key in place[:-1]:
+        state = state[key]
+    state[place[-1]] = value
+
+
+def outcomes(trained: Path, folder: Path, chosen: Iterable[tuple[tuple[Any, ...], Any]]) -> list[str]:
+    """What came out of a resume that was neither a message for a person nor a run that was trained to its end."""
+    wrong, whole = [], load(trained / "checkpoints" / "last.ckpt")
+    for place, value in chosen:
+        run = RunFolder(folder / "r")
+        shutil.rmtree(run.path, ignore_errors=True)
+        shutil.copytree(trained, run.path)
+        state = copy.deepcopy(whole)
+        put(state, place, value)
+        save(state, run.checkpoints / "last.ckpt")
+        try:
+            resume(run, LONGER, Screen("quiet"))
+            assert run.status() == "finished"
+        except NnError:
+            continue
+        except Exception as error:
+            wrong.append(f"{place} = {value!r}: {type(error).__name__}: {error}")
+    return wrong
+
+
+def everything(trained: Path) -> list[tuple[tuple[Any, ...], Any]]:
+    state = load(trained / "checkpoints" / "last.ckpt")
+    found = [(place, value) for place in leaves(state) for value in ANYTHING]
+    assert len(found) > 1000
+    return found
+
+
+def test_sixty_odd_values_in_a_checkpoint_end_in_a_message_or_a_trained_run(trained: Path, tmp_path: Path) -> None:
+    wrong = outcomes(trained, tmp_path, random.Random(0).sample(everything(trained), 60))
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("share", range(8))
+def test_each_odd_value_in_a_checkpoint_ends_in_a_message_or_a_trained_run(
+    trained: Path, tmp_path: Path, share: int
+) -> None:
+    wrong = outcomes(trained, tmp_path, everything(trained)[share::8])
+    assert not wrong, "\n".join(wrong)
