@@ -72,9 +72,11 @@ def _check_fused(optimizer: Optimizer, group: dict[str, Any], path: Path) -> Non
     """Fused steps look at no sizes: what is too small for its weight would be read and written beyond its end."""
     for weight in group["params"]:
         for key, value in _items(optimizer.state.get(weight, {})):
-            if value is None or (isinstance(value, Tensor) and _suits(key, value, weight)):
+            if value is None and key == "momentum_buffer":  # which SGD without momentum leaves so
                 continue
-            due = "a single number" if key == "step" else f"a tensor of the size {list(weight.shape)}"
+            if isinstance(value, Tensor) and _suits(key, value, weight):
+                continue
+            due = "a number of steps" if key == "step" else f"a dense tensor of the size {list(weight.shape)}"
             raise CheckpointError(
                 f"{path} has an optimizer whose {key} is {_shown(value)}, and its weight needs {due}: "
                 "put the run's own checkpoint there"
@@ -86,12 +88,17 @@ def _items(state: Any) -> Iterator[tuple[Any, Any]]:
 
 
 def _suits(key: Any, value: Tensor, weight: Tensor) -> bool:
-    plain = value.layout == torch.strided and value.is_floating_point()
-    if not plain or value.shape != (() if key == "step" else weight.shape):
+    if value.layout != torch.strided or not value.is_floating_point():
         return False
+    if key == "step":
+        return value.ndim == 0 and 0 <= value.item() < math.inf
     room = value.untyped_storage().nbytes() // value.element_size() - value.storage_offset()
-    return room >= value.numel()  # a tensor that repeats one number has less than it shows
+    return (
+        value.shape == weight.shape and room >= value.numel()
+    )  # one that repeats a number has less room than it shows
 
 
 def _shown(value: Any) -> str:
-    return f"a tensor of the size {list(value.shape)}" if isinstance(value, Tensor) else spelled(value)[:80]
+    if not isinstance(value, Tensor):
+        return spelled(value)[:80]
+    return f"a tensor of the size {list(value.shape)}" if value.ndim else f"a tensor of {value.item():g}"
