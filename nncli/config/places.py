@@ -1,4 +1,4 @@
-"""Where a run may write: in its own folder, and where a person typed it; nowhere else because a file says so."""
+"""Where a run may write and what it may send: in its own folder, and what a person typed; never by a file's word."""
 
 import os
 import re
@@ -11,6 +11,7 @@ from nncli.config.nearest import listed
 from nncli.config.origin import source, spelled
 from nncli.errors import ConfigError, Problem
 from nncli.files import lies_in, named
+from nncli.paths import CHECKPOINTS, RUN_FILES, RUN_MARKER
 
 # what a config may say to the loggers that it can name; these arguments and no others
 NAMES = {
@@ -34,17 +35,25 @@ TAKES: Mapping[str, set[str]] = {
     "WandbLogger": {"name", "version", "id", "project", "group", "prefix", "offline", "anonymous", "log_model"}
     | {"entity", "job_type", "notes", "tags"},
 }
+FOLDERS = {"name", "version", "sub_dir"}  # of TensorBoard's, inside the run's folder
+TAKEN = {*RUN_FILES, RUN_MARKER, CHECKPOINTS}
+LONGEST, LONGEST_PART = 1000, 200  # bytes of a name, and between two slashes in it
 SERVER = re.compile(r"https?://[^/\s]+(?:/\S*)?")
 ADDRESS = "tracking_uri"
+SERVER_KEY, OFFLINE = f"logger.{ADDRESS}", "logger.offline"
 
 
 def misplaced(tree: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """(key, what is allowed) of each argument of a logger that could write outside the run's folder."""
     logger = tree.get("logger")
     target = str(logger.get("_target_", "")) if isinstance(logger, dict) else ""
-    takes = TAKES.get(target.rpartition(".")[2]) if target.startswith("lightning.") else None
-    if takes is None or not isinstance(logger, dict):
+    if not target.startswith("lightning.") or not isinstance(logger, dict):
         return  # a class of the person's own; its folder is looked at when it is built
+    kind = target.rpartition(".")[2]
+    if kind not in TAKES:
+        yield "logger._target_", f"cannot be used, as nn does not know where it writes; take {listed(sorted(TAKES))}"
+        return
+    takes = TAKES[kind]
     for name, value in logger.items():
         if name.startswith("_") or name == "save_dir":
             continue
@@ -58,23 +67,50 @@ def misplaced(tree: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             yield f"logger.{name}", "must be null, which keeps a store in the run's folder, or a server: http(s)://…"
         elif name in NAMES and not all(map(_beneath, _texts(value))):
             yield f"logger.{name}", "must be a name without .., :, $, ~ or a leading /; it may become part of a path"
+        elif name in NAMES and any(map(_is_long, _texts(value))):
+            yield f"logger.{name}", f"must be shorter: no system takes more than some {LONGEST_PART} letters in a name"
+        elif kind == "TensorBoardLogger" and name in FOLDERS and _first(value) in TAKEN:
+            yield (
+                f"logger.{name}",
+                f"must be another name: {_first(value)} is what nn itself writes in the run's folder",
+            )
 
 
 def untyped(config: Config) -> list[Problem]:
-    """Places outside the run's folder that only a person can say, and did not type."""
+    """What leaves the run's folder, or the machine, that only a person can say, and did not type."""
     found = []
-    for key, what in (("run_dir", "where a run is kept"), (f"logger.{ADDRESS}", "the server that hears of a run")):
-        section, _, name = key.rpartition(".")
-        node = config.tree.get(section) if section else config.tree
-        value = node.get(name) if node else None
-        origin = source(config.origins, key)
-        if value is None or (origin and origin.kind == "word"):
+    for key, value, what in _outward(config.tree):
+        said = key if key in config.origins or key != OFFLINE else "logger._target_"  # which sends unless told not to
+        origin = source(config.origins, said)
+        if (origin and origin.kind == "word") or (key == OFFLINE and _chosen(config)):
             continue
-        if name == ADDRESS and value == os.environ.get("MLFLOW_TRACKING_URI"):
+        if key == SERVER_KEY and value == os.environ.get("MLFLOW_TRACKING_URI"):
             continue
-        text = f"only you can say {what}, no file: type {key}={named(str(value))} if you want it"
+        text = f"only you can say {what}, no file: type {key}={named(str(spelled(value)))} if you want it"
+        text += f", or {OFFLINE}=true to keep it in the run's folder" if key == OFFLINE else ""
         found.append(Problem(key, spelled(value)[:200], origin.where if origin else "", text))
     return found
+
+
+def _outward(tree: Any) -> Iterator[tuple[str, Any, str]]:
+    """(key, value, what it says) of all that leads out of a run's folder."""
+    if tree.get("run_dir") is not None:
+        yield "run_dir", tree["run_dir"], "where a run is kept"
+    logger = tree.get("logger") or {}
+    if logger.get(ADDRESS) is not None:
+        yield SERVER_KEY, logger[ADDRESS], "the server that hears of a run"
+    if str(logger.get("_target_", "")).endswith(".WandbLogger"):
+        if logger.get("offline") is not True:
+            yield OFFLINE, False, "whether a run is sent to Weights & Biases"
+        if logger.get("entity") is not None:
+            yield "logger.entity", logger["entity"], "whose account a run is sent to"
+        if logger.get("log_model"):
+            yield "logger.log_model", logger["log_model"], "whether weights are sent to Weights & Biases"
+
+
+def _chosen(config: Config) -> bool:
+    """Whether a person typed which logger there is."""
+    return any(word.lstrip("+").partition("=")[0] == "logger" for word in config.words)
 
 
 def confine(logger: Any, folder: str, config: Config) -> None:
@@ -91,6 +127,16 @@ def confine(logger: Any, folder: str, config: Config) -> None:
 def _texts(value: Any) -> list[str]:
     """A name, or each of several."""
     return [str(each) for each in value] if isinstance(value, list | dict) else [str(value or "")]
+
+
+def _first(value: Any) -> str:
+    """The first folder of a path, as file systems that know no capitals take it."""
+    return next((part for part in re.split(r"[/\\]", str(value or "")) if part not in ("", ".")), "").lower()
+
+
+def _is_long(text: str) -> bool:
+    sizes = [len(part.encode(errors="replace")) for part in text.split("/")]
+    return sum(sizes) > LONGEST or max(sizes) > LONGEST_PART
 
 
 def _beneath(text: str) -> bool:

@@ -15,6 +15,7 @@ from nncli.data.memory import limit
 from nncli.data.rows import InMemory, Mapped, Rows
 from nncli.data.split import How, split_rows
 from nncli.errors import DataError
+from nncli.seed import Seed
 
 FORMS = "an .npz with the arrays x and y, or FOLDER/x.npy with y.npy beside it"
 PLAIN = "biuf"  # booleans, whole numbers, measures
@@ -40,7 +41,7 @@ class Arrays(Data):
         group: str | None,
         fold: list[int] | None,
         batch_size: Annotated[int, Ge(1)],
-        split_seed: Annotated[int, Ge(0)],
+        split_seed: Seed,
         input_shape: Shape,
         num_classes: Classes,
     ) -> None:

@@ -10,6 +10,7 @@ from torch import Tensor
 from nncli.data.batches import Batches, Sampling
 from nncli.data.rows import InMemory, Mapped, Rows, Windows
 from nncli.errors import DataError
+from nncli.seed import Seed
 from nncli.stalls import PATIENCE
 
 Parts = Mapping[str, Rows | tuple[Tensor, Tensor]]
@@ -32,7 +33,7 @@ class Data:
     def __init__(
         self,
         batch_size: Annotated[int, Ge(1)],
-        split_seed: Annotated[int, Ge(0)],
+        split_seed: Seed,
         input_shape: Shape,
         num_classes: Classes,
     ) -> None:

@@ -12,6 +12,7 @@ from nncli.data.given import located
 from nncli.data.tokens import Goal, choices, cut, learn, settled, stride_of, windows
 from nncli.data.vocabulary import Kind
 from nncli.errors import DataError
+from nncli.seed import Seed
 
 URL = "https://raw.githubusercontent.com/karpathy/char-rnn/master/data/tinyshakespeare/input.txt"
 MD5 = "6fb458f1232090904fb40fe944165e91"
@@ -41,7 +42,7 @@ class Book(Data):
         val_fraction: Annotated[float, Interval(gt=0, lt=1)],
         test_fraction: Annotated[float, Interval(gt=0, lt=1)],
         batch_size: Annotated[int, Ge(1)],
-        split_seed: Annotated[int, Ge(0)],
+        split_seed: Seed,
         input_shape: Shape,
         num_classes: Classes,
         num_tokens: Annotated[int, Ge(3)] | Literal["auto"],

@@ -41,7 +41,7 @@ def check_folder(folder: Path) -> None:
         if (why := refusal(folder / name)) not in ("", ABSENT):
             raise DataError(f"data.path: {named(folder / name)} {why}")
         if not why:
-            check_card(name, _text(folder / name))
+            check_card(name, text_of(folder / name))
     if not refusal(folder / SPLITS):
         _check_names(folder / SPLITS, _json(folder / SPLITS).get("splits"))
     for state in (folder / STATE, *folder.glob(f"*/{STATE}")):
@@ -122,20 +122,21 @@ def _texts(value: Any) -> Iterator[str]:
         yield str(value)
 
 
-def _text(file: Path) -> str:
+def text_of(file: Path) -> str:
+    """A file's text, decoded as the library decodes it: a byte order mark is no part of it."""
     with file.open("rb") as opened:
         raw = opened.read(LARGEST + 1)
     if len(raw) > LARGEST:
         raise DataError(f"data.path: {named(file)} is larger than {LARGEST:,} bytes")
     try:
-        return raw.decode("utf-8-sig" if file.suffix == ".json" else "utf-8")
+        return raw.decode("utf-8-sig")
     except UnicodeDecodeError as problem:
         raise DataError(f"data.path: {named(file)} is not UTF-8 text") from problem
 
 
 def _json(file: Path) -> dict[str, Any]:
     try:
-        found = json.loads(_text(file))
+        found = json.loads(text_of(file))
     except (ValueError, RecursionError) as problem:
         raise DataError(f"data.path: {named(file)} is not valid JSON") from problem
     return found if isinstance(found, dict) else {}

@@ -16,6 +16,7 @@ from nncli.data.images import Wish, gather
 from nncli.data.lock import alone
 from nncli.data.split import split
 from nncli.errors import DataError
+from nncli.seed import Seed
 
 PIXELS = 3 * 32 * 32  # bytes of red, then green, then blue
 Part = tuple[Tensor, Tensor]
@@ -59,7 +60,7 @@ class Cifar10(Data):
         root: str | None,
         batch_size: Annotated[int, Ge(1)],
         val_size: Annotated[int, Ge(1)],
-        split_seed: Annotated[int, Ge(0)],
+        split_seed: Seed,
         input_shape: list[int],
         num_classes: Annotated[int, Ge(2)],
     ) -> None:

@@ -11,6 +11,7 @@ from nncli.data.given import located
 from nncli.data.series import Series
 from nncli.data.series_csv import Measures, read
 from nncli.errors import DataError
+from nncli.seed import Seed
 
 URL = "https://raw.githubusercontent.com/zhouhaoyi/ETDataset/main/ETT-small"
 MD5 = {
@@ -38,7 +39,7 @@ class ETT(Series):
         horizon: Annotated[int, Ge(1)],
         stride: Annotated[int, Ge(1)],
         batch_size: Annotated[int, Ge(1)],
-        split_seed: Annotated[int, Ge(0)],
+        split_seed: Seed,
         input_shape: Shape,
         num_targets: Annotated[int, Ge(1)] | Literal["auto"],
         num_classes: Literal["auto"] | None,

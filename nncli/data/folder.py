@@ -13,6 +13,7 @@ from nncli.data.images import Pictures, Wish, gather
 from nncli.data.memory import limit
 from nncli.data.split import split_rows
 from nncli.errors import DataError
+from nncli.seed import Seed
 
 PHOTO = 32  # pixels: smaller ones are rather signs, which must not be mirrored
 
@@ -38,7 +39,7 @@ class Folder(Data):
         split: Literal["stratified", "random"],
         fold: list[int] | None,
         batch_size: Annotated[int, Ge(1)],
-        split_seed: Annotated[int, Ge(0)],
+        split_seed: Seed,
         input_shape: Shape,
         num_classes: Classes,
     ) -> None:

@@ -5,20 +5,26 @@ import logging
 import os
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nncli.data.card import CARDS, SPLITS, STATE, check_card, check_files, check_folder
+from nncli.data.card import CARDS, SPLITS, STATE, check_card, check_files, check_folder, text_of
 from nncli.data.given import located
 from nncli.errors import DataError
 from nncli.files import named, refusal, rooms
+from nncli.network import no_network
 
 if TYPE_CHECKING:
     from datasets import Dataset
 
 READERS = {".parquet": "parquet", ".csv": "csv", ".tsv": "csv", ".json": "json", ".jsonl": "json", ".arrow": "arrow"}
 INSTALL = "data=huggingface needs Hugging Face's library: pip install 'nncli[huggingface]'"
+HINT = (
+    "a set on the hub needs a network the first time, and its exact name, such as data.path=stanfordnlp/imdb; "
+    "with the data at hand, say data.path=FOLDER"
+)
+HERE = "look at what it holds: files of one kind, with the same columns in each, and a README.md that describes them"
 ON_HUB = re.compile(r"[\w.-]+(?:/[\w.-]+)?", re.ASCII)
 
 
@@ -41,9 +47,10 @@ def opened(
     """Every split, images not decoded; of each the first `samples`. A stream is read no further than those."""
     if streaming and samples is None:
         raise DataError("data.streaming needs data.samples=N: how many samples, as they come, are kept")
-    datasets = _library()
-    with _told(path):
-        found = _load(datasets, path, name, revision, streaming)
+    datasets, own = _library(), _own(path)
+    fence = no_network(f"data.path is {named(path)}, which", DataError) if own else nullcontext()
+    with _told(path, HERE if own else HINT), fence:
+        found = _load(datasets, path, own, name, revision, streaming)
         splits = found if isinstance(found, dict) else {"train": found}
         return {split: _kept(datasets, some, samples) for split, some in splits.items()}
 
@@ -102,8 +109,7 @@ def _library() -> Any:
     return datasets
 
 
-def _load(datasets: Any, path: str, name: str | None, revision: str | None, streaming: bool) -> Any:
-    here = _own(path)
+def _load(datasets: Any, path: str, here: Path | None, name: str | None, revision: str | None, streaming: bool) -> Any:
     if here and here.is_dir():
         check_folder(here)
         if any(not refusal(here / mark) for mark in (SPLITS, STATE)):
@@ -133,7 +139,7 @@ def _check_hub(path: str, revision: str | None) -> None:
             file = hf_hub_download(path, card, repo_type="dataset", revision=revision)
         except EntryNotFoundError:  # there is none, or none in the cache where there is no network
             continue
-        check_card(card, Path(file).read_text(encoding="utf-8"))
+        check_card(card, text_of(Path(file)))
 
 
 def _kept(datasets: Any, some: Any, samples: int | None) -> "Dataset":
@@ -162,7 +168,7 @@ def _opens(feature: Any) -> bool:
 
 
 @contextmanager
-def _told(path: str) -> Iterator[None]:
+def _told(path: str, hint: str = HINT) -> Iterator[None]:
     """Whatever the library and its readers raise, as one line for a person."""
     try:
         yield
@@ -172,7 +178,5 @@ def _told(path: str) -> Iterator[None]:
         causes = [problem, problem.__cause__, problem.__context__]
         why = next((str(c).strip().splitlines()[0] for c in causes if c is not None and str(c).strip()), "")
         raise DataError(
-            f"data.path is {path}, which could not be loaded: {type(problem).__name__}: {why}\n"
-            "a set on the hub needs a network the first time, and its exact name, such as data.path=stanfordnlp/imdb; "
-            "with the data at hand, say data.path=FOLDER"
+            f"data.path is {path}, which could not be loaded: {type(problem).__name__}: {why}\n{hint}"
         ) from problem

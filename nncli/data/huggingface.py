@@ -15,6 +15,7 @@ from nncli.data.text_files import TARGETS, in_order
 from nncli.data.tokens import choices, learn, ragged, settled
 from nncli.data.vocabulary import Kind
 from nncli.errors import DataError
+from nncli.seed import Seed
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -49,7 +50,7 @@ class HuggingFace(Data):
         group: str | None,
         fold: list[int] | None,
         batch_size: Annotated[int, Ge(1)],
-        split_seed: Annotated[int, Ge(0)],
+        split_seed: Seed,
         input_shape: Shape,
         num_classes: Classes,
         num_tokens: Annotated[int, Ge(3)] | Literal["auto"] | None,

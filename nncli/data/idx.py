@@ -16,6 +16,7 @@ from nncli.data.download import cache_dir, download
 from nncli.data.given import located, regular
 from nncli.data.split import split
 from nncli.errors import DataError
+from nncli.seed import Seed
 
 PARTS = {"train": "train", "test": "t10k|test"}
 LARGEST = 64 << 30  # bytes that a file may unpack to
@@ -80,7 +81,7 @@ class Idx(Data):
         root: str | None,
         batch_size: Annotated[int, Ge(1)],
         val_size: Annotated[int, Ge(1)],
-        split_seed: Annotated[int, Ge(0)],
+        split_seed: Seed,
         input_shape: Shape,
         num_classes: Classes,
     ) -> None:

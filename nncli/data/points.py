@@ -8,6 +8,7 @@ from annotated_types import Ge, Interval
 
 from nncli.data.base import Data, Parts
 from nncli.data.split import split_parts
+from nncli.seed import Seed
 
 CORNERS = ((0, 0), (0, 1), (1, 0), (1, 1))
 INNER = 0.5  # radius of the inner ring
@@ -33,7 +34,7 @@ class Points(Data):
         batch_size: Annotated[int, Ge(1)],
         val_fraction: Annotated[float, Interval(gt=0, lt=1)],
         test_fraction: Annotated[float, Interval(gt=0, lt=1)],
-        split_seed: Annotated[int, Ge(0)],
+        split_seed: Seed,
         input_shape: list[int],
         num_classes: Annotated[int, Ge(2)],
     ) -> None:

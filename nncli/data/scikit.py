@@ -10,6 +10,7 @@ from torch.nn import functional
 from nncli.data.base import Classes, Data, Parts, Shape
 from nncli.data.split import split_parts
 from nncli.errors import DataError
+from nncli.seed import Seed
 
 
 class Scikit(Data):
@@ -24,7 +25,7 @@ class Scikit(Data):
         batch_size: Annotated[int, Ge(1)],
         val_fraction: Annotated[float, Interval(gt=0, lt=1)],
         test_fraction: Annotated[float, Interval(gt=0, lt=1)],
-        split_seed: Annotated[int, Ge(0)],
+        split_seed: Seed,
         input_shape: Shape,
         num_classes: Classes,
         side: Annotated[int, Ge(8)] | None = None,

@@ -9,6 +9,7 @@ from annotated_types import Ge, Interval
 from nncli.data.base import Data, Parts
 from nncli.data.split import split_parts
 from nncli.errors import DataError
+from nncli.seed import Seed
 
 DIGITS = 10
 PLUS = DIGITS + 1  # the token of the plus sign; 0 is PAD, a digit or symbol n is the token n + 1
@@ -32,7 +33,7 @@ class Sequences(Data):
         batch_size: Annotated[int, Ge(1)],
         val_fraction: Annotated[float, Interval(gt=0, lt=1)],
         test_fraction: Annotated[float, Interval(gt=0, lt=1)],
-        split_seed: Annotated[int, Ge(0)],
+        split_seed: Seed,
         input_shape: list[int] | Literal["auto"],
         num_tokens: Annotated[int, Ge(3)],
         num_classes: Annotated[int, Ge(3)],
@@ -101,7 +102,7 @@ class Counting(Data):
         batch_size: Annotated[int, Ge(1)],
         val_fraction: Annotated[float, Interval(gt=0, lt=1)],
         test_fraction: Annotated[float, Interval(gt=0, lt=1)],
-        split_seed: Annotated[int, Ge(0)],
+        split_seed: Seed,
         input_shape: list[int] | Literal["auto"],
         num_tokens: Annotated[int, Ge(5)],
         num_classes: Annotated[int, Ge(4)],

@@ -13,6 +13,7 @@ from nncli.data.rows import Rows, Windows
 from nncli.data.series_csv import Measures, moment, read
 from nncli.data.split import split_rows
 from nncli.errors import DataError
+from nncli.seed import Seed
 
 PARTS = ("train", "val", "test")
 
@@ -43,7 +44,7 @@ class Series(Data):
         val_fraction: Annotated[float, Interval(gt=0, lt=1)],
         test_fraction: Annotated[float, Interval(gt=0, lt=1)],
         fold: list[int] | None,
-        split_seed: Annotated[int, Ge(0)],
+        split_seed: Seed,
         input_shape: Shape,
         num_targets: Annotated[int, Ge(1)] | Literal["auto"],
         num_classes: Literal["auto"] | None,

@@ -9,6 +9,7 @@ from annotated_types import Ge, Interval
 from nncli.data.base import Data, Parts
 from nncli.data.split import split_parts
 from nncli.errors import DataError
+from nncli.seed import Seed
 
 NAMES = ["circle", "square", "triangle"]
 SQUARE = np.sqrt(np.pi) / 2  # from the middle to a side, for the area of a circle of radius 1
@@ -30,7 +31,7 @@ class Shapes(Data):
         batch_size: Annotated[int, Ge(1)],
         val_fraction: Annotated[float, Interval(gt=0, lt=1)],
         test_fraction: Annotated[float, Interval(gt=0, lt=1)],
-        split_seed: Annotated[int, Ge(0)],
+        split_seed: Seed,
         input_shape: list[int],
         num_classes: Annotated[int, Ge(2)],
     ) -> None:

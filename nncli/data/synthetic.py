@@ -8,6 +8,7 @@ from annotated_types import Ge, Gt, Interval
 from nncli.data.base import Shape
 from nncli.data.series import Series
 from nncli.data.series_csv import Measures
+from nncli.seed import Seed
 
 
 class Sine(Series):
@@ -24,7 +25,7 @@ class Sine(Series):
         batch_size: Annotated[int, Ge(1)],
         val_fraction: Annotated[float, Interval(gt=0, lt=1)],
         test_fraction: Annotated[float, Interval(gt=0, lt=1)],
-        split_seed: Annotated[int, Ge(0)],
+        split_seed: Seed,
         input_shape: Shape,
         num_targets: Annotated[int, Ge(1)] | Literal["auto"],
         num_classes: Literal["auto"] | None,

@@ -22,6 +22,7 @@ from nncli.data.table_file import File, Form, column, needed, open_table, survey
 from nncli.data.target import Target
 from nncli.errors import DataError
 from nncli.files import home
+from nncli.seed import Seed
 
 if TYPE_CHECKING:
     import polars as pl
@@ -54,7 +55,7 @@ class Table(Data):
         group: str | int | None,
         time: str | int | None,
         fold: list[int] | None,
-        split_seed: Annotated[int, Ge(0)],
+        split_seed: Seed,
         sizes: list[Annotated[int, Ge(1)]] | Literal["auto"],
         input_shape: Shape,
         num_classes: Classes,

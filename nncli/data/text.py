@@ -26,6 +26,7 @@ from nncli.data.text_files import (
 from nncli.data.tokens import choices, cut, goal_of, learn, ragged, settled, stride_of, windows
 from nncli.data.vocabulary import Kind, Vocabulary
 from nncli.errors import DataError
+from nncli.seed import Seed
 
 
 class Text(Data):
@@ -58,7 +59,7 @@ class Text(Data):
         split: How | Literal["auto"],
         fold: list[int] | None,
         batch_size: Annotated[int, Ge(1)],
-        split_seed: Annotated[int, Ge(0)],
+        split_seed: Seed,
         input_shape: Shape,
         num_classes: Classes,
         num_tokens: Annotated[int, Ge(3)] | Literal["auto"],

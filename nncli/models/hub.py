@@ -7,12 +7,13 @@ import re
 import sys
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 from nncli.errors import NnError
 from nncli.files import home, named, peculiar, straying_link
+from nncli.network import no_network
 
 INSTALL = "model=pretrained needs Hugging Face's library: pip install 'nncli[transformers]'"
 # of a model's description: what is about files, code and classes, not about the net
@@ -38,6 +39,8 @@ HINT = (
     "a model on the hub needs a network the first time, and its exact name, such as google/vit-base-patch16-224; "
     "with its files at hand, say model.name=FOLDER"
 )
+
+HERE = "look at its files: config.json and model.safetensors must be as save_pretrained wrote them"
 
 
 def library() -> Any:
@@ -103,10 +106,10 @@ def pinned(name: str | None) -> str | None:
 
 def described(name: str | None, revision: str | None) -> dict[str, Any]:
     """A model's config with every value there is to it, in plain values; nothing in it names code."""
-    where = str(place(name))
+    where = place(name)
     transformers = library()
-    with told(name):
-        given, _ = transformers.PreTrainedConfig.get_config_dict(where, revision=revision or "main")
+    with told(name), alone(f"model.name={name}") if isinstance(where, Path) else nullcontext():
+        given, _ = transformers.PreTrainedConfig.get_config_dict(str(where), revision=revision or "main")
         kind = given.get("model_type")
         known = kind in transformers.CONFIG_MAPPING
     if not known:
@@ -132,7 +135,7 @@ def config_of(values: dict[str, Any]) -> Any:
     plain = _clean(values)
     if address := next((text for text in _texts(plain) if ELSEWHERE.match(text)), None):
         raise NnError(f"the model's description names {named(address)}; nothing but its own files is read")
-    with offline():
+    with alone("the model's description"):
         config = transformers.CONFIG_MAPPING[kind].from_dict(plain)
     config.architectures = config.architectures or []  # of the library's own classes the one that was saved, if it fits
     return config
@@ -168,6 +171,13 @@ def offline() -> Iterator[None]:
         yield
     finally:
         constants.HF_HUB_OFFLINE = before
+
+
+@contextmanager
+def alone(what: str) -> Iterator[None]:
+    """Ask nobody for anything, whatever is named in what is read."""
+    with offline(), no_network(what):
+        yield
 
 
 def check_files(name: str | None, revision: str | None) -> None:
@@ -211,7 +221,7 @@ def _check_index(name: str | None, index: Path) -> None:
 
 
 @contextmanager
-def told(name: str | None, hint: str = HINT) -> Iterator[None]:
+def told(name: str | None, hint: str = "") -> Iterator[None]:
     """Whatever the library raises, as one message for a person; its warnings are not for them."""
     try:
         with warnings.catch_warnings():
@@ -223,4 +233,5 @@ def told(name: str | None, hint: str = HINT) -> Iterator[None]:
         why = next((line.strip() for line in str(problem).splitlines() if line.strip()), "")
         if "safetensors" in why:
             raise NnError(NO_PICKLE.format(name=name, new="converted")) from problem
+        hint = hint or (HERE if name is not None and home(name).is_dir() else HINT)
         raise NnError(f"model.name={name} could not be loaded: {type(problem).__name__}: {why}\n  {hint}") from problem

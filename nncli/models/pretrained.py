@@ -16,7 +16,7 @@ from annotated_types import Ge
 from torch import Tensor, nn
 
 from nncli.errors import NnError
-from nncli.models.hub import HEADS, check_files, config_of, described, fact, library, offline, pinned, place, told
+from nncli.models.hub import HEADS, alone, check_files, config_of, described, fact, library, pinned, place, told
 
 PAD = 0  # the id that fills up short rows
 SPARE = 4  # places of a text that some nets keep for themselves, or fewer
@@ -79,10 +79,10 @@ class Pretrained(nn.Module):
         if not self.weights:
             return
         check_files(self.name, self.revision)
-        own = isinstance(place(self.name), Path)
-        with told(self.name), offline() if own else nullcontext():
+        where = place(self.name)
+        with told(self.name), alone(f"model.name={self.name}") if isinstance(where, Path) else nullcontext():
             found, info = self._auto().from_pretrained(
-                str(place(self.name)),
+                str(where),
                 config=copy.deepcopy(self.net.config),
                 revision=self.revision or "main",
                 use_safetensors=True,
@@ -115,7 +115,8 @@ class Pretrained(nn.Module):
                 f"model.name={self.name} is of the kind {config.model_type}, which reads {other}; "
                 f"the data's input_shape {self.input_shape} asks for one that tells classes of {self.reads}"
             )
-        return self._auto().from_config(config)
+        with alone(f"model.name={self.name}"):
+            return self._auto().from_config(config)
 
     def _take(self, given: dict[str, Tensor], missing: set[str], sizes: dict[str, Any]) -> None:
         """Copy what fits, and note what begins anew."""

@@ -55,6 +55,8 @@ class Schedule(LRScheduler):
         return {"last_epoch": self.last_epoch, "_step_count": self._step_count}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        if any(type(state_dict[key]) is not int for key in ("last_epoch", "_step_count")):
+            raise ValueError("the state of a schedule must be two numbers of steps")
         super().load_state_dict(state_dict)
         self._last_lr = self.get_lr()
         for group, rate in zip(self.optimizer.param_groups, self._last_lr, strict=True):

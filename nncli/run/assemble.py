@@ -25,11 +25,12 @@ from nncli.run import random, start
 from nncli.run.checkpoint import weights
 from nncli.run.identity import unfit
 from nncli.run.placement import Placement, checkpoint_settings, loader_settings, misfits, place, trainer_settings
+from nncli.seed import Seed
 
 TRIED_ROWS = 8  # samples that go through the net before training starts
 
 
-def run_settings(*, seed: Annotated[int, Ge(0)], test: bool, run_dir: str | None) -> None:
+def run_settings(*, seed: Seed, test: bool, run_dir: str | None) -> None:
     """The keys at the root of a config that are no section."""
 
 

@@ -129,6 +129,8 @@ class EpochAverage(AverageWeights):
     def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
         super().on_load_checkpoint(trainer, pl_module, checkpoint)
         self.count = checkpoint.get("averaged", 0)
+        if type(self.count) is not int or self.count < 0:
+            raise ValueError(f"averaged must be a number of epochs, not {self.count!s:.20}")
 
 
 class OptimizerAverage(AverageWeights):

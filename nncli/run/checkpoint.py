@@ -103,24 +103,28 @@ def load(path: Path) -> dict[str, Any]:
         raise CheckpointError(f"{path} holds something else than tensors and plain values: refused.") from error
     if not isinstance(state, dict) or not isinstance(state.get("state_dict"), dict):
         raise CheckpointError(f"{path} is no checkpoint of a run.")
-    _bring_up_to_date(state)
+    try:
+        _bring_up_to_date(state)
+    except (TypeError, ValueError, KeyError, AttributeError) as error:
+        raise CheckpointError(f"{path} is no checkpoint that nn wrote: {type(error).__name__}: {error}.") from error
     return state
 
 
 def _bring_up_to_date(state: dict[str, Any]) -> None:
     """What older versions wrote, as this one does."""
     saved = state.get("nncli")
-    if isinstance(saved, dict) and saved.get("version") == 1:
+    if not isinstance(saved, dict) or type(saved.get("version")) is not int:
+        return
+    if saved["version"] == 1:
         saved = {**saved, "version": 2, "config": {}, "due": saved.get("validation_due", False)}
-    if isinstance(saved, dict) and saved.get("version") == 2 and isinstance(saved.get("ranks"), list):
+    if saved["version"] == 2 and isinstance(saved.get("ranks"), list):
         recorder = state.get("callbacks", {}).get("Crew", {}).get("Recorder", {})
         accumulate = int(saved.get("config", {}).get("trainer.accumulate", 1))
         count = recorder.get("count", 0)
         for mine in saved["ranks"]:
             mine["means"] = {"loss": [mine.pop("loss_sum") * accumulate, count]} if count else {}
         saved = {**saved, "version": 3}
-    if saved is not None:
-        state["nncli"] = saved
+    state["nncli"] = saved
 
 
 def weights(state: dict[str, Any]) -> dict[str, Any]:

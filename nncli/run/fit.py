@@ -12,11 +12,11 @@ from nncli.config.reach import unread
 from nncli.errors import SHOWN, ConfigError, NnError, Stopped, short
 from nncli.files import straying_link
 from nncli.run import folder as folders
-from nncli.run import launch
+from nncli.run import launch, random
 from nncli.run.assemble import Parts, again, assemble, place_data, require, settle, try_one_batch
 from nncli.run.checkpoint import newest
 from nncli.run.folder import RunFolder
-from nncli.run.identity import RESUMABLE, read
+from nncli.run.identity import RESUMABLE, read, unfit
 from nncli.run.infer import infer
 from nncli.run.quiet import quiet_libraries
 from nncli.run.record import environment
@@ -108,7 +108,7 @@ def resume(
         run.checkpoints.mkdir(exist_ok=True)
         folders.clean(run)
         checkpoint = newest(run.checkpoints, screen.warn)
-        state = read(checkpoint, run) if checkpoint else None
+        state = _readable(checkpoint, run) if checkpoint else None
         with quiet_libraries():
             parts = again(config, state, checkpoint)
         if state and words:
@@ -125,6 +125,17 @@ def resume(
         announce(str(run.path), str(checkpoint or ""))
         _go(run, config, parts, screen, signals, checkpoint)
     return run
+
+
+def _readable(checkpoint: Path, run: RunFolder) -> dict[str, Any]:
+    """What the checkpoint holds, once it is known that each process will be able to take up its random numbers."""
+    state = read(checkpoint, run)
+    try:
+        for rank in state["nncli"]["ranks"]:
+            random.check(rank["random"])
+    except Exception as error:  # they go to three libraries, which raise what they like
+        raise unfit(checkpoint, error) from error
+    return state
 
 
 def _freeze(run: RunFolder, config: Config) -> None:

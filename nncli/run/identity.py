@@ -31,6 +31,9 @@ RESUMABLE = (
     "checkpoint.*",
     "test",
     "logger.tracking_uri",
+    "logger.offline",
+    "logger.entity",
+    "logger.log_model",
     *ELSEWHERE,
 )
 _BESIDE = (*RESUMABLE, "name", "run_dir", "logger*", "trainer.log_every")  # of a run, and nothing it learns from
@@ -76,7 +79,7 @@ def _check_form(state: dict[str, Any], path: Path) -> None:
     saved = state.get("nncli")
     if not isinstance(saved, dict) or "version" not in saved:
         raise CheckpointError(f"{path} is no checkpoint that nn wrote: it does not say where its run was")
-    if saved["version"] != VERSION:
+    if type(saved["version"]) is not int or saved["version"] != VERSION:
         raise CheckpointError(
             f"{path} has the form {saved['version']!r:.20}, and this version of nn reads 1 to {VERSION}: "
             "use the version of nn that wrote it"
@@ -85,7 +88,10 @@ def _check_form(state: dict[str, Any], path: Path) -> None:
     for key, hint in _FORM.items():
         if key not in values or not accepts(values[key], hint):
             raise CheckpointError(f"{path} is no checkpoint that nn wrote: its {key} must be {phrase(hint)}")
-    plain = all(isinstance(state.get(part, {}), dict) for part in ("facts", "average")) and "callbacks" in state
+    sums = all(accepts(rank.get("means"), dict[str, list[float]]) for rank in saved["ranks"])
+    plain = (
+        sums and all(isinstance(state.get(part, {}), dict) for part in ("facts", "average")) and "callbacks" in state
+    )
     if len(saved["position"]) != 2 or not saved["ranks"] or not plain:
         raise CheckpointError(f"{path} is no checkpoint that nn wrote: it does not say where its run was")
 

@@ -44,7 +44,7 @@ class Keeper(StepCallback):
         average: AverageWeights,
         watch: Watch,
         identity: dict[str, str],
-        source: Path | None,
+        resumer: Resumer,
         *,
         minutes: float | None,
         every_n_steps: int | None,
@@ -56,8 +56,7 @@ class Keeper(StepCallback):
         self.average = average
         self.watch = watch
         self.identity = identity
-        self.source = source  # the checkpoint that is gone on from
-        self.resumer = Resumer()
+        self.resumer = resumer
         self.seconds = minutes * 60 if minutes else math.inf
         self.every_n_steps = every_n_steps
         self.keep = keep
@@ -83,8 +82,8 @@ class Keeper(StepCallback):
     def _go_on(self, trainer: Trainer, saved: dict[str, Any]) -> None:
         """Stand where the checkpoint was written: it is the last one, and what was due then is done first."""
         last = self.folder / "last.ckpt"
-        if self.source not in (None, last) and trainer.is_global_zero:
-            point(self.source, last)
+        if self.resumer.source not in (None, last) and trainer.is_global_zero:
+            point(self.resumer.source, last)
         self._tell_rate(trainer, saved["rates"])
         self.resumer.restore(trainer)
         trainer.should_stop = self.best.given_up
@@ -108,9 +107,6 @@ class Keeper(StepCallback):
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self.judged = False
         self.epochs = trainer.current_epoch + 1
-
-    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
-        self.resumer.on_train_batch_start(trainer, pl_module, batch, batch_idx)
 
     def on_step_end(self, trainer: Trainer, module: LightningModule) -> None:
         self.step = trainer.global_step
@@ -252,7 +248,6 @@ class Keeper(StepCallback):
         return [trainer.current_epoch, learner.batch]
 
     def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
-        self.resumer.on_load_checkpoint(trainer, pl_module, checkpoint)
         saved = checkpoint["nncli"]
         self.best.load(saved["best"])
         self.saved_step = saved["step"]

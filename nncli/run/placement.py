@@ -7,6 +7,8 @@ from typing import Annotated, Any, Literal
 import torch
 from annotated_types import Ge, Gt, Interval
 
+YEAR = 365 * 24 * 3600  # seconds
+
 
 def trainer_settings(
     *,
@@ -29,7 +31,7 @@ def trainer_settings(
     val_every: Annotated[int, Ge(1)],
     limit_batches: Annotated[int, Ge(1)] | None,
     overfit_batches: Annotated[int, Ge(0)],
-    timeout: Annotated[float, Gt(0)],
+    timeout: Annotated[float, Interval(gt=0, le=YEAR)],
     # runs made before there was a choice have none of these
     grad_clip_by: Literal["norm", "value"] = "norm",
     swa: Annotated[float, Interval(gt=0, lt=1)] | None = None,

@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 import torch
 
+NUMBERS = 624  # in a state of the Mersenne twister
+
 
 def seed_all(seed: int) -> None:
     random.seed(seed)
@@ -28,7 +30,18 @@ def restore(saved: dict[str, Any]) -> None:
     version, numbers, gauss = saved["python"]
     random.setstate((version, tuple(numbers), gauss))
     keys, position, has_gauss, cached = saved["numpy"]
+    if not 0 <= position <= NUMBERS:  # numpy does not look, and would read beyond its numbers
+        raise ValueError(f"a random state of numpy that is at {position} of {NUMBERS} numbers")
     np.random.set_state(("MT19937", keys.numpy().astype(np.uint32), position, has_gauss, cached))
     torch.set_rng_state(saved["torch"])
     if saved["cuda"] and len(saved["cuda"]) == torch.cuda.device_count():
         torch.cuda.set_rng_state_all(saved["cuda"])
+
+
+def check(saved: dict[str, Any]) -> None:
+    """Raise what `restore` would raise, and leave everything as it is."""
+    before = states()
+    try:
+        restore(saved)
+    finally:
+        restore(before)

@@ -8,12 +8,14 @@ import time
 from collections.abc import Iterable
 from importlib import metadata
 from pathlib import Path
-from typing import Any, cast
+from typing import Annotated, Any, cast
 
 import torch
+from annotated_types import Ge
 from lightning.pytorch import LightningModule, Trainer
 
 from nncli import STARTED
+from nncli.config.kinds import accepts, phrase
 from nncli.run.folder import RunFolder, write_atomic
 from nncli.run.learner import StepCallback
 
@@ -86,6 +88,10 @@ class Metrics:
     def sync(self) -> None:
         with open(self.path, "ab") as f:
             os.fsync(f.fileno())
+
+
+Count = Annotated[int, Ge(0)]
+STATE: dict[str, Any] = {"rows": Count, "row_step": Count, "latest": dict[str, float]}
 
 
 class Recorder(StepCallback):
@@ -163,6 +169,9 @@ class Recorder(StepCallback):
         return {"rows": rows, "row_step": self.row_step, "latest": self.latest}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        for key, hint in STATE.items():
+            if not accepts(state_dict[key], hint):
+                raise ValueError(f"{key} must be {phrase(hint)}")
         self.row_step = state_dict["row_step"]
         self.latest = dict(state_dict["latest"])
         self.rows = state_dict["rows"]

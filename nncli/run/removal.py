@@ -15,20 +15,19 @@ from typing import NamedTuple
 
 from nncli.errors import NnError
 from nncli.paths import runs_dir, shown
-from nncli.run.folder import LETTERS, REMOVED, RunFolder, held, is_run, mark, marked
+from nncli.run.folder import CHECKPOINTS, FILES, HALF_WRITTEN, LETTERS, REMOVED, RunFolder, held, is_run, mark, marked
 
-_FILES = r"config\.yaml|words\.txt|environment\.json|metrics\.csv|summary\.json|error\.txt"
-_CHECKPOINTS = r"(?:best|last|step-\d{9,}|\.new-\d{9,})\.ckpt"
-_WANDB = r"wandb/(?:offline-)?run-\d{8}_\d{6}-\w+(?:/.*)?"
-_MLFLOW = r"\d+(?:/.*)?"
+_WANDB = r"wandb/(?:offline-)?run-\d{8}_\d{6}-\w+"
+_MLFLOW = r"\d+"  # the number of an experiment
 # what nn and the loggers write into a run's folder: nothing else is deleted with it
 OWN_FILES = re.compile(
-    rf"\.nn-run|{_FILES}|\.(?:{_FILES})\.\d+\.tmp|checkpoints/(?:{_CHECKPOINTS}|\.{_CHECKPOINTS}\.\d+\.tmp)"
-    rf"|tensorboard/(?:events\.out\.tfevents\..*|hparams\.yaml)|wandb/debug[\w-]*\.log|{_WANDB}|{_MLFLOW}",
+    rf"\.nn-run|{FILES}|checkpoints/{CHECKPOINTS}|{HALF_WRITTEN}|tensorboard/hparams\.yaml|wandb/debug[\w-]*\.log"
+    rf"|{_WANDB}(?:/.*)?|{_MLFLOW}/.+",
     re.DOTALL,
 )
-OWN_FOLDERS = re.compile(rf"checkpoints|tensorboard|wandb|\.trash|{_WANDB}|{_MLFLOW}", re.DOTALL)
-OWN_LINKS = re.compile(rf"wandb/(?:latest-run|debug[\w-]*\.log)|{_WANDB}", re.DOTALL)
+OWN_FOLDERS = re.compile(rf"checkpoints|tensorboard|wandb|\.trash|{_WANDB}(?:/.*)?|{_MLFLOW}(?:/.+)?", re.DOTALL)
+OWN_LINKS = re.compile(rf"wandb/(?:latest-run|debug[\w-]*\.log)|{_WANDB}(?:/.*)?", re.DOTALL)
+EVENTS = re.compile(r"events\.out\.tfevents\.\d+\..+", re.DOTALL)  # of TensorBoard, in a folder of any name
 
 
 class Contents(NamedTuple):
@@ -68,18 +67,33 @@ def _runs_below(folder: Path) -> Iterator[Path]:
 
 def contents(folder: Path, *, everything: bool = False) -> Contents:
     """Sort what lies in a run's folder; links are not followed."""
-    found = Contents([], [], [])
+    found, logged = Contents([], [], []), _logged(folder)
     for here, below, names in os.walk(folder, onerror=_stop):
         for name in (*names, *below):
             path = Path(here, name)
             is_folder = name in below and not path.is_symlink()
-            if everything or _is_own(path, path.relative_to(folder).as_posix()):
+            if everything or path in logged or _is_own(path, path.relative_to(folder).as_posix()):
                 (found.folders if is_folder else found.files).append(path)
             else:
                 found.strays.append(path.relative_to(folder).as_posix() + "/" * is_folder)
                 if is_folder:
                     below.remove(name)  # which is not looked into then
     return found
+
+
+def _logged(folder: Path) -> set[Path]:
+    """The files of TensorBoard, and the folders that they are in: a person chooses what those are called."""
+    found: set[Path] = set()
+    for here, _, names in os.walk(folder):
+        events = [path for name in names if EVENTS.fullmatch(name) and _is_plain(path := Path(here, name))]
+        if events:
+            settings = Path(here, "hparams.yaml")
+            found |= {*events, *events[0].parents, *([settings] if _is_plain(settings) else [])}
+    return found
+
+
+def _is_plain(path: Path) -> bool:
+    return path.is_file() and not path.is_symlink()
 
 
 def _stop(error: OSError) -> None:
@@ -97,7 +111,7 @@ def _is_own(path: Path, told: str) -> bool:
 def _is_experiment(folder: Path) -> bool:
     """Whether MLflow keeps an experiment here: it does so under a number."""
     try:
-        return "experiment_id:" in (folder / "meta.yaml").read_text(errors="replace")
+        return bool(re.search(r"^experiment_id:", (folder / "meta.yaml").read_text(errors="replace"), re.MULTILINE))
     except OSError:
         return False
 
@@ -157,8 +171,8 @@ def _sweep(parent: Path) -> None:
     """Delete what processes that were killed had renamed and not yet deleted, here and in the folder of runs."""
     for folder, pattern in ((parent, f"{REMOVED}*"), (runs_dir(), f"{REMOVED}*"), (runs_dir(), f"*/{REMOVED}*")):
         for hidden in folder.glob(pattern):
-            run = RunFolder(hidden)
-            if hidden.is_symlink() or not marked(run):
-                continue
+            run, name = RunFolder(hidden), hidden.name.removeprefix(REMOVED).rpartition("-")[0]
+            if name in ("", ".", "..") or hidden.is_symlink() or not marked(run):
+                continue  # of a name that nn gives none
             with suppress(OSError, NnError), held(run):
-                _clear(hidden, hidden.with_name(hidden.name.removeprefix(REMOVED).rpartition("-")[0]))
+                _clear(hidden, hidden.with_name(name))

@@ -1,12 +1,16 @@
 """Where a run was: the batch it had reached, the order of its samples and every random state, from a checkpoint."""
 
+from math import ceil
+from pathlib import Path
 from typing import Any, cast
 
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.loops.fit_loop import _FitLoop
 
+from nncli.errors import CheckpointError
 from nncli.run import random
 from nncli.run.learner import StepCallback
+from nncli.run.optimizer_state import Settings, check_optimizers, stated
 
 
 class Begun(_FitLoop):
@@ -18,18 +22,42 @@ class Begun(_FitLoop):
 
 
 class Resumer(StepCallback):
-    """Puts the order of samples and every random state back to where the checkpoint left them."""
+    """Puts the order of samples and every random state back to where the checkpoint left them.
 
-    def __init__(self) -> None:
+    It comes before the other callbacks: what does not fit the run is refused before they write anything.
+    """
+
+    def __init__(self, source: Path | None) -> None:
+        self.source = source  # the checkpoint that is gone on from
         self.saved: dict[str, Any] | None = None
+        self.stated: list[list[Settings]] = []  # of each optimizer's groups, before the checkpoint is read into them
 
     def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
         saved = checkpoint["nncli"]
         self.saved = saved
         self.restore(trainer)  # once before anything is touched: these states may not be what they should
         batches = cast(Any, trainer.lightning_module).batches
-        epoch, batch = batches.start = tuple(saved["position"])
+        epoch, batch = saved["position"]
+        self._check_position(trainer, epoch, batch, saved["step"], len(batches))
+        batches.start = (epoch, batch)
         checkpoint["loops"] = {"fit_loop": _loops(trainer, epoch, batch, saved["step"], len(batches))}
+
+    def _check_position(self, trainer: Trainer, epoch: int, batch: int, step: int, batches: int) -> None:
+        """The epoch and the batch in it say at which step the run was."""
+        each = cast(Any, trainer.lightning_module).accumulate
+        due = epoch * ceil(batches / each) + ceil(batch / each)
+        if batch >= batches or step != due or epoch > (trainer.max_epochs or epoch):
+            raise CheckpointError(
+                f"{self.source} was not written by this run: it says epoch {epoch}, batch {batch}, step {step}, and an "
+                f"epoch of the run has {batches} batches and {ceil(batches / each)} steps"
+            )
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self.stated = stated(trainer.optimizers)
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if self.saved and self.source:
+            check_optimizers(trainer.optimizers, self.stated, self.source)
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
         if self.saved:

@@ -137,6 +137,7 @@ def _session(
     bar = Bar(screen, recorder, task.monitor)
     average = averaging(settings)
     watch = Watch(settings["log_every"], eager=parts.where.accelerator in LOOKS_AT_ONCE)
+    resumer = Resumer(resume)
     keeper = Keeper(
         run.checkpoints,
         recorder,
@@ -146,14 +147,14 @@ def _session(
         average,
         watch,
         known,
-        resume,
+        resumer,
         **section(config, "checkpoint"),
     )
     set_torch(parts, parts.where.devices)
     trainer = lightning_trainer(
         settings,
         parts.where,
-        [average, watch, recorder, bar, keeper, *watching],
+        [resumer, average, watch, recorder, bar, keeper, *watching],
         turns=len(turns),
         logger=logger,
         default_root_dir=run.path,
@@ -202,14 +203,15 @@ def _replay(config: Config, run: RunFolder, parts: Parts, error: NonFinite) -> s
     """Train again from the newest checkpoint up to the bad step, looking at every one, to name the layer."""
     if parts.where.world > 1:
         return str(error)
-    again = assemble(config, data=parts.data)
+    again, newest_whole = assemble(config, data=parts.data), newest(run.checkpoints, say)
     settings = parts.trainer | {"max_steps": error.step + 1}
-    trainer = lightning_trainer(settings, parts.where, [Watch(1, eager=True), Resumer()], limit_val_batches=0)
+    callbacks = [Resumer(newest_whole), Watch(1, eager=True)]
+    trainer = lightning_trainer(settings, parts.where, callbacks, limit_val_batches=0)
     place_data(config, again)
     random.seed_all(int(config.tree.seed))
     module = learner(again.task, again.data.train_dataloader(), settings, parts.where)
     try:
-        trainer.fit(module, module.batches, ckpt_path=newest(run.checkpoints, say), weights_only=True)
+        trainer.fit(module, module.batches, ckpt_path=newest_whole, weights_only=True)
     except NonFinite as found:
         return str(found)
     return f"{error} A replay from the newest checkpoint did not meet it again."

@@ -2,9 +2,9 @@
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -247,6 +247,13 @@ STRAYS: dict[str, Callable[[Path], object]] = {
     "wandb/run-mine": lambda path: path.write_text("mine"),
     "2024/photo.jpg": lambda path: path.write_text("mine"),
     "2024/meta.yaml": lambda path: path.write_text("place: Rome"),
+    "2024": lambda path: path.write_text("mine"),
+    "7/meta.yaml": lambda path: path.write_text("note: no experiment_id: here"),
+    ".notes.2024.tmp": lambda path: path.write_text("mine"),
+    "checkpoints/.notes.2024.tmp": lambda path: path.write_text("mine"),
+    "version_3/hparams.yaml": lambda path: path.write_text("mine"),
+    "version_4/events.out.tfevents.mine": lambda path: path.write_text("mine"),
+    "events.out.tfevents.1.x/": lambda path: path.mkdir(),
     ".git/HEAD": lambda path: path.write_text("ref"),
     "src/checkpoints/best.ckpt": lambda path: path.write_text("mine"),
     "empty/": lambda path: path.mkdir(),
@@ -308,6 +315,28 @@ def test_all_that_nn_and_a_logger_write_goes(tmp_path: Path) -> None:
     (run.path / "wandb" / "latest-run").symlink_to("run-20260101_000000-abcd1234")
     assert rm("last", "--yes").exit_code == 0
     assert list(run.path.parent.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "words", ["logger.version=3", "logger.version=a/b", "logger.version=''", "logger.name=x", "++logger.sub_dir=x/y"]
+)
+@pytest.mark.filterwarnings("ignore:.*LeafSpec.*is deprecated:FutureWarning")
+def test_what_tensorboard_writes_goes_whatever_its_folder_is_called(words: str) -> None:
+    run = nncli.fit(["trainer.max_steps=2", "logger=tensorboard", words], show="quiet")
+    assert list(run.path.rglob("events.out.tfevents.*"))
+    assert removal.contents(run.path).strays == []
+    assert rm("last", "--yes").output.startswith("deleted")
+    assert list(run.path.parent.iterdir()) == []
+
+
+@pytest.mark.filterwarnings("ignore:.*LeafSpec.*is deprecated:FutureWarning")
+def test_what_lies_beside_what_tensorboard_writes_stays() -> None:
+    run = nncli.fit(["trainer.max_steps=2", "logger=tensorboard", "logger.version=a/b"], show="quiet")
+    for name in ("a/mine.txt", "a/b/mine.txt", "a/hparams.yaml"):
+        (run.path / name).write_text("mine")
+    assert "kept what nn did not write there: a/b/mine.txt, a/hparams.yaml, a/mine.txt" in rm("last", "--yes").output
+    left = {str(p.relative_to(run.path)) for p in run.path.rglob("*") if p.is_file()}
+    assert left == {"a/mine.txt", "a/b/mine.txt", "a/hparams.yaml"}
 
 
 class Killed(BaseException):
@@ -406,6 +435,36 @@ def test_a_folder_that_takes_the_place_of_a_run_stays(
         removal.remove(run)
     assert (run.path / "config.yaml").read_text() == "mine"
     assert folder.is_run(tmp_path / "moved")
+
+
+def test_a_run_that_appears_below_once_it_is_held_keeps_both(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, held = RunFolder(project / "runs" / RUN), removal.held
+
+    @contextmanager
+    def late(which: RunFolder) -> Iterator[None]:
+        with held(which):
+            made_run(which.path / "deep" / "er")
+            yield
+
+    monkeypatch.setattr(removal, "held", late)
+    before = tree(tmp_path)
+    with pytest.raises(NnError, match=BELOW):
+        removal.remove(run, everything=True)
+    after = tree(tmp_path)
+    assert {path: after[path] for path in before} == before
+    assert folder.is_run(run.path / "deep" / "er")
+
+
+@pytest.mark.parametrize("name", [".removed-x", ".removed-", ".removed--abcd", ".removed-.-abcd", ".removed-..-abcd"])
+def test_a_folder_that_is_only_called_like_one_being_deleted_stays(project: Path, name: str) -> None:
+    mine = made_run(project / "runs" / "mine")
+    mine.path.rename(mine.path.with_name(name))
+    before = tree(project / "runs" / name)
+    assert rm(RUN, "--yes").exit_code == 0
+    assert before
+    assert tree(project / "runs" / name) == before
 
 
 def test_a_run_that_cannot_be_deleted_keeps_its_name(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:

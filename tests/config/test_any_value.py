@@ -15,6 +15,7 @@ from nncli.config.origin import Origin
 from nncli.config.reference import at, faults
 from nncli.errors import ConfigError
 from nncli.run.assemble import problems
+from nncli.run.fit import fit_words
 
 SECTIONS = ("trainer", "data", "loader", "checkpoint")
 PARTS = ("${model}", "${data}", "${optimizer}", "${trainer}", "${task}", "${regularization}")
@@ -102,3 +103,17 @@ def test_references_in_a_circle_are_reported(words: list[str]) -> None:
     assert any("leads back here" in problem.text for problem in config.problems)
     with pytest.raises(ConfigError):
         raise ConfigError(problems(config))
+
+
+LIMITS = [("seed", 2**63 - 1), ("data.split_seed", 2**63 - 1), ("trainer.timeout", 365 * 24 * 3600)]
+
+
+@pytest.mark.parametrize(("key", "most"), LIMITS)
+def test_a_number_that_no_library_takes_is_reported_and_the_largest_that_may_be_is_trained_with(
+    key: str, most: int
+) -> None:
+    for over in (most + 1, 10**30, -1):
+        (problem,) = problems(compose([f"{key}={over}"]))
+        assert (problem.key, problem.where) == (key, "you typed it")
+    assert problems(compose(["trainer.timeout=1e300"]))
+    fit_words(["model.width=4", "trainer.max_steps=1", f"{key}={most}"], show="quiet")

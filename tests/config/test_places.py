@@ -119,6 +119,55 @@ def test_a_server_and_a_runs_folder_are_for_a_person_to_say(monkeypatch: pytest.
         assert told([*recipe(""), f"run_dir={place}"]) == {}
 
 
+SENT = {"offline": "false", "entity": "mallory", "log_model": "true"}
+
+
+@pytest.mark.parametrize("name", SENT)
+def test_what_is_sent_to_weights_and_biases_is_for_a_person_to_say(name: str) -> None:
+    keep = {} if name == "offline" else {"offline": "true"}
+    where, text = told(logger("WandbLogger", **keep, **{name: SENT[name]}))[f"logger.{name}"]
+    assert where == ("r.yaml:7" if name == "offline" else "r.yaml:8")
+    assert f"type logger.{name}={SENT[name]} if you want it" in text
+    typed = [*logger("WandbLogger", **keep, **{name: SENT[name]}), f"logger.{name}={SENT[name]}"]
+    assert f"logger.{name}" not in told(typed)
+
+
+def test_a_recipe_cannot_choose_the_logger_that_sends() -> None:
+    where, text = told(logger("WandbLogger"))["logger.offline"]
+    assert (where, "or logger.offline=true to keep it in the run's folder" in text) == ("r.yaml:6", True)
+    assert set(told(logger("WandbLogger", offline="true"))) <= {"logger._target_"}
+    Path("w.yaml").write_text("defaults:\n  - /train\n  - override /logger: wandb\n  - _self_\n")
+    assert "logger.offline" in told(["recipe=./w.yaml"])
+    assert "logger.offline" not in told(["recipe=./w.yaml", "logger=wandb"])
+    Path("w.yaml").write_text("defaults:\n  - /train\n  - _self_\nlogger: {entity: mallory, log_model: true}\n")
+    found = told(["recipe=./w.yaml", "logger=wandb"])
+    assert {"logger.entity", "logger.log_model"} <= found.keys()
+    assert "logger.offline" not in found
+
+
+def test_a_logger_of_lightning_that_is_not_known_is_refused() -> None:
+    tree = {"logger": {"_target_": "lightning.pytorch.loggers.CometLogger", "workspace": "x"}}
+    ((key, text),) = misplaced(tree)
+    assert key == "logger._target_"
+    assert "take MLFlowLogger, TensorBoardLogger, WandbLogger" in text
+
+
+OWN = ["config.yaml", ".nn-run", "summary.json", "checkpoints", "checkpoints/deep", "./metrics.csv", "Config.YAML"]
+
+
+@pytest.mark.parametrize("place", OWN)
+@pytest.mark.parametrize("name", ["name", "version", "sub_dir"])
+def test_a_name_that_is_one_of_the_runs_own_files(name: str, place: str) -> None:
+    _, text = told(logger("TensorBoardLogger", **{name: place}))[f"logger.{name}"]
+    assert "is what nn itself writes in the run's folder" in text
+
+
+@pytest.mark.parametrize("place", ["a" * 201, "b/" + "é" * 101, "a/" * 1001])
+def test_a_name_that_no_file_system_takes(place: str) -> None:
+    for kind, name in (("TensorBoardLogger", "version"), ("MLFlowLogger", "experiment_name")):
+        assert "must be shorter" in told(logger(kind, **{name: place}))[f"logger.{name}"][1]
+
+
 def test_shipped_loggers_and_plain_names_are_fine() -> None:
     assert told(["logger=tensorboard"]) == {}
     assert told(logger("TensorBoardLogger", name="a/b", version="x.1", sub_dir="c", flush_secs=5)) == {}
@@ -173,6 +222,26 @@ def test_a_run_with_a_server_asks_again_when_it_goes_on(begun: RunFolder) -> Non
     assert {problem.key for problem in caught.value.problems} <= {"logger._target_", "logger.tracking_uri"}
     with pytest.raises(NnError) as other:
         resume(begun, [*MORE, "logger.tracking_uri=http://127.0.0.1:9"], Screen("quiet"))
+    assert "only you can say" not in str(other.value)
+
+
+def test_a_run_that_is_sent_asks_again_when_it_goes_on(begun: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nncli.config.check.extra_needed", lambda cls: "")  # it is not installed here
+    tree: Any = OmegaConf.load(begun.config)
+    tree.logger = {"_target_": "lightning.pytorch.loggers.WandbLogger", "offline": False, "entity": "mallory"}
+    tree.logger["log_model"] = True
+    begun.config.write_text(OmegaConf.to_yaml(tree))
+    typed = [f"logger.{name}={value}" for name, value in SENT.items()]
+    for words, asked in (
+        (MORE, set(SENT)),
+        ([*MORE, *typed[1:]], {"offline"}),
+        ([*MORE, typed[0]], set(SENT) - {"offline"}),
+    ):
+        with pytest.raises(ConfigError) as caught:
+            resume(begun, words, Screen("quiet"))
+        assert {problem.key for problem in caught.value.problems} == {f"logger.{name}" for name in asked}
+    with pytest.raises(NnError) as other:
+        resume(begun, [*MORE, *typed], Screen("quiet"))
     assert "only you can say" not in str(other.value)
 
 

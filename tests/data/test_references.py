@@ -79,6 +79,7 @@ ELSEWHERE = {
     "file without slashes": "file:{outside}/secret.csv",
     "home": "~/secret.csv",
     "http": "{url}/secret.csv",
+    "http glob": "{url}/*.csv",
     "in an archive at an address": "zip://*.csv::{url}/secret.zip",
     "chained": "simplecache::{url}/secret.csv",
     "hub": "hf://datasets/nobody/nothing/x.csv",
@@ -109,6 +110,52 @@ def test_a_card_names_what_is_elsewhere(
     card(tmp_path / "ds", [{"config_name": "default", **FORMS[form](place)}], file)
     refused("./ds", outside, rf"{file} takes its data_(files|dir) from .*, which is not in the set's folder")
     assert asked == []
+
+
+MARKED = ["http", "http glob", "in an archive at an address", "absolute", "up"]
+
+
+@pytest.mark.parametrize("file", ["README.md", ".huggingface.yaml"])
+@pytest.mark.parametrize("where", MARKED)
+def test_a_card_behind_a_byte_order_mark(
+    tmp_path: Path, outside: Path, address: tuple[str, list[str]], where: str, file: str
+) -> None:
+    url, asked = address
+    (tmp_path / "ds" / "train.csv").write_text(ROWS)
+    card(tmp_path / "ds", [{"config_name": "default", "data_files": ELSEWHERE[where].format(outside=outside, url=url)}])
+    text = (tmp_path / "ds" / "README.md").read_text()
+    (tmp_path / "ds" / "README.md").unlink()
+    (tmp_path / "ds" / file).write_text(text if file.endswith(".md") else text[4:-14], encoding="utf-8-sig")
+    refused("./ds", outside, rf"{file} takes its data_files from .*, which is not in the set's folder")
+    assert asked == []
+
+
+@pytest.mark.parametrize("where", ["http", "http glob", "in an archive at an address", "hub"])
+@pytest.mark.parametrize("streaming", [False, True])
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_nobody_is_asked_where_the_look_at_a_card_missed_an_address(
+    tmp_path: Path, address: tuple[str, list[str]], monkeypatch: pytest.MonkeyPatch, where: str, streaming: bool
+) -> None:
+    url, asked = address
+    (tmp_path / "ds" / "train.csv").write_text(ROWS)
+    card(tmp_path / "ds", [{"config_name": "default", "data_files": ELSEWHERE[where].format(outside="", url=url)}])
+    for look in ("check_folder", "check_files"):
+        monkeypatch.setattr(hub, look, lambda *_: None)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", False)
+    samples = {"streaming": True, "samples": 8} if streaming else {}
+    to = "huggingface.co" if where == "hub" else "127.0.0.1"
+    with pytest.raises(DataError, match=rf"data\.path is \./ds, which leads to {to}.*only its own files are read"):
+        load("./ds", **samples)
+    assert asked == []
+    gc.collect()
+
+
+def test_a_broken_set_of_ones_own_is_not_blamed_on_the_network(tmp_path: Path) -> None:
+    (tmp_path / "ds" / "train.parquet").write_text("no parquet")
+    with pytest.raises(DataError, match=r"could not be loaded: .*\n.*look at what it holds") as told:
+        load("./ds")
+    assert "network" not in str(told.value)
 
 
 def test_a_config_that_nobody_chose_is_looked_at_too(tmp_path: Path, outside: Path) -> None:

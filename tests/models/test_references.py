@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -151,3 +152,24 @@ def test_tokens_from_a_folder_with_a_link_that_leads_out(outside: Path) -> None:
     Path("net/tokenizer.json").write_bytes(b"\xff")
     with pytest.raises(DataError, match=r"whose tokenizer\.json cannot be read"):
         borrowed("./net")
+
+
+def test_a_folder_is_loaded_offline_and_behind_the_fence(outside: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the library would do for a description that nobody here has thought of."""
+    seen: list[bool] = []
+
+    def asks(*_: Any, **__: Any) -> None:
+        seen.append(constants.HF_HUB_OFFLINE)
+        socket.create_connection(("127.0.0.1", 9))
+
+    monkeypatch.setattr(library().AutoModelForSequenceClassification, "from_pretrained", asks)
+    with pytest.raises(NnError, match=r"model\.name=\./net leads to 127\.0\.0\.1.*only its own files are read"):
+        load()
+    assert seen == [True]
+
+
+def test_a_broken_folder_is_not_blamed_on_the_network(outside: Path) -> None:
+    Path("net/config.json").write_text("{")
+    with pytest.raises(NnError, match=r"could not be loaded: .*\n.*look at its files") as said:
+        load()
+    assert "network" not in str(said.value)

@@ -86,3 +86,22 @@ def test_a_worker_that_outlives_its_trainer_does_not_hold_the_run() -> None:
         os.waitpid(worker, 0)
         ours.close()
         its.close()
+
+
+KEPT = [
+    *(".notes.2024.tmp", ".config.yaml.tmp", ".config.yaml.x.tmp", ".model.ckpt.7.tmp", ".last.ckpt.7.tmp"),
+    *("checkpoints/.notes.2024.tmp", "checkpoints/.config.yaml.7.tmp", "checkpoints/.mine.ckpt.7.tmp"),
+    *("checkpoints/.new-7.ckpt", "checkpoints/.new-mine.ckpt", "checkpoints/last.ckpt.7.tmp", "notes.2024.tmp"),
+]
+GONE = [
+    *(".config.yaml.7.tmp", ".metrics.csv.123.tmp", ".summary.json.1.tmp", ".words.txt.1.tmp", ".error.txt.1.tmp"),
+    *("checkpoints/.last.ckpt.7.tmp", "checkpoints/..new-000000009.ckpt.7.tmp", "checkpoints/.new-000000009.ckpt"),
+]
+
+
+def test_of_what_is_half_written_only_what_nn_writes_is_removed(tmp_path: Path) -> None:
+    run = folder.make("x", str(tmp_path / "r"))
+    for name in (*KEPT, *GONE):
+        (run.path / name).write_text("mine")
+    folder.clean(run)
+    assert {name for name in (*KEPT, *GONE) if (run.path / name).exists()} == set(KEPT)

@@ -3,10 +3,12 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from nncli.errors import TrainingFailed
+from nncli.run.average import MovingAverage
 from nncli.run.checkpoint import load
 from nncli.run.fit import fit_words, resume
 from nncli.run.folder import RunFolder
@@ -63,6 +65,33 @@ def test_the_last_good_checkpoint_stays_and_every_resume_ends_the_same_way(tmp_p
         assert {p.name: p.read_bytes() for p in (tmp_path / "r" / "checkpoints").iterdir()} == good
     resume(RunFolder(tmp_path / "r"), [], Screen("quiet"))
     assert json.loads((tmp_path / "r" / "summary.json").read_text())["status"] == "finished"
+
+
+def test_a_test_part_whose_loss_is_no_number_fails_the_run(tmp_path: Path) -> None:
+    """All is well until the end: only the inputs of the test part are too large for the net."""
+    dice, y = np.random.default_rng(0), np.arange(80) % 2
+    np.savez("train.npz", x=dice.random((80, 4), np.float32), y=y)
+    np.savez("test.npz", x=np.full((80, 4), 3e38, np.float32), y=y)
+    data = ["data=arrays", "data.path=train.npz", "data.test_path=test.npz", "model=mlp", "model.width=8"]
+    with pytest.raises(
+        TrainingFailed, match="the loss of the test part is nan after step 4: every weight is finite"
+    ) as told:
+        fit_words([*SMALL, *data], show="quiet")
+    assert told.value.exit_code == 3
+    assert failed(tmp_path / "r").startswith("failed: the loss of the test part")
+    assert_all_finite(tmp_path / "r")
+
+
+def test_an_average_that_alone_overflowed_is_not_saved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def overflow(average: MovingAverage, weight: float) -> None:
+        for shadow in average.shadow.values():
+            shadow.fill_(float("inf"))
+
+    monkeypatch.setattr(MovingAverage, "_mix", overflow)
+    with pytest.raises(TrainingFailed, match=r"the weight average of net.* became too large for a number at step 1"):
+        fit_words([*SMALL, "regularization.ema=0.9", "checkpoint.every_n_steps=1"], show="quiet")
+    assert failed(tmp_path / "r").startswith("failed: the weight average of ")
+    assert list((tmp_path / "r" / "checkpoints").iterdir()) == []
 
 
 def explode(groups: object, net: torch.nn.Module) -> None:
