@@ -72,12 +72,16 @@ class Task(nn.Module):
         return NnError(f"the task {type(self).__name__} has no {what}; the guide's page Extend shows a whole one")
 
     def answers(self, batch: Batch) -> tuple[Tensor, ...]:
-        """What `evaluate` needs of each sample: answers, targets and the like, a row a sample."""
-        raise NotImplementedError
+        """What `evaluate` needs of each sample: answers, targets and the like, a row a sample.
+
+        A task that has nothing more to find at the end than between epochs keeps this: one row of sums a batch.
+        """
+        return (self.metric_sums(batch).double()[None],)
 
     def evaluate(self, *columns: Tensor) -> tuple[dict[str, float], dict[str, Any]]:
         """Every metric of a whole part, and details of it, from the columns of `answers`: a pure function of them."""
-        raise NotImplementedError
+        (sums,) = columns
+        return self.metrics_from(sums.sum(dim=0).tolist()), {}
 
     def fit_statistics(self, rows: Rows) -> None:
         """Take the scale of the inputs, and of a measured target, from the training part."""
