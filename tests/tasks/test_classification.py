@@ -9,9 +9,9 @@ from lightning import Trainer
 from torch import nn
 from torch.optim import SGD, AdamW
 
-from nncli.data.points import Points
 from nncli.data.rows import InMemory
-from nncli.data.scikit import Scikit
+from nncli.data.sources.points import Points
+from nncli.data.sources.scikit import Scikit
 from nncli.errors import NnError
 from nncli.losses.binary import Binary
 from nncli.models.mlp import MLP
