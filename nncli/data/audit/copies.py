@@ -1,10 +1,10 @@
-"""Which samples are equal: by 64-bit prints of their bytes, confirmed by the bytes themselves."""
+"""Which samples are equal: by a digest of their bytes."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from nncli.data.rows import Rows
@@ -26,78 +26,45 @@ class Twins:
         return Twins(self.first[which], self.second[which])
 
 
-def fingerprints(rows: Rows) -> np.ndarray:
-    """A number for each sample (N,) that is equal for equal inputs, and nearly always different for others."""
-    prints = np.empty(len(rows), dtype=np.uint64)
+def fingerprints(rows: Rows) -> list[bytes]:
+    """128 bits for each sample (N), equal for equal inputs alone."""
+    prints = [b""] * len(rows)
     for which, x in _pieces(rows):
-        prints[which] = _print(x)
+        for row, data in zip(which, _bytes(x, ragged=rows.lengths is not None), strict=True):
+            prints[row] = blake2b(data, digest_size=16).digest()
     return prints
 
 
-def twins_within(rows: Rows, prints: np.ndarray) -> Twins:
+def twins_within(prints: Sequence[bytes]) -> Twins:
     """Each sample that is equal to an earlier one, and the earliest such."""
-    _, first, member = np.unique(prints, return_index=True, return_inverse=True)
-    original = first[member]
-    later = np.flatnonzero(original != np.arange(len(prints)))
-    return _confirmed(rows, rows, Twins(original[later], later))
+    earliest: dict[bytes, int] = {}
+    first = np.fromiter((earliest.setdefault(one, row) for row, one in enumerate(prints)), np.int64, len(prints))
+    later = np.flatnonzero(first != np.arange(len(prints)))
+    return Twins(first[later], later)
 
 
-def twins_between(a: Rows, prints_a: np.ndarray, b: Rows, prints_b: np.ndarray) -> Twins:
+def twins_between(a: Sequence[bytes], b: Sequence[bytes]) -> Twins:
     """Each sample of `b` that `a` has too, and the earliest such of `a`."""
-    order = np.argsort(prints_a, kind="stable")
-    place = np.searchsorted(prints_a, prints_b, sorter=order).clip(max=max(0, len(order) - 1))
-    match = order[place]
-    second = np.flatnonzero(prints_a[match] == prints_b)
-    return _confirmed(a, b, Twins(match[second], second))
+    earliest = {one: row for row, one in reversed(list(enumerate(a)))}
+    first = np.fromiter((earliest.get(one, -1) for one in b), np.int64, len(b))
+    second = np.flatnonzero(first >= 0)
+    return Twins(first[second], second)
 
 
-def _pieces(rows: Rows) -> Iterator[tuple[Tensor | slice, Tensor]]:
+def _pieces(rows: Rows) -> Iterator[tuple[Sequence[int], Tensor]]:
     if rows.lengths is not None:
         for which in rows.lengths.argsort(stable=True).split(CHUNK):
-            yield which, rows.take(which)[0]
+            yield which.tolist(), rows.take(which)[0]
         return
     size = rows.at_once(CHUNK)
     for low in range(0, len(rows), size):
         high = min(low + size, len(rows))
-        yield slice(low, high), rows.span(low, high)[0]
+        yield range(low, high), rows.span(low, high)[0]
 
 
-def _words(x: Tensor) -> np.ndarray:
-    """The bytes of each sample as whole numbers (N, words). -0.0 counts as 0.0."""
+def _bytes(x: Tensor, *, ragged: bool) -> Iterator[bytes]:
+    """The bytes of each sample. -0.0 counts as 0.0, and zeros that fill up a text do not count."""
     if x.is_floating_point():
         x = x + 0.0
-    flat = np.ascontiguousarray(x.numpy()).reshape(len(x), -1).view(np.uint8)
-    if over := flat.shape[1] % 4:
-        flat = np.pad(flat, ((0, 0), (0, 4 - over)))
-    return flat.view(np.uint32)
-
-
-def _print(x: Tensor) -> np.ndarray:
-    """Multilinear hashing modulo 2**64 (Lemire & Kaser 2014). Zeros at the end, which fill up texts, change nothing."""
-    words = torch.from_numpy(_words(x).astype(np.int64))
-    return (words * torch.from_numpy(_factors(words.shape[1]))).sum(1).numpy().view(np.uint64)
-
-
-def _factors(count: int) -> np.ndarray:
-    """Odd numbers without a pattern (splitmix64); the first are the same for every count."""
-    z = np.arange(1, count + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
-    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return ((z ^ (z >> np.uint64(31))) | np.uint64(1)).view(np.int64)
-
-
-def _confirmed(a: Rows, b: Rows, pairs: Twins) -> Twins:
-    """The pairs whose inputs are equal byte for byte."""
-    same = np.zeros(len(pairs), dtype=bool)
-    size = a.at_once(CHUNK)
-    for low in range(0, len(pairs), size):
-        some = slice(low, low + size)
-        x = a.take(torch.from_numpy(pairs.first[some]))[0]
-        z = b.take(torch.from_numpy(pairs.second[some]))[0]
-        if x.shape != z.shape:
-            if a.lengths is None or b.lengths is None:
-                continue
-            width = max(x.shape[1], z.shape[1])
-            x, z = (torch.nn.functional.pad(t, (0, width - t.shape[1])) for t in (x, z))
-        same[some] = (_words(x) == _words(z)).all(axis=1)
-    return pairs.only(same)
+    flat = np.ascontiguousarray(x.numpy()).reshape(len(x), -1)
+    return (row.tobytes().rstrip(b"\0") if ragged else row.tobytes() for row in flat)

@@ -111,11 +111,11 @@ class Audit:
         prints = {name: fingerprints(rows) for name, rows in parts.items()}
         for a, b in combinations_with_replacement(parts, 2):
             if a == b:
-                pairs = twins_within(parts[a], prints[a])
+                pairs = twins_within(prints[a])
                 text, bound = f"samples of the {a} part are copies of others in it", "each sample once"
                 copies = Finding("look", "duplicate", text, bound, len(pairs), self._places(a, b, pairs))
             else:
-                pairs = twins_between(parts[a], prints[a], parts[b], prints[b])
+                pairs = twins_between(prints[a], prints[b])
                 copies = self._pairs("leak", f"samples of the {b} part stand in the {a} part too", a, b, pairs)
             if len(pairs):
                 yield copies

@@ -75,7 +75,11 @@ def _tar(archive: Path, largest: int) -> Iterator[tuple[set[str], Opened]]:
         for member in tar:  # one by one: a bomb is refused before all of it has been read
             total += member.size
             _refuse_bomb(archive, len(members), total, largest)
-            _refuse_unsafe(archive, member.name, plain=(member.isfile() and not member.issparse()) or member.isdir())
+            _refuse_unsafe(archive, member.name, plain=not (member.islnk() or member.issym() or member.issparse()))
+            try:
+                tarfile.data_filter(member, str(archive.parent))
+            except tarfile.FilterError as problem:
+                raise DataError(f"{archive} was refused: {problem}") from problem
             members[member.name] = member
 
         def opened(name: str) -> IO[bytes]:

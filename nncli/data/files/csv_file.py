@@ -3,12 +3,14 @@
 import codecs
 import csv
 import io
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nncli.data.files.csv_scan import BLOCK, Scan, scan
 from nncli.data.files.encoding import read_text
+from nncli.data.files.paths import regular
 from nncli.errors import DataError
 
 if TYPE_CHECKING:
@@ -17,30 +19,35 @@ if TYPE_CHECKING:
 SAMPLE = 1 << 18  # bytes that the form is found in
 SEPARATORS = ",;\t|"
 STRETCH = 1 << 15  # rows at a time
+OPENS = re.compile(rb"""(?:\A(?:\xef\xbb\xbf)?|[\r\n,;\t|])\"""")  # a quote that a field begins with
+Header = Callable[[list[list[str]]], bool]
 
 
 class CsvFile:
     """Rows are counted from 0 without the header and without blank lines. Columns are called "0", "1" … in batches,
-    whatever their `names` are, since polars gives some names a meaning."""
+    whatever their `names` are, since polars gives some names a meaning. `header` may be a rule for the first rows;
+    without `keys`, messages do not speak of data.separator, data.quote and data.names, which the source does not have.
+    """
 
     def __init__(
         self,
         path: Path,
         *,
         separator: str = "auto",
-        header: bool | None = None,
+        header: bool | Header | None = None,
         quote: str | None = '"',
         encoding: str = "auto",
         names: list[str] | None = None,
+        keys: bool = True,
     ) -> None:
-        self.path, self.quote = path, quote
+        self.path, self.quote, self.keys = path, quote, keys
         self.source, self.encoding = _source(path, encoding)
         rows = self._sample(separator)
         if not rows:
             raise DataError(f"{path} is empty")
-        self.header = _has_header(rows) if header is None else header
+        self.header = header if isinstance(header, bool) else (header or _has_header)(rows)
         self.width = len(rows[0])
-        self.names = names or _names(path, rows[0], self.header)
+        self.names = names or _names(path, rows[0], self.header, keys)
         if len(self.names) != self.width:
             raise DataError(f"data.names has {len(self.names)} names, {path} has {self.width} columns")
         self.scan = self._scan()
@@ -75,8 +82,8 @@ class CsvFile:
             raise DataError(f"{self.path} cannot be read as CSV: {str(problem).splitlines()[0]}") from problem
         if low != self.scan.records:
             raise DataError(
-                f"{self.path}: {self.scan.records:,} lines were counted and {low:,} read; look for odd quotes, "
-                "or say data.quote=null if quotes are plain text in it"
+                f"{self.path}: {self.scan.records:,} lines were counted and {low:,} read; look for odd quotes"
+                + (", or say data.quote=null if quotes are plain text in it" if self.keys else "")
             )
 
     def place(self, row: int) -> str:
@@ -100,7 +107,7 @@ class CsvFile:
             return self._split(text, self.separator, more)
         except csv.Error as problem:
             raise DataError(
-                f"{self.path} cannot be read as CSV: {problem}; see data.separator, data.quote"
+                f"{self.path} cannot be read as CSV: {problem}{'; see data.separator, data.quote' if self.keys else ''}"
             ) from problem
 
     def _split(self, text: str, separator: str, more: bool) -> list[list[str]]:
@@ -118,12 +125,39 @@ class CsvFile:
                 while block := file.read(BLOCK):
                     yield block
 
-        return scan(blocks(), self.path, self.separator, self.quote, self.width, self.header)
+        return scan(blocks(), self.path, self.separator, self.quote, self.width, self.header, self.keys)
 
     @property
     def spelled(self) -> str:
         """The separator as a person types it."""
         return "tab" if self.separator == "\t" else self.separator
+
+
+def read_csv(path: Path, *, header: bool | Header, encoding: str = "auto") -> tuple["pl.DataFrame", CsvFile]:
+    """A whole CSV as text, its columns by name; where the file names none they are column_1, column_2 …
+
+    Quotes are plain text where no field begins with one.
+    """
+    import polars as pl
+
+    try:
+        quoted = OPENS.search(regular(path).read_bytes()) is not None
+    except OSError as problem:
+        raise DataError(f"{path} cannot be read: {problem.strerror}") from problem
+    file = CsvFile(path, header=header, quote='"' if quoted else None, encoding=encoding, keys=False)
+    if not file.header:
+        file.names = [f"column_{place + 1}" for place in range(file.width)]
+    table = pl.concat(list(file.batches()), rechunk=True)
+    table.columns = file.names
+    return table, file
+
+
+def is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _source(path: Path, encoding: str) -> tuple[Path | bytes, str]:
@@ -163,23 +197,15 @@ def _evenness(rows: list[list[str]]) -> tuple[bool, float, int]:
 def _has_header(rows: list[list[str]]) -> bool:
     """Names are no numbers, and either some column below holds numbers or no name is a value of its column."""
     first, below = [field.strip() for field in rows[0]], [row for row in rows[1:] if len(row) == len(rows[0])]
-    if any(_is_number(field) or field == "?" for field in first) or not any(first):
+    if any(is_number(field) or field == "?" for field in first) or not any(first):
         return False
     columns = [{row[place].strip() for row in below} for place in range(len(first))]
-    if any(_is_number(value) for values in columns for value in values):
+    if any(is_number(value) for values in columns for value in values):
         return True
     return not any(name in values for name, values in zip(first, columns, strict=True))
 
 
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
-
-
-def _names(path: Path, first: list[str], header: bool) -> list[str]:
+def _names(path: Path, first: list[str], header: bool, keys: bool) -> list[str]:
     if not header:
         return [f"c{place}" for place in range(len(first))]
     names = [name.strip() or f"c{place}" for place, name in enumerate(first)]
@@ -188,6 +214,6 @@ def _names(path: Path, first: list[str], header: bool) -> list[str]:
         if first_of.setdefault(name, place) != place:
             raise DataError(
                 f"{path}: columns {first_of[name]} and {place} (counted from 0) are both called '{name}'; "
-                "rename one, or name all with data.names=[…]"
+                f"rename one{', or name all with data.names=[…]' if keys else ''}"
             )
     return names

@@ -27,6 +27,12 @@ class Scan:
         record = row + int(np.searchsorted(self.dropped - np.arange(len(self.dropped)), row, side="right"))
         return record + 1 + int(np.searchsorted(self.inner, record))
 
+    def blank(self) -> int | None:
+        """The line of the first blank one that stands between rows."""
+        rows = np.setdiff1d(np.arange(self.records), self.dropped)
+        between = self.dropped[(self.dropped > rows[0]) & (self.dropped < rows[-1])]
+        return None if not len(between) else int(between[0]) + 1 + int(np.searchsorted(self.inner, between[0]))
+
     def kept(self, low: int, high: int) -> np.ndarray | None:
         """Which of these records are rows; None if all are."""
         first, last = np.searchsorted(self.dropped, (low, high))
@@ -37,9 +43,11 @@ class Scan:
         return kept
 
 
-def scan(blocks: Iterator[bytes], path: Path, separator: str, quote: str | None, width: int, header: bool) -> Scan:
+def scan(
+    blocks: Iterator[bytes], path: Path, separator: str, quote: str | None, width: int, header: bool, keys: bool
+) -> Scan:
     """Look at every byte once, a block at a time; raise DataError at the first uneven line."""
-    state = _Scanner(path, ord(separator), ord(quote) if quote else None, width)
+    state = _Scanner(path, ord(separator), ord(quote) if quote else None, width, keys)
     for block in blocks:
         state.feed(block.removeprefix(MARK) if state.bytes == 0 else block)
     return state.end(header)
@@ -48,8 +56,10 @@ def scan(blocks: Iterator[bytes], path: Path, separator: str, quote: str | None,
 class _Scanner:
     """What is carried from block to block."""
 
-    def __init__(self, path: Path, separator: int, quote: int | None, width: int) -> None:
+    def __init__(self, path: Path, separator: int, quote: int | None, width: int, keys: bool) -> None:
         self.path, self.separator, self.quote, self.width = path, separator, quote, width
+        self.hint = ", or say data.quote=null if quotes are plain text in this file" if keys else ""
+        self.advice = ", or look at data.separator and data.quote" if keys else ""
         self.bytes = self.records = self.lines = 0
         self.open = False  # inside quotes at the end of the last block
         self.opened = 1  # the line of the last quote that opened
@@ -76,8 +86,7 @@ class _Scanner:
     def end(self, header: bool) -> Scan:
         if self.open:
             raise DataError(
-                f"{self.path}, line {self.opened}: a quote opens here that is never closed; "
-                "close it, or say data.quote=null if quotes are plain text in this file"
+                f"{self.path}, line {self.opened}: a quote opens here that is never closed; close it{self.hint}"
             )
         if self.length:  # no line end after the last record
             self.feed(b"\n")
@@ -98,7 +107,7 @@ class _Scanner:
             line = self.lines + 1 + int(np.searchsorted(feeds, opening[~starts][0]))
             raise DataError(
                 f"{self.path}, line {line}: a quote stands in the middle of a field, or one before it was not closed; "
-                "mend it, or say data.quote=null if quotes are plain text in this file"
+                f"mend it{self.hint}"
             )
         if len(opening):
             self.opened = self.lines + 1 + int(np.searchsorted(feeds, opening[-1]))
@@ -129,5 +138,5 @@ class _Scanner:
         line = self.lines + 1 + int(np.searchsorted(feeds, begins, side="right"))
         raise DataError(
             f"{self.path}, line {line}: this line has {fields} fields, the first one {self.width}; "
-            "mend the line, or look at data.separator and data.quote"
+            f"mend the line{self.advice}"
         )

@@ -39,34 +39,40 @@ class Trouble(NamedTuple):
 
 
 def decode(data: bytes, form: Form) -> np.ndarray:
-    """One picture; its size is looked at before its pixels are. The way a camera was held is heeded."""
-    size = (form.width, form.height)
-    mode = "L" if form.channels == 1 else "RGB"
+    """One picture; its size is looked at before its pixels are."""
     with Image.open(io.BytesIO(data)) as image:
-        if form.exact and image.size != size:
-            raise ValueError(
-                f"it is {image.height} x {image.width}, data.input_shape says {form.height} x {form.width}"
-            )
-        image.draft(mode, size)  # JPEG: decode at a half, a quarter or an eighth where that is enough
-        plain = _upright(image)
-        if plain.mode.startswith("I"):  # 16 bits
-            plain = Image.fromarray((np.asarray(plain).clip(0, 65535) >> 8).astype(np.uint8))
-        if plain.mode == "P":
-            plain = plain.convert("RGBA")
-        plain = plain.convert(mode)
-        if plain.size != size:
-            plain = plain.resize(size, Image.Resampling.BILINEAR, reducing_gap=2.0)
-        pixels = np.asarray(plain)
-    return pixels.reshape(form.height, form.width, -1).transpose(2, 0, 1)
+        return pixels(image, form)
+
+
+def pixels(image: Image.Image, form: Form) -> np.ndarray:
+    """An opened picture (C, H, W). The way a camera was held is heeded."""
+    size, mode = (form.width, form.height), "L" if form.channels == 1 else "RGB"
+    height, width, _ = _seen(image)
+    if form.exact and (height, width) != (form.height, form.width):
+        raise ValueError(f"it is {height} x {width}, not {form.height} x {form.width}")
+    image.draft(mode, size)  # JPEG: decode at a half, a quarter or an eighth where that is enough
+    plain = _upright(image)
+    if plain.mode.startswith("I"):  # 16 bits
+        plain = Image.fromarray((np.asarray(plain).clip(0, 65535) >> 8).astype(np.uint8))
+    if plain.mode == "P":
+        plain = plain.convert("RGBA")
+    plain = plain.convert(mode)
+    if plain.size != size:
+        plain = plain.resize(size, Image.Resampling.BILINEAR, reducing_gap=2.0)
+    return np.asarray(plain).reshape(form.height, form.width, -1).transpose(2, 0, 1)
 
 
 def look(data: bytes) -> tuple[int, int, bool]:
     """Height, width and whether there are colours, from the head of a file."""
     with Image.open(io.BytesIO(data)) as image:
-        width, height = image.size
-        if "exif" in image.info and image.getexif().get(ORIENTATION, 1) >= 5:  # lies on its side
-            width, height = height, width
-        return height, width, image.mode not in ("1", "L", "LA", "F") and not image.mode.startswith("I")
+        return _seen(image)
+
+
+def _seen(image: Image.Image) -> tuple[int, int, bool]:
+    width, height = image.size
+    if "exif" in image.info and image.getexif().get(ORIENTATION, 1) >= 5:  # lies on its side
+        width, height = height, width
+    return height, width, image.mode not in ("1", "L", "LA", "F") and not image.mode.startswith("I")
 
 
 def _upright(image: Image.Image) -> Image.Image:

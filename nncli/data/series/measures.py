@@ -1,13 +1,13 @@
 """A CSV file of measures over time: numbers checked one by one, time checked for order and gaps."""
 
-import csv
-from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nncli.data.files.csv_file import CsvFile, is_number, read_csv
 from nncli.data.files.paths import regular
 from nncli.data.tables.columns import DRESSED
 from nncli.errors import DataError
@@ -37,6 +37,7 @@ FORMATS = (
 )
 LOOK = 1000  # rows that decide how time is written
 HIGHEST = 1e38  # what float32 can hold
+Line = Callable[[int], int]  # of the file that a row is on
 GAP = 1.5  # a step this many times the usual one leaves something out; months and years differ by less
 
 
@@ -50,7 +51,7 @@ class Measures:
     stamps: np.ndarray | None = None  # (T,) growing numbers
     form: str | None = None  # how times are written; None for plain numbers
     gaps: list[int] = field(default_factory=list)  # rows before which time steps are missing
-    first_line: int = 2  # the line of the file that row 0 is on
+    line: Line = int  # the line of the file that a row is on
     source: str = "the series"  # the file, as a person knows it
 
 
@@ -59,7 +60,8 @@ def read(path: Path, target: list[str] | None, others: list[str], time: str | No
 
     `time` is a column's name, "auto" for the first one that holds dates, or None for rows that follow one another.
     """
-    table, first_line = _open(path)
+    table, file = _open(path)
+    line = file.scan.line
     if time == "auto":
         time = _find_time(table)
     _require(path, table, [*(target or []), *others, *([time] if time else [])])
@@ -68,18 +70,16 @@ def read(path: Path, target: list[str] | None, others: list[str], time: str | No
         target = [name for name in left if _counts(table, name)]
         if odd := next((name for name in left if name not in target and _dressed(table, name)), None):
             raise DataError(
-                f"{path}, line {first_line}: column '{odd}' is '{table[odd][0]}', a number that is not written as "
+                f"{path}, line {line(0)}: column '{odd}' is '{table[odd][0]}', a number that is not written as "
                 "1234.5; write it so, or name the columns you want: data.target=[…]"
             )
-        if not len(table):
-            raise DataError(f"{path} has no rows below its header")
         if not target:
             raise DataError(f"{path} has no column of numbers; its columns are: {', '.join(table.columns)}")
     names = [*target, *others]
-    values = np.stack([_numbers(path, table, name, first_line) for name in names], axis=1)
-    stamps, form = _stamps(path, table, time, first_line) if time else (None, None)
-    gaps = [] if stamps is None or time is None else _gaps(path, table[time], stamps, first_line)
-    return Measures(values, names, time, stamps, form, gaps, first_line, str(path))
+    values = np.stack([_numbers(path, table, name, line) for name in names], axis=1)
+    stamps, form = _stamps(path, table, time, line) if time else (None, None)
+    gaps = [] if stamps is None or time is None else _gaps(path, table[time], stamps, line)
+    return Measures(values, names, time, stamps, form, gaps, line, str(path))
 
 
 def moment(text: str | int | float, form: str | None) -> float:
@@ -95,54 +95,23 @@ def moment(text: str | int | float, form: str | None) -> float:
     return float(found[0])
 
 
-def _open(path: Path) -> tuple["pl.DataFrame", int]:
-    """Every cell as text, and the line of the first row. Without a line of names the columns are numbered."""
-    import polars as pl
-
+def _open(path: Path) -> tuple["pl.DataFrame", CsvFile]:
+    """Every cell as text. Without a line of names the columns are numbered."""
     try:
-        with regular(path).open(encoding="utf-8-sig", errors="replace", newline="") as file:
-            head = file.readline(1 << 20)
+        regular(path).stat()
     except OSError as problem:
         raise DataError(f"data.path is {path}, which cannot be read: {problem.strerror}") from problem
-    if not head.strip():
-        raise DataError(f"{path} is empty; a CSV with a line of column names is wanted")
-    separator = max(",;\t", key=head.count)
-    cells = next(csv.reader([head], delimiter=separator))
-    named = any(not _is_number(cell) and not _form(pl.Series([cell])) for cell in cells)
-    names = [cell.strip() for cell in cells]
-    if named and (twice := next((name for name, count in Counter(names).items() if name and count > 1), None)):
-        raise DataError(f"{path}, line 1: two columns are called '{twice}'; rename one")
-    try:
-        table = pl.read_csv(
-            path,
-            has_header=named,
-            separator=separator,
-            infer_schema=False,
-            encoding="utf8-lossy",
-            raise_if_empty=False,
-            glob=False,
-        )
-    except pl.exceptions.PolarsError as problem:
-        line = _ragged(path, separator, len(cells))
-        why = f"line {line} has not the {len(cells)} cells of the first line" if line else str(problem).split("\n")[0]
-        raise DataError(f"{path} cannot be read as a CSV: {why}") from problem
-    filled = table.select(pl.any_horizontal(pl.all().is_not_null())).to_series().arg_true()
-    table = table.head(int(filled[-1]) + 1 if len(filled) else 0)  # without blank lines at the end
-    return table.rename({name: name.strip() for name in table.columns}), 2 if named else 1
+    table, file = read_csv(path, header=_named)
+    if (line := file.scan.blank()) is not None:
+        raise DataError(f"{path}, line {line} is blank; fill in or leave out such lines")
+    return table, file
 
 
-def _ragged(path: Path, separator: str, count: int) -> int | None:
-    with path.open(encoding="utf-8", errors="replace", newline="") as file:
-        rows = csv.reader(file, delimiter=separator)
-        return next((rows.line_num for row in rows if len(row) > count), None)
+def _named(rows: list[list[str]]) -> bool:
+    """Whether the first line holds names: something that is neither a number nor a time."""
+    import polars as pl
 
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
+    return any(not is_number(cell) and not _form(pl.Series([cell])) for cell in rows[0])
 
 
 def _require(path: Path, table: "pl.DataFrame", names: list[str]) -> None:
@@ -171,7 +140,7 @@ def _dressed(table: "pl.DataFrame", name: str) -> bool:
     return len(cells) > 0 and all(DRESSED.fullmatch(cell) for cell in cells)
 
 
-def _numbers(path: Path, table: "pl.DataFrame", name: str, first_line: int) -> np.ndarray:
+def _numbers(path: Path, table: "pl.DataFrame", name: str, line: Line) -> np.ndarray:
     numbers = _cast(table[name])
     fine = (numbers.abs() <= HIGHEST).fill_null(value=False) & numbers.is_not_nan().fill_null(value=False)
     if fine.all():
@@ -184,7 +153,7 @@ def _numbers(path: Path, table: "pl.DataFrame", name: str, first_line: int) -> n
         else f"is '{cell}', which is no finite number within ±{HIGHEST:g}"
     )
     more = f" ({int(fine.not_().sum()):,} such cells)" if fine.not_().sum() > 1 else ""
-    raise DataError(f"{path}, line {row + first_line}: column '{name}' {said}{more}; fill in or leave out such lines")
+    raise DataError(f"{path}, line {line(row)}: column '{name}' {said}{more}; fill in or leave out such lines")
 
 
 def _find_time(table: "pl.DataFrame") -> str | None:
@@ -218,22 +187,22 @@ def _parsed(column: "pl.Series", form: str) -> "pl.Series":
     return text.str.strip_chars().str.to_datetime(form, time_unit="us", strict=False, **zone).cast(pl.Int64)
 
 
-def _stamps(path: Path, table: "pl.DataFrame", time: str, first_line: int) -> tuple[np.ndarray, str | None]:
+def _stamps(path: Path, table: "pl.DataFrame", time: str, line: Line) -> tuple[np.ndarray, str | None]:
     form = _form(table[time])
     stamps = _parsed(table[time], form) if form else _cast(table[time])
     if stamps.has_nulls():
         row = int(stamps.is_null().arg_true()[0])
         like = f" like {table[time][0]}" if row else ""
-        raise DataError(f"{path}, line {row + first_line}: column '{time}' is '{table[time][row]}', no time{like}")
+        raise DataError(f"{path}, line {line(row)}: column '{time}' is '{table[time][row]}', no time{like}")
     return stamps.to_numpy().astype(np.float64), form
 
 
-def _gaps(path: Path, written: "pl.Series", stamps: np.ndarray, first_line: int) -> list[int]:
+def _gaps(path: Path, written: "pl.Series", stamps: np.ndarray, line: Line) -> list[int]:
     steps = np.diff(stamps)
     if len(back := np.flatnonzero(steps <= 0)):
         row = int(back[0]) + 1
         raise DataError(
-            f"{path}, line {row + first_line}: {written[row]} does not come after {written[row - 1]} above it; "
+            f"{path}, line {line(row)}: {written[row]} does not come after {written[row - 1]} above it; "
             "one series, sorted by time, is wanted. With data.time=null the lines are taken as they stand"
         )
     return (np.flatnonzero(steps > GAP * np.median(steps)) + 1).tolist() if len(steps) else []

@@ -70,7 +70,7 @@ class Series(Data):
                 f"data.num_targets is {self.num_targets}, but {targets} columns are forecast; leave it auto"
             )
         if isinstance(self.gaps, int) and len(found.gaps) > self.gaps:
-            line = found.gaps[0] + found.first_line
+            line = found.line(found.gaps[0])
             raise DataError(
                 f"data.gaps is {self.gaps}, the series has {len(found.gaps)}, the first before line {line} of "
                 f"{found.source}; fill in what is missing, or accept it with data.gaps={len(found.gaps)}"
@@ -97,8 +97,9 @@ class Series(Data):
         rows = self.parts.get(part)
         if self.found is None or not isinstance(rows, Windows):
             return super().where(part, row)
-        first = int(rows.starts[row]) + self.found.first_line
-        return f"{self.found.source}, lines {first} to {first + self.length + self.horizon - 1}"
+        first = int(rows.starts[row])
+        low, high = self.found.line(first), self.found.line(first + self.length + self.horizon - 1)
+        return f"{self.found.source}, lines {low} to {high}"
 
     def _check_finite(self, name: str, rows: Rows) -> None:
         """Every number was looked at when it was read, where its line is known."""

@@ -1,6 +1,5 @@
 """Hugging Face data sets: images, texts or numbers with an answer each."""
 
-import io
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
@@ -10,6 +9,7 @@ from torch import Tensor
 
 from nncli.data.base import Classes, Data, Parts, Shape
 from nncli.data.files.hub import opened, picture, picture_folders, pinned
+from nncli.data.images.decode import UNREADABLE, Form, Trouble, decoded, look, reason
 from nncli.data.split import How, split_rows
 from nncli.data.text.text_files import TARGETS, in_order
 from nncli.data.text.tokens import choices, learn, ragged, settled
@@ -243,27 +243,31 @@ def _input_columns(data: "Dataset", target: str) -> list[str]:
 
 
 def _pictures(files: Any, shape: list[int] | None, name: str, folders: list[str]) -> Tensor:
-    """Images (N, C, H, W) of one size, in bytes."""
-    from PIL import Image
-
-    pixels: np.ndarray | None = None
-    for row, file in enumerate(files):
-        try:
-            with Image.open(io.BytesIO(picture(file, folders))) as image:
-                if pixels is None:
-                    channels = 1 if image.mode in ("1", "L", "I", "I;16", "F") else 3
-                    shape = shape or [channels, image.height, image.width]
-                    pixels = np.empty((len(files), *shape), dtype=np.uint8)
-                assert shape is not None
-                if image.size != (shape[2], shape[1]):
-                    raise ValueError(f"it is {image.height} x {image.width}, others are {shape[1]} x {shape[2]}")
-                values = np.asarray(image.convert("L" if shape[0] == 1 else "RGB"))
-                pixels[row] = values.reshape(shape[1], shape[2], -1).transpose(2, 0, 1)
-        except (OSError, ValueError, SyntaxError, TypeError) as problem:
-            raise DataError(f"{name}, row {row:,}: the image cannot be used: {problem}") from problem
-    if pixels is None:
+    """Images (N, C, H, W) in bytes, of one size: the given one, or that of the first."""
+    if not len(files):
         raise DataError(f"{name} has no rows")
+
+    def read(row: str) -> bytes:
+        file = files[int(row)]
+        if not file or not (file["bytes"] or file["path"]):
+            raise ValueError("there is none")
+        return picture(file, folders)
+
+    try:
+        form = Form(*(shape or _shape(read("0"))), exact=True)
+    except UNREADABLE as problem:
+        raise DataError(f"{name}, row 0: the image cannot be used: {reason(problem)}") from problem
+    pixels = np.empty((len(files), *form[:3]), dtype=np.uint8)
+    for row, found in enumerate(decoded(read, list(map(str, range(len(files)))), form)):
+        if isinstance(found, Trouble):
+            raise DataError(f"{name}, row {row:,}: the image cannot be used: {found.reason}")
+        pixels[row] = found
     return torch.from_numpy(pixels)
+
+
+def _shape(data: bytes) -> list[int]:
+    height, width, colours = look(data)
+    return [3 if colours else 1, height, width]
 
 
 def _listed(names: list[str]) -> str:

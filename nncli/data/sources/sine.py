@@ -53,4 +53,4 @@ class Sine(Series):
     def measures(self) -> Measures:
         wave = np.sin(2 * np.pi * np.arange(self.size) / self.period)
         noisy = wave + np.random.default_rng(self.split_seed).normal(0, self.noise, self.size)
-        return Measures(noisy[:, None].astype(np.float32), ["sine"], first_line=0, source="the sine")
+        return Measures(noisy[:, None].astype(np.float32), ["sine"], source="the sine")

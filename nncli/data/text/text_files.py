@@ -1,13 +1,13 @@
 """Text files and tables with a text column, read as samples with a class and the place they came from."""
 
-import io
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from nncli.data.files.encoding import decoded, read_text
+from nncli.data.files.csv_file import read_csv
+from nncli.data.files.encoding import read_text
 from nncli.data.files.paths import regular
 from nncli.data.files.progress import shown
 from nncli.errors import DataError
@@ -168,10 +168,8 @@ def _table(path: Path, encoding: str, header: bool) -> "tuple[pl.DataFrame, str]
     try:
         if path.suffix.lower() == ".parquet":
             return pl.read_parquet(path, glob=False), "utf-8"
-        text, name = decoded(path.read_bytes(), encoding, str(path))
-        signs = {sign: text[: text.find("\n")].count(sign) for sign in ",;\t"}
-        source, separator = io.BytesIO(text.encode()), max(signs, key=signs.__getitem__)
-        return pl.read_csv(source, separator=separator, has_header=header, infer_schema=False), name
+        table, file = read_csv(path, header=header, encoding=encoding)
+        return table, file.encoding
     except OSError as problem:
         raise DataError(f"{path} cannot be read: {problem.strerror}") from problem
     except PolarsError as problem:

@@ -107,21 +107,35 @@ def test_texts_of_any_length_and_mapped_files_are_compared() -> None:
     flat = torch.tensor([token for row in rows for token in row])
     train = Ragged(flat, lengths.cumsum(0) - lengths, lengths, torch.arange(5))
     test = Ragged(torch.tensor([8, 5, 6, 9]), torch.tensor([0, 1]), torch.tensor([1, 3]), torch.tensor([3, 0]))
-    within = twins_within(train, fingerprints(train))
+    within = twins_within(fingerprints(train))
     assert (within.first.tolist(), within.second.tolist()) == ([0], [2])
-    between = twins_between(train, fingerprints(train), test, fingerprints(test))
+    between = twins_between(fingerprints(train), fingerprints(test))
     assert (between.first.tolist(), between.second.tolist()) == ([3], [0])
     x = pictures(30, 0).numpy()
     whole, mapped = InMemory(torch.from_numpy(x), labels(30)), Mapped(x, labels(30), torch.arange(10))
-    twins = twins_between(whole, fingerprints(whole), mapped, fingerprints(mapped))
+    twins = twins_between(fingerprints(whole), fingerprints(mapped))
     assert twins.first.tolist() == list(range(10))
 
 
-def test_a_collision_of_prints_is_no_twin() -> None:
-    rows = InMemory(pictures(10, 0), labels(10))
-    same = np.zeros(10, dtype=np.uint64)
-    assert len(twins_within(rows, same)) == 0
-    assert len(twins_between(rows, same, InMemory(pictures(10, 1), labels(10)), same)) == 0
+def test_samples_that_differ_in_one_bit_or_in_their_order_are_no_twins() -> None:
+    one = torch.randint(0, 256, (1, 1, 8, 8), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    near = one.repeat(64 * 8, 1, 1, 1)
+    bits = torch.arange(64 * 8)
+    near.view(len(near), -1)[bits, bits // 8] ^= (1 << bits % 8).byte()
+    turned = torch.cat([one.flip(2), one.flip(3), one.transpose(2, 3), 255 - one, torch.zeros_like(one)])
+    rows = InMemory(torch.cat([one, near, turned]), labels(1 + len(near) + len(turned)))
+    prints = fingerprints(rows)
+    assert {len(one) for one in prints} == {16}
+    assert len(twins_within(prints)) == 0
+    assert len(twins_between(prints[:1], prints[1:])) == 0
+
+
+def test_zeros_of_a_sample_count_and_those_that_fill_up_a_text_do_not() -> None:
+    x = torch.tensor([[1.0, 0.0, 0.0], [1.0, -0.0, 0.0], [1.0, 0.0, 2.0], [0.0, 0.0, 1.0]])
+    assert twins_within(fingerprints(InMemory(x, labels(4)))).second.tolist() == [1]
+    tokens, lengths = torch.tensor([256, 1, 256, 1, 1, 1]), torch.tensor([2, 2, 1, 1])
+    rows = Ragged(tokens, lengths.cumsum(0) - lengths, lengths, labels(4))
+    assert twins_within(fingerprints(rows)).second.tolist() == [1, 3]
 
 
 def test_windows_may_overlap_in_what_they_see_but_not_in_what_they_are_judged_on() -> None:

@@ -117,9 +117,15 @@ def test_folds_judge_later_and_later_stretches() -> None:
             {},
             r"line 2: column 'a' is '1,5', a number that is not written as",
         ),
-        ("day,a, a\n2020-01-01,1,5\n", {}, r"two columns are called 'a'; rename one"),
-        (with_line(9, "2020-01-08,7"), {}, r"line 9: column 'b' is empty"),
-        (with_line(9, "2020-01-08,7,1,fine,more"), {}, r"line 9 has not the 4 cells of the first line"),
+        ("day,a, a\n2020-01-01,1,5\n", {}, r"columns 1 and 2 .* are both called 'a'; rename one$"),
+        (with_line(9, "2020-01-08,7"), {}, r"line 9: this line has 2 fields, the first one 4; mend the line$"),
+        (
+            with_line(9, "2020-01-08,7,1,fine,more"),
+            {},
+            r"line 9: this line has 5 fields, the first one 4; mend the",
+        ),
+        (with_line(9, ""), {}, r"x\.csv, line 9 is blank; fill in or leave out"),
+        (with_line(9, ""), {"time": None, "target": ["a"]}, r"x\.csv, line 9 is blank; fill in or leave out"),
         (with_line(9, "soon,7,1,fine"), {}, r"line 9: column 'day' is 'soon', no time like 2020-01-01"),
         (
             with_line(9, "2020-01-06,7,1,fine"),
@@ -143,7 +149,7 @@ def test_folds_judge_later_and_later_stretches() -> None:
         (LINES, {"path": None}, r"data\.path is null; say which file"),
         (LINES, {"path": "y.csv"}, r"data\.path is y\.csv, which cannot be read: No such file"),
         ("", {}, r"x\.csv is empty"),
-        ("day,a\n", {}, r"x\.csv has no rows below its header"),
+        ("day,a\n", {}, r"x\.csv has a header and no rows"),
         ("day,a\n2020-01-01,x\n", {}, r"x\.csv has no column of numbers"),
     ],
 )

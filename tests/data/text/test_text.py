@@ -159,9 +159,10 @@ def test_what_is_wrong_is_named(tmp_path: Path, files: dict[str, str], changed: 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "cannot be read as a table|has no rows"),
-        ("text,label\n", "has no rows"),
-        ("text,label\na,b,c,d\n", "cannot be read as a table"),
+        ("", r"x\.csv is empty"),
+        ("text,label\n", "has a header and no rows"),
+        ("text,label\na,b,c,d\n", r"x\.csv, line 2: this line has 4 fields, the first one 2; mend the line$"),
+        ('text,label\n"a" b,1\n"c,2\n', r"x\.csv, line 3: a quote opens here that is never closed; close it$"),
         ("text,label\nfine,1\n,2\n", r"1 of 2 rows have no value in the text column 'text', first row 2"),
         ("text,a,b\nsome words,1,2\n", r"which column is the class\? It has text, a, b; say data\.target=NAME"),
         ("text,label\nfine,1\nbad,1\n", "all 2 samples are of one class, '1'"),
