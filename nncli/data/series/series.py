@@ -1,5 +1,6 @@
 """Series over time from a CSV file, cut into windows: some steps as input, the steps after them as target."""
 
+from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
@@ -10,6 +11,7 @@ from torch import Tensor
 from nncli.data.base import Data, Parts, Shape
 from nncli.data.files.paths import located
 from nncli.data.rows import Rows, Windows
+from nncli.data.series.encode import encode
 from nncli.data.series.measures import Measures, moment, read
 from nncli.data.split import split_rows
 from nncli.errors import DataError
@@ -92,6 +94,12 @@ class Series(Data):
 
     def suits(self) -> dict[str, str]:
         return {"task": "forecast", "loss": "mse", "model": "nlinear", "transform": "series"}
+
+    def encode(self, raw: Any) -> Tensor:
+        """Steps of all columns in order or by name, or the path of a CSV that has them."""
+        if isinstance(raw, str | Path):
+            raw = read(located("path", str(raw)), self.facts["columns"], [], None).values
+        return encode(raw, self.facts, self.length)
 
     def where(self, part: str, row: int) -> str:
         rows = self.parts.get(part)

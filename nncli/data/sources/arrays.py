@@ -9,9 +9,11 @@ import torch
 from annotated_types import Ge, Gt, Interval
 from torch import Tensor
 
+from nncli.data import encode as numbers
 from nncli.data.base import Classes, Data, Parts, Shape
 from nncli.data.files.memory import limit
 from nncli.data.files.paths import located, regular
+from nncli.data.images import encode as images
 from nncli.data.rows import InMemory, Mapped, Rows
 from nncli.data.split import How, split_rows
 from nncli.errors import DataError
@@ -76,6 +78,12 @@ class Arrays(Data):
         if y.is_floating_point():
             return model | {"task": "regression", "loss": "mse", "model.num_outputs": y[0].numel()}
         return model | {"task": "classification", "loss": "cross_entropy"}
+
+    def encode(self, raw: Any) -> Tensor:
+        """Values as those of a row of x; where these are pictures, pictures of any kind."""
+        known = self.known()
+        picture = known["dtype"] == "uint8" and len(known["shape"]) == 3
+        return (images if picture else numbers).encode(raw, known)
 
     def where(self, part: str, row: int) -> str:
         path, which = self._from[part]

@@ -4,11 +4,13 @@ import importlib
 from typing import Annotated, Any, ClassVar, Literal
 
 from annotated_types import Ge, Interval
+from torch import Tensor
 
 from nncli.data.base import Classes, Data, Parts, Shape
 from nncli.data.files.download import cache_dir, download
 from nncli.data.files.encoding import read_text
 from nncli.data.files.paths import located
+from nncli.data.text.encode import decode, encode
 from nncli.data.text.tokens import Goal, choices, cut, learn, settled, stride_of, windows
 from nncli.data.text.vocabulary import Kind
 from nncli.errors import DataError
@@ -86,6 +88,12 @@ class Book(Data):
 
     def suits(self) -> dict[str, str]:
         return choices(self.target)
+
+    def encode(self, raw: Any) -> Tensor:
+        return encode(raw, self.facts, None)
+
+    def decode(self, encoded: Any) -> str:
+        return decode(encoded, self.facts)
 
     def _text(self) -> str:
         if self.root is not None or self.book == "shakespeare":

@@ -7,10 +7,13 @@ import torch
 from annotated_types import Ge, Interval
 from torch import Tensor
 
+from nncli.data import encode as numbers
 from nncli.data.base import Classes, Data, Parts, Shape
 from nncli.data.files.hub import opened, picture, picture_folders, pinned
+from nncli.data.images import encode as images
 from nncli.data.images.decode import UNREADABLE, Form, Trouble, decoded, look, reason
 from nncli.data.split import How, split_rows
+from nncli.data.text import encode as text
 from nncli.data.text.text_files import TARGETS, in_order
 from nncli.data.text.tokens import choices, learn, ragged, settled
 from nncli.data.text.vocabulary import Kind
@@ -103,6 +106,20 @@ class HuggingFace(Data):
         if self._found["num_tokens"]:
             return choices(None) | {key: made[key] for key in ("task", "loss")}
         return made | {"transform": "standardize"} | ({"model": "cnn"} if x.dim() == 4 else {})
+
+    def encode(self, raw: Any) -> Tensor:
+        """A text, a picture (also as the library has it, with its bytes or path), or numbers in order or by name."""
+        if "tokenizer" in self.facts:
+            return text.encode(raw, self.facts, self.max_length)
+        known = self.known()
+        if known["dtype"] != "uint8" or len(known["shape"]) != 3:
+            return numbers.encode(raw, known)
+        if isinstance(raw, dict) and {"bytes", "path"} & raw.keys():
+            raw = raw.get("bytes") or raw.get("path")
+        return images.encode(raw, known)
+
+    def decode(self, encoded: Any) -> str:
+        return text.decode(encoded, self.facts) if "tokenizer" in self.facts else super().decode(encoded)
 
     def where(self, part: str, row: int) -> str:
         split, rows = self._from[part]

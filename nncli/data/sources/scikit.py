@@ -1,13 +1,16 @@
 """The small real data sets that scikit-learn brings along: nothing to download."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
 from annotated_types import Ge, Interval
+from torch import Tensor
 from torch.nn import functional
 
 from nncli.data.base import Classes, Data, Parts, Shape
+from nncli.data.encode import whole
+from nncli.data.images.encode import encode
 from nncli.data.split import split_parts
 from nncli.errors import DataError
 
@@ -39,11 +42,29 @@ class Scikit(Data):
     def load(self) -> Parts:
         from sklearn import datasets
 
-        x, y = getattr(datasets, f"load_{self.name}")(return_X_y=True)
-        digits = self.name == "digits"
-        inputs = torch.from_numpy(x.astype(np.uint8).reshape(-1, 1, 8, 8) if digits else x.astype(np.float32))
-        if self.side is not None:
-            large = functional.interpolate(inputs.float() * (255 / 16), (self.side, self.side), mode="bilinear")
-            inputs = large.round().to(torch.uint8)
+        found = getattr(datasets, f"load_{self.name}")()
+        x, y = found.data, found.target
+        if self.name != "digits":
+            self.facts.setdefault("columns", [str(name) for name in found.feature_names])
+        inputs = self._drawn(x) if self.name == "digits" else torch.from_numpy(x.astype(np.float32))
         targets = torch.from_numpy(y.astype(np.float32 if self.name == "diabetes" else np.int64))
         return split_parts(inputs, targets, self.val_fraction, self.test_fraction, self.split_seed)
+
+    def encode(self, raw: Any) -> Tensor:
+        """A row in order or by name; a digit as scikit-learn has it (64 or 8 x 8 values to 16), or any picture."""
+        if self.name != "digits":
+            return super().encode(raw)
+        values = np.asarray(raw) if isinstance(raw, list | np.ndarray | Tensor) else np.empty(0)
+        if values.dtype.kind in "iuf" and (values.shape[-2:] == (8, 8) or values.shape[-1:] == (64,)):
+            drawn = self._drawn(values)
+            return drawn[0] if values.shape in ((64,), (8, 8), (1, 8, 8)) else drawn
+        picture = encode(raw, self.known())
+        return picture if self.side is not None else (picture.float() * (16 / 255)).round().to(torch.uint8)
+
+    def _drawn(self, x: np.ndarray) -> Tensor:
+        """Digits (N, 64) or (N, 8, 8) as scikit-learn has them, as pictures (N, 1, H, W)."""
+        small = torch.from_numpy(whole(x, np.dtype(np.uint8)).reshape(-1, 1, 8, 8))
+        if self.side is None:
+            return small
+        large = functional.interpolate(small.float() * (255 / 16), (self.side, self.side), mode="bilinear")
+        return large.round().to(torch.uint8)

@@ -1,12 +1,15 @@
 """Exercises with sequences: each a rule that a net has to find. N samples, T tokens of a sample, A of its answer."""
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import torch
 from annotated_types import Ge, Interval
+from torch import Tensor
 
 from nncli.data.base import Data, Parts
+from nncli.data.encode import array, whole
+from nncli.data.rows import PAD
 from nncli.data.split import split_parts
 from nncli.errors import DataError
 
@@ -52,12 +55,27 @@ class Sequences(Data):
                 raise DataError(f"data.num_tokens is {self.num_tokens}; addition has {PLUS + 1}: PAD, ten digits, plus")
             x, y = self._sums()
         else:
-            x = self._distinct(self.length, self.num_tokens - 1) + 1
+            x = self._distinct(self.length, self.num_tokens - 1)
             y = x[:, ::-1].copy() if self.rule == "reverse" else x
-        inputs, answers = torch.from_numpy(x), torch.from_numpy(y)
+        inputs, answers = _tokens(x, self.num_tokens), _tokens(y, self.num_tokens)
         order = torch.zeros(len(x))  # nothing to stratify
         rows = split_parts(torch.arange(len(x)), order, self.val_fraction, self.test_fraction, self.split_seed)
         return {name: (inputs[which], answers[which]) for name, (which, _) in rows.items()}
+
+    def encode(self, raw: Any) -> Tensor:
+        """Symbols by number, or as text such as 07+15; several of equal length as a batch."""
+        if isinstance(raw, str):
+            return _tokens([DIGITS if sign == "+" else _digit(sign) for sign in raw], self.num_tokens)
+        if isinstance(raw, list) and raw and isinstance(raw[0], str):
+            return torch.stack([self.encode(text) for text in raw])
+        return _tokens(raw, self.num_tokens)
+
+    def decode(self, encoded: Any) -> str:
+        """The symbols of some tokens: digits and a plus sign as they are written, others by number."""
+        symbols = [token - 1 for token in array(encoded).tolist() if token != PAD]
+        if self.rule == "addition":
+            return "".join("+" if symbol == DIGITS else str(symbol) for symbol in symbols)
+        return ("" if self.num_tokens <= DIGITS + 1 else " ").join(map(str, symbols))
 
     def _sums(self) -> tuple[np.ndarray, np.ndarray]:
         numbers = self._distinct(2 * self.length, DIGITS)
@@ -67,8 +85,8 @@ class Sequences(Data):
         for place in range(self.length, 0, -1):  # carry, from the last digit on
             answer[:, place - 1] += answer[:, place] // DIGITS
             answer[:, place] %= DIGITS
-        plus = np.full((len(numbers), 1), PLUS - 1)
-        return np.concatenate([first, plus, second], axis=1) + 1, answer + 1
+        plus = np.full((len(numbers), 1), DIGITS)
+        return np.concatenate([first, plus, second], axis=1), answer
 
     def _distinct(self, length: int, symbols: int) -> np.ndarray:
         """`size` different rows (N, length) of numbers below `symbols`."""
@@ -123,6 +141,28 @@ class Counting(Data):
                 f"data.num_classes is {self.numbers}, too few numbers for sequences of data.length={self.length}; "
                 f"take data.num_classes={8 * self.length} or more"
             )
-        whole = first[fits][:, None] + step[fits][:, None] * np.arange(self.length + 1)
-        x, y = torch.from_numpy(whole[:, :-1] + 1), torch.from_numpy(whole[:, -1])
+        every = first[fits][:, None] + step[fits][:, None] * np.arange(self.length + 1)
+        x, y = _tokens(every[:, :-1], self.num_tokens), torch.from_numpy(every[:, -1])
         return split_parts(x, y, self.val_fraction, self.test_fraction, self.split_seed)
+
+    def encode(self, raw: Any) -> Tensor:
+        """Numbers in order; several sequences of equal length as a batch."""
+        return _tokens(raw, self.num_tokens)
+
+    def decode(self, encoded: Any) -> str:
+        return " ".join(str(token - 1) for token in array(encoded).tolist() if token != PAD)
+
+
+def _tokens(symbols: Any, num_tokens: int) -> Tensor:
+    """Symbols (…, T) as tokens; 0 is kept for PAD."""
+    found = whole(array(symbols), np.dtype(np.int64)) + 1
+    if found.size and not 0 < found.min() <= found.max() < num_tokens:
+        given = f"{found.min() - 1} to {found.max() - 1}"
+        raise DataError(f"the symbols of this data are 0 to {num_tokens - 2}; given were {given}")
+    return torch.from_numpy(found)
+
+
+def _digit(sign: str) -> int:
+    if not sign.isdecimal():
+        raise DataError(f"'{sign}' is no digit; other symbols are given by number, in a list")
+    return int(sign)

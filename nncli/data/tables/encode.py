@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from nncli.data.encode import known
 from nncli.data.tables.cells import CLOCK, DAY, dates, numbers, texts
 from nncli.data.tables.columns import shown
 from nncli.data.tables.table_file import File, cells
@@ -50,17 +51,21 @@ def sizes_of(x: Tensor, facts: Facts) -> list[int]:
     return [size + flag for size, flag in zip(wide, told, strict=True)]
 
 
-def encode(rows: "pl.DataFrame | Sequence[Mapping[str, Any]]", facts: Facts) -> Tensor:
-    """Raw rows with the person's column names, as float32 (N, F): what the net's transform takes.
+def encode(raw: Any, facts: Facts) -> Tensor:
+    """A raw row as float32 (F,), or several as (N, F): what the net's transform takes.
 
-    Columns that are not needed may be there or not.
+    A row is a mapping from the person's column names, of which some may not be needed, or the values of the columns in
+    order; several are in a list, or in a data frame of polars or pandas.
     """
     import polars as pl
 
-    kinds: Mapping[str, str] = facts["kinds"]
-    if isinstance(rows, pl.DataFrame):
-        count, there = rows.height, {name: rows.get_column(name) for name in kinds if name in rows.columns}
+    kinds: Mapping[str, str] = known(facts, "kinds")
+    if isinstance(raw, pl.DataFrame):
+        count, there = raw.height, {name: raw.get_column(name) for name in kinds if name in raw.columns}
     else:
+        one, rows = _rows(raw, list(kinds))
+        if one:
+            return encode(rows, facts)[0]
         count = len(rows)
         held = {name for row in rows for name in row}
         there = {name: _told(row.get(name) for row in rows) for name in kinds if name in held}
@@ -69,6 +74,20 @@ def encode(rows: "pl.DataFrame | Sequence[Mapping[str, Any]]", facts: Facts) -> 
     out = np.empty((count, len(stored(kinds))), dtype=np.float32)
     fill(out, there, facts, lambda row: f"row {row + 1}")
     return torch.from_numpy(out)
+
+
+def _rows(raw: Any, names: Sequence[str]) -> tuple[bool, list[Mapping[str, Any]]]:
+    """Whether it is a single row, and each row by the names of its columns."""
+    if hasattr(raw, "to_dict"):  # a data frame of pandas
+        raw = raw.to_dict("records")
+    if isinstance(raw, np.ndarray | Tensor):
+        raw = raw.tolist()
+    one = bool(raw) and (isinstance(raw, Mapping) or not isinstance(raw[0], Mapping | list | tuple))
+    rows = [raw] if one else list(raw)
+    if odd := next((row for row in rows if not isinstance(row, Mapping) and len(row) != len(names)), None):
+        raise DataError(f"a row has {len(names)} values ({', '.join(names)}); this one has {len(odd)}")
+    named = [row if isinstance(row, Mapping) else dict(zip(names, row, strict=True)) for row in rows]
+    return one, named
 
 
 def fill(out: np.ndarray, columns: Mapping[str, "pl.Series"], facts: Facts, place: Place) -> None:
@@ -166,7 +185,7 @@ def _told(values: Any) -> "pl.Series":
     def text(value: Any) -> str | None:
         if value is None or isinstance(value, str):
             return value
-        if isinstance(value, bool):
+        if isinstance(value, bool | np.bool_):
             return str(value).lower()
         return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
@@ -17,7 +18,7 @@ from nncli.data.rows import Rows
 from nncli.data.split import How, split_rows
 from nncli.data.tables.cells import moments
 from nncli.data.tables.columns import USED, Kind
-from nncli.data.tables.encode import encode_file, gather, sizes_of, stored
+from nncli.data.tables.encode import encode, encode_file, gather, sizes_of, stored
 from nncli.data.tables.table_file import File, Form, column, needed, open_table, survey
 from nncli.data.tables.target import Target
 from nncli.errors import DataError
@@ -107,6 +108,14 @@ class Table(Data):
         if "classes" in self.facts:
             return {"task": "classification", "loss": "cross_entropy", "model": "mlp", "transform": "table"}
         return {"task": "regression", "loss": "mse", "model": "mlp", "model.num_outputs": 1, "transform": "table"}
+
+    def encode(self, raw: Any) -> Tensor:
+        """Rows by name or in order, or the path of a file that is written as the training file is."""
+        if not isinstance(raw, str | Path):
+            return encode(raw, self.facts)
+        file = open_table("path", located("path", str(raw)), self.form)
+        needed(file, self.facts["kinds"])
+        return encode_file(file, self.facts, torch.arange(len(file)))
 
     def where(self, part: str, row: int) -> str:
         if part == "test" and self.test is not None:

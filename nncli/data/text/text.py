@@ -12,6 +12,7 @@ from nncli.data.files.encoding import common
 from nncli.data.files.paths import located
 from nncli.data.rows import Rows
 from nncli.data.split import How, split_rows
+from nncli.data.text.encode import decode, encode
 from nncli.data.text.text_files import (
     Layout,
     Samples,
@@ -98,6 +99,12 @@ class Text(Data):
 
     def suits(self) -> dict[str, str]:
         return choices(self._found["target"] if self._found["layout"] == "stream" else None)
+
+    def encode(self, raw: Any) -> Tensor:
+        return encode(raw, self.facts, self.max_length if "classes" in self.facts else None)
+
+    def decode(self, encoded: Any) -> str:
+        return decode(encoded, self.facts)
 
     def where(self, part: str, row: int) -> str:
         if part not in self._samples:
