@@ -7,6 +7,8 @@ import torch
 from annotated_types import Ge
 from torch import Tensor
 
+from nncli.data.arguments import Classes as Classes
+from nncli.data.arguments import Shape as Shape
 from nncli.data.batches import Batches, Sampling
 from nncli.data.encode import encode
 from nncli.data.rows import InMemory, Mapped, Rows, Windows
@@ -14,8 +16,6 @@ from nncli.errors import DataError
 from nncli.stalls import PATIENCE
 
 Parts = Mapping[str, Rows | tuple[Tensor, Tensor]]
-Shape = list[int] | Literal["auto"]  # auto: found in the data, and written into the run's config
-Classes = Annotated[int, Ge(2)] | Literal["auto"] | None
 FREE_SHARE = 0.5  # of a GPU's free memory that data may take when `loader.device` is auto
 MAX_WORKERS = 8
 

@@ -58,8 +58,8 @@ def test_a_class_with_a_name_need_not_occur() -> None:
 
 def test_setup_loads_once() -> None:
     data = Fixed()
-    data.setup("fit")
-    data.setup("test")
+    data.setup()
+    data.setup()
     assert data.loaded == 1
 
 

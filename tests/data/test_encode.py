@@ -3,6 +3,8 @@
 import io
 import json
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
@@ -423,3 +425,24 @@ def test_a_run_of_before_that_kept_no_shape_has_it_in_its_config() -> None:
 def test_what_does_not_fit_is_named(name: str, raw: Any, facts: dict[str, Any], message: str) -> None:
     with pytest.raises(DataError, match=message):
         made(name, facts).encode(raw)
+
+
+@pytest.mark.parametrize(
+    ("name", "facts", "raw"),
+    [
+        ("digits", {"shape": [1, 8, 8], "dtype": "uint8"}, "np.zeros((8, 8), np.uint8)"),
+        ("iris", {"shape": [4], "dtype": "float32"}, "[1, 2, 3, 4]"),
+        ("csv", {"kinds": {"a": "number"}, "missing": [""], "categories": {}}, "{'a': 1}"),
+        ("series", {"columns": ["a"]}, "[[1.0]] * 999"),
+        ("huggingface", {"shape": [1, 8, 8], "dtype": "uint8"}, "np.zeros((8, 8), np.uint8)"),
+    ],
+)
+def test_encoding_imports_no_library_of_the_data_itself(name: str, facts: dict[str, Any], raw: str) -> None:
+    program = (
+        "import sys\nimport numpy as np\nfrom tests.data.test_encode import made\n"
+        f"before = set(sys.modules)\nassert made({name!r}, {facts!r}).encode({raw}).ndim\n"
+        "heavy = {'lightning', 'sklearn', 'datasets', 'hydra'} & (set(sys.modules) - before)\nassert not heavy, heavy\n"
+    )
+    root = Path(__file__).parents[2]
+    done = subprocess.run([sys.executable, "-c", program], cwd=root, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

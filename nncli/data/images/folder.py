@@ -1,13 +1,14 @@
 """Pictures of one's own in class folders, or a zip of them."""
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Unpack
 
 import numpy as np
 import torch
-from annotated_types import Ge, Gt, Interval
+from annotated_types import Gt, Interval
 from torch import Tensor
 
-from nncli.data.base import Classes, Data, Parts, Shape
+from nncli.data.arguments import HeldOut, Stated, stated
+from nncli.data.base import Data, Parts
 from nncli.data.files.memory import limit
 from nncli.data.files.paths import located
 from nncli.data.images.pictures import Pictures, Wish, gather
@@ -15,6 +16,10 @@ from nncli.data.split import split_rows
 from nncli.errors import DataError
 
 PHOTO = 32  # pixels: smaller ones are rather signs, which must not be mirrored
+
+
+class Arguments(Stated, HeldOut):
+    """What is not this source's own."""
 
 
 class Folder(Data):
@@ -33,23 +38,18 @@ class Folder(Data):
         channels: Literal["auto", 1, 3],
         cache: bool | Literal["auto"],
         memory: Annotated[float, Gt(0)] | Literal["auto"],
-        val_fraction: Annotated[float, Interval(gt=0, lt=1)],
-        test_fraction: Annotated[float, Interval(gt=0, lt=1)],
         split: Literal["stratified", "random"],
         fold: list[int] | None,
-        batch_size: Annotated[int, Ge(1)],
-        split_seed: Annotated[int, Ge(0)],
-        input_shape: Shape,
-        num_classes: Classes,
+        **shared: Unpack[Arguments],
     ) -> None:
-        super().__init__(batch_size, split_seed, input_shape, num_classes)
+        super().__init__(**stated(shared))
         self.given = bool(path)
         self.paths = [located(key, given) for key, given in (("path", path), ("test_path", test_path)) if given]
         self.size: list[int] | Literal["auto"] = size
         self.channels: Literal["auto", 1, 3] = channels
         self.cache: bool | Literal["auto"] = cache
         self.memory: float | Literal["auto"] = memory
-        self._shares = {"val": val_fraction, "test": test_fraction}
+        self._shares = {"val": shared["val_fraction"], "test": shared["test_fraction"]}
         self.split: Literal["stratified", "random"] = split
         self.fold = fold
         self._of: dict[str, tuple[Pictures, Tensor]] = {}  # where each part's pictures come from

@@ -1,13 +1,14 @@
 """Series over time from a CSV file, cut into windows: some steps as input, the steps after them as target."""
 
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Unpack
 
 import numpy as np
 import torch
 from annotated_types import Ge, Interval
 from torch import Tensor
 
+from nncli.data.arguments import Seeded
 from nncli.data.base import Data, Parts, Shape
 from nncli.data.files.paths import located
 from nncli.data.rows import Rows, Windows
@@ -17,6 +18,17 @@ from nncli.data.split import split_rows
 from nncli.errors import DataError
 
 PARTS = ("train", "val", "test")
+
+
+class Windowed(Seeded):
+    """What every series is told of its windows."""
+
+    length: Annotated[int, Ge(1)]
+    horizon: Annotated[int, Ge(1)]
+    stride: Annotated[int, Ge(1)]
+    input_shape: Shape
+    num_targets: Annotated[int, Ge(1)] | Literal["auto"]
+    num_classes: Literal["auto"] | None
 
 
 class Series(Data):
@@ -36,26 +48,19 @@ class Series(Data):
         target: str | list[str],
         exogenous: list[str],
         time: str | None,
-        length: Annotated[int, Ge(1)],
-        horizon: Annotated[int, Ge(1)],
-        stride: Annotated[int, Ge(1)],
         borders: list[int] | list[str] | None,
         gaps: Annotated[int, Ge(0)] | Literal["auto"],
-        batch_size: Annotated[int, Ge(1)],
         val_fraction: Annotated[float, Interval(gt=0, lt=1)],
         test_fraction: Annotated[float, Interval(gt=0, lt=1)],
         fold: list[int] | None,
-        split_seed: Annotated[int, Ge(0)],
-        input_shape: Shape,
-        num_targets: Annotated[int, Ge(1)] | Literal["auto"],
-        num_classes: Literal["auto"] | None,
+        **shared: Unpack[Windowed],
     ) -> None:
-        super().__init__(batch_size, split_seed, input_shape, num_classes)
+        super().__init__(shared["batch_size"], shared["split_seed"], shared["input_shape"], shared["num_classes"])
         self.path, self.target, self.exogenous, self.time = path, target, list(exogenous), time
-        self.length, self.horizon, self.stride = length, horizon, stride
+        self.length, self.horizon, self.stride = shared["length"], shared["horizon"], shared["stride"]
         self.borders, self.fold, self.gaps = borders, fold, gaps
         self.val_fraction, self.test_fraction = val_fraction, test_fraction
-        self.num_targets = num_targets
+        self.num_targets = shared["num_targets"]
         self.found: Measures | None = None
 
     def measures(self) -> Measures:

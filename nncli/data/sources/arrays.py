@@ -2,15 +2,16 @@
 
 import zipfile
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Unpack
 
 import numpy as np
 import torch
-from annotated_types import Ge, Gt, Interval
+from annotated_types import Gt
 from torch import Tensor
 
 from nncli.data import encode as numbers
-from nncli.data.base import Classes, Data, Parts, Shape
+from nncli.data.arguments import Grouped, HeldOut, Stated, stated
+from nncli.data.base import Data, Parts
 from nncli.data.files.memory import limit
 from nncli.data.files.paths import located, regular
 from nncli.data.images import encode as images
@@ -20,6 +21,10 @@ from nncli.errors import DataError
 
 FORMS = "an .npz with the arrays x and y, or FOLDER/x.npy with y.npy beside it"
 PLAIN = "biuf"  # booleans, whole numbers, measures
+
+
+class Arguments(Stated, HeldOut, Grouped):
+    """What is not this source's own."""
 
 
 class Arrays(Data):
@@ -36,22 +41,15 @@ class Arrays(Data):
         test_path: str | None,
         target: str,
         memory: Annotated[float, Gt(0)] | Literal["auto"],
-        val_fraction: Annotated[float, Interval(gt=0, lt=1)],
-        test_fraction: Annotated[float, Interval(gt=0, lt=1)],
         split: How,
-        group: str | None,
-        fold: list[int] | None,
-        batch_size: Annotated[int, Ge(1)],
-        split_seed: Annotated[int, Ge(0)],
-        input_shape: Shape,
-        num_classes: Classes,
+        **shared: Unpack[Arguments],
     ) -> None:
-        super().__init__(batch_size, split_seed, input_shape, num_classes)
+        super().__init__(**stated(shared))
         self.path, self.test_path, self.target = path, test_path, target
         self.memory: float | Literal["auto"] = memory
-        self.val_fraction, self.test_fraction = val_fraction, test_fraction
+        self.val_fraction, self.test_fraction = shared["val_fraction"], shared["test_fraction"]
         self.split: How = split
-        self.group, self.fold = group, fold
+        self.group, self.fold = shared["group"], shared["fold"]
         self._from: dict[str, tuple[str, Tensor]] = {}  # the file and the rows in it of each part
 
     def load(self) -> Parts:

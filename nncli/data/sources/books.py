@@ -1,23 +1,28 @@
 """Long texts to be continued: one that every Python brings along, and one that is fetched."""
 
 import importlib
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Unpack
 
-from annotated_types import Ge, Interval
+from annotated_types import Ge
 from torch import Tensor
 
-from nncli.data.base import Classes, Data, Parts, Shape
+from nncli.data.arguments import HeldOut, Stated, stated
+from nncli.data.base import Data, Parts
 from nncli.data.files.download import cache_dir, download
 from nncli.data.files.encoding import read_text
 from nncli.data.files.paths import located
 from nncli.data.text.encode import decode, encode
-from nncli.data.text.tokens import Goal, choices, cut, learn, settled, stride_of, windows
+from nncli.data.text.tokens import Goal, Tokenizing, choices, cut, learn, settled, stride_of, tokenizing, windows
 from nncli.data.text.vocabulary import Kind
 from nncli.errors import DataError
 
 URL = "https://raw.githubusercontent.com/karpathy/char-rnn/master/data/tinyshakespeare/input.txt"
 MD5 = "6fb458f1232090904fb40fe944165e91"
 FILE = "input.txt"
+
+
+class Arguments(Stated, HeldOut, Tokenizing):
+    """What is not this source's own."""
 
 
 class Book(Data):
@@ -35,27 +40,17 @@ class Book(Data):
         root: str | None,
         target: Goal,
         tokens: Kind,
-        vocab_size: Annotated[int, Ge(3)] | None,
-        min_count: Annotated[int, Ge(1)],
-        lowercase: bool,
-        max_length: Annotated[int, Ge(1)],
         stride: Annotated[int, Ge(1)] | Literal["auto"],
-        val_fraction: Annotated[float, Interval(gt=0, lt=1)],
-        test_fraction: Annotated[float, Interval(gt=0, lt=1)],
-        batch_size: Annotated[int, Ge(1)],
-        split_seed: Annotated[int, Ge(0)],
-        input_shape: Shape,
-        num_classes: Classes,
         num_tokens: Annotated[int, Ge(3)] | Literal["auto"],
+        **shared: Unpack[Arguments],
     ) -> None:
-        super().__init__(batch_size, split_seed, input_shape, num_classes)
+        super().__init__(**stated(shared))
         self.book: Literal["pydoc", "shakespeare"] = name
         self.target: Goal = target
         self.root = None if root is None else located("root", root)
         self.tokens: Kind = tokens
-        self.vocab_size, self.min_count, self.lowercase = vocab_size, min_count, lowercase
-        self.max_length, self.stride = max_length, stride
-        self.val_fraction, self.test_fraction = val_fraction, test_fraction
+        self.learning, self.max_length, self.stride = tokenizing(shared), shared["max_length"], stride
+        self.val_fraction, self.test_fraction = shared["val_fraction"], shared["test_fraction"]
         self.num_tokens = num_tokens
         self._found: dict[str, Any] = {}
 
@@ -73,9 +68,7 @@ class Book(Data):
             self.facts,
             [texts["train"]],
             tokens=self.tokens,
-            vocab_size=self.vocab_size,
-            min_count=self.min_count,
-            lowercase=self.lowercase,
+            how=self.learning,
             num_tokens=self.num_tokens,
         )
         stride = stride_of(self.stride, self.max_length, self.target)

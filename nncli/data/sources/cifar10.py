@@ -1,13 +1,14 @@
 """CIFAR-10 (Krizhevsky 2009): 50,000 and 10,000 photographs of 32x32 in ten classes."""
 
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal, NamedTuple
+from typing import Annotated, ClassVar, Literal, NamedTuple, Unpack
 
 import numpy as np
 import torch
 from annotated_types import Ge
 from torch import Tensor
 
+from nncli.data.arguments import Seeded
 from nncli.data.base import Data, Parts
 from nncli.data.files.archive import extract
 from nncli.data.files.download import cache_dir, download, verify
@@ -57,13 +58,12 @@ class Cifar10(Data):
     def __init__(
         self,
         root: str | None,
-        batch_size: Annotated[int, Ge(1)],
         val_size: Annotated[int, Ge(1)],
-        split_seed: Annotated[int, Ge(0)],
         input_shape: list[int],
         num_classes: Annotated[int, Ge(2)],
+        **shared: Unpack[Seeded],
     ) -> None:
-        super().__init__(batch_size, split_seed, input_shape, num_classes)
+        super().__init__(shared["batch_size"], shared["split_seed"], input_shape, num_classes)
         self.shape = list(input_shape)
         self.kept = cache_dir(type(self).__name__.lower())  # a folder of one's own is only read
         self.root = self.kept if root is None else located("root", root)

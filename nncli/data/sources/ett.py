@@ -1,15 +1,12 @@
 """ETT (Zhou et al. 2021): oil temperature and loads of two transformers over two years."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal, Unpack
 
-from annotated_types import Ge
-
-from nncli.data.base import Shape
 from nncli.data.files.download import cache_dir, download
 from nncli.data.files.paths import located
 from nncli.data.series.measures import Measures, read
-from nncli.data.series.series import Series
+from nncli.data.series.series import Series, Windowed
 from nncli.errors import DataError
 
 URL = "https://raw.githubusercontent.com/zhouhaoyi/ETDataset/main/ETT-small"
@@ -34,14 +31,7 @@ class ETT(Series):
         path: str | None,
         target: str | list[str],
         exogenous: list[str],
-        length: Annotated[int, Ge(1)],
-        horizon: Annotated[int, Ge(1)],
-        stride: Annotated[int, Ge(1)],
-        batch_size: Annotated[int, Ge(1)],
-        split_seed: Annotated[int, Ge(0)],
-        input_shape: Shape,
-        num_targets: Annotated[int, Ge(1)] | Literal["auto"],
-        num_classes: Literal["auto"] | None,
+        **shared: Unpack[Windowed],
     ) -> None:
         month = HOURS * (4 if name.startswith("ETTm") else 1)
         super().__init__(
@@ -49,19 +39,12 @@ class ETT(Series):
             target=target,
             exogenous=exogenous,
             time="date",
-            length=length,
-            horizon=horizon,
-            stride=stride,
             borders=[12 * month, 16 * month, 20 * month],
             gaps=0,
-            batch_size=batch_size,
             val_fraction=0.2,
             test_fraction=0.2,
             fold=None,
-            split_seed=split_seed,
-            input_shape=input_shape,
-            num_targets=num_targets,
-            num_classes=num_classes,
+            **shared,
         )
         self.published = name
 

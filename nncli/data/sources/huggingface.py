@@ -1,21 +1,22 @@
 """Hugging Face data sets: images, texts or numbers with an answer each."""
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Unpack
 
 import numpy as np
 import torch
-from annotated_types import Ge, Interval
+from annotated_types import Ge
 from torch import Tensor
 
 from nncli.data import encode as numbers
-from nncli.data.base import Classes, Data, Parts, Shape
+from nncli.data.arguments import Grouped, MayHoldOut, Stated, stated
+from nncli.data.base import Data, Parts
 from nncli.data.files.hub import opened, picture, picture_folders, pinned
 from nncli.data.images import encode as images
 from nncli.data.images.decode import UNREADABLE, Form, Trouble, decoded, look, reason
 from nncli.data.split import How, split_rows
 from nncli.data.text import encode as text
 from nncli.data.text.text_files import TARGETS, in_order
-from nncli.data.text.tokens import choices, learn, ragged, settled
+from nncli.data.text.tokens import Tokenizing, choices, learn, ragged, settled, tokenizing
 from nncli.data.text.vocabulary import Kind
 from nncli.errors import DataError
 
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
 
 VAL = ("validation", "valid", "val", "dev")
 LOOKED_AT = 200  # rows that tell which column holds the text
+
+
+class Arguments(Stated, MayHoldOut, Grouped, Tokenizing):
+    """What is not this source's own."""
 
 
 class HuggingFace(Data):
@@ -42,31 +47,20 @@ class HuggingFace(Data):
         streaming: bool,
         samples: Annotated[int, Ge(1)] | None,
         tokens: Kind | str,
-        vocab_size: Annotated[int, Ge(3)] | None,
-        min_count: Annotated[int, Ge(1)],
-        lowercase: bool,
-        max_length: Annotated[int, Ge(1)],
-        val_fraction: Annotated[float, Interval(gt=0, lt=1)],
-        test_fraction: Annotated[float, Interval(ge=0, lt=1)],
         split: How,
-        group: str | None,
-        fold: list[int] | None,
-        batch_size: Annotated[int, Ge(1)],
-        split_seed: Annotated[int, Ge(0)],
-        input_shape: Shape,
-        num_classes: Classes,
         num_tokens: Annotated[int, Ge(3)] | Literal["auto"] | None,
+        **shared: Unpack[Arguments],
     ) -> None:
-        super().__init__(batch_size, split_seed, input_shape, num_classes)
+        super().__init__(**stated(shared))
         self.path, self.subset, self.revision = path, name, revision
         self.input, self.target = input, target
         self.splits = {"train": train_split, "val": val_split, "test": test_split}
         self.streaming, self.samples = streaming, samples
         self.tokens = tokens
-        self.vocab_size, self.min_count, self.lowercase, self.max_length = vocab_size, min_count, lowercase, max_length
-        self.val_fraction, self.test_fraction, self.fold = val_fraction, test_fraction, fold
+        self.learning, self.max_length = tokenizing(shared), shared["max_length"]
+        self.val_fraction, self.test_fraction = shared["val_fraction"], shared["test_fraction"]
         self.how: How = split
-        self.group = group
+        self.group, self.fold = shared["group"], shared["fold"]
         self.num_tokens: int | Literal["auto"] | None = num_tokens
         self._found: dict[str, Any] = {}
         self._from: dict[str, tuple[str, Tensor]] = {}  # of each part the split it is taken from, and its rows there
@@ -174,9 +168,7 @@ class HuggingFace(Data):
             self.facts,
             texts["train"],
             tokens=self.tokens,
-            vocab_size=self.vocab_size,
-            min_count=self.min_count,
-            lowercase=self.lowercase,
+            how=self.learning,
             num_tokens="auto" if self.num_tokens is None else self.num_tokens,
         )
         self.__dict__["kind"] = "text"  # a class variable elsewhere: only here it depends on the data

@@ -4,14 +4,15 @@ import gzip
 import re
 import zlib
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal, NamedTuple
+from typing import Annotated, ClassVar, Literal, NamedTuple, Unpack
 
 import numpy as np
 import torch
 from annotated_types import Ge
 from torch import Tensor
 
-from nncli.data.base import Classes, Data, Parts, Shape
+from nncli.data.arguments import Stated
+from nncli.data.base import Data, Parts
 from nncli.data.files.download import cache_dir, download
 from nncli.data.files.paths import located, regular
 from nncli.data.split import split
@@ -78,13 +79,10 @@ class Idx(Data):
         self,
         name: Literal["mnist", "fashion_mnist", "kmnist", "own"],
         root: str | None,
-        batch_size: Annotated[int, Ge(1)],
         val_size: Annotated[int, Ge(1)],
-        split_seed: Annotated[int, Ge(0)],
-        input_shape: Shape,
-        num_classes: Classes,
+        **shared: Unpack[Stated],
     ) -> None:
-        super().__init__(batch_size, split_seed, input_shape, num_classes)
+        super().__init__(**shared)
         self.set = name
         self.val_size = val_size
         self.fetch = root is None and name != "own"

@@ -1,11 +1,12 @@
 """Points in the plane: logic tables, and clouds of points that a line can or cannot part."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Unpack
 
 import numpy as np
 import torch
-from annotated_types import Ge, Interval
+from annotated_types import Ge
 
+from nncli.data.arguments import HeldOut, Seeded
 from nncli.data.base import Data, Parts
 from nncli.data.split import split_parts
 
@@ -13,6 +14,10 @@ CORNERS = ((0, 0), (0, 1), (1, 0), (1, 1))
 INNER = 0.5  # radius of the inner ring
 CIRCLE = (2 / np.pi) ** 0.5  # radius that holds half of the square from -1 to 1
 TRUTH = {"and": (0, 0, 0, 1), "or": (0, 1, 1, 1), "xor": (0, 1, 1, 0)}
+
+
+class Arguments(Seeded, HeldOut):
+    """What is not a source's own."""
 
 
 class Points(Data):
@@ -30,19 +35,15 @@ class Points(Data):
         shape: Literal["and", "or", "xor", "moons", "rings", "circle", "blobs"],
         size: Annotated[int, Ge(4)],
         noise: Annotated[float, Ge(0)],
-        batch_size: Annotated[int, Ge(1)],
-        val_fraction: Annotated[float, Interval(gt=0, lt=1)],
-        test_fraction: Annotated[float, Interval(gt=0, lt=1)],
-        split_seed: Annotated[int, Ge(0)],
         input_shape: list[int],
         num_classes: Annotated[int, Ge(2)],
+        **shared: Unpack[Arguments],
     ) -> None:
-        super().__init__(batch_size, split_seed, input_shape, num_classes)
+        super().__init__(shared["batch_size"], shared["split_seed"], input_shape, num_classes)
         self.shape = shape
         self.size = size
         self.noise = noise
-        self.val_fraction = val_fraction
-        self.test_fraction = test_fraction
+        self.val_fraction, self.test_fraction = shared["val_fraction"], shared["test_fraction"]
 
     def load(self) -> Parts:
         if self.shape in TRUTH and self.noise == 0:

@@ -1,18 +1,23 @@
 """The small real data sets that scikit-learn brings along: nothing to download."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Unpack
 
 import numpy as np
 import torch
-from annotated_types import Ge, Interval
+from annotated_types import Ge
 from torch import Tensor
 from torch.nn import functional
 
-from nncli.data.base import Classes, Data, Parts, Shape
+from nncli.data.arguments import HeldOut, Stated, stated
+from nncli.data.base import Data, Parts
 from nncli.data.encode import whole
 from nncli.data.images.encode import encode
 from nncli.data.split import split_parts
 from nncli.errors import DataError
+
+
+class Arguments(Stated, HeldOut):
+    """What is not this source's own."""
 
 
 class Scikit(Data):
@@ -24,20 +29,14 @@ class Scikit(Data):
     def __init__(
         self,
         name: Literal["digits", "iris", "wine", "breast_cancer", "diabetes"],
-        batch_size: Annotated[int, Ge(1)],
-        val_fraction: Annotated[float, Interval(gt=0, lt=1)],
-        test_fraction: Annotated[float, Interval(gt=0, lt=1)],
-        split_seed: Annotated[int, Ge(0)],
-        input_shape: Shape,
-        num_classes: Classes,
         side: Annotated[int, Ge(8)] | None = None,
+        **shared: Unpack[Arguments],
     ) -> None:
-        super().__init__(batch_size, split_seed, input_shape, num_classes)
+        super().__init__(**stated(shared))
         if side is not None and name != "digits":
             raise DataError(f"data.side={side} enlarges pictures, and {name} has none: set it to null")
         self.name, self.side = name, side
-        self.val_fraction = val_fraction
-        self.test_fraction = test_fraction
+        self.val_fraction, self.test_fraction = shared["val_fraction"], shared["test_fraction"]
 
     def load(self) -> Parts:
         from sklearn import datasets

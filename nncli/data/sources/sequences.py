@@ -1,12 +1,13 @@
 """Exercises with sequences: each a rule that a net has to find. N samples, T tokens of a sample, A of its answer."""
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Unpack
 
 import numpy as np
 import torch
-from annotated_types import Ge, Interval
+from annotated_types import Ge
 from torch import Tensor
 
+from nncli.data.arguments import HeldOut, Seeded
 from nncli.data.base import Data, Parts
 from nncli.data.encode import array, whole
 from nncli.data.rows import PAD
@@ -16,6 +17,10 @@ from nncli.errors import DataError
 DIGITS = 10
 PLUS = DIGITS + 1  # the token of the plus sign; 0 is PAD, a digit or symbol n is the token n + 1
 TRIES = 20  # how often more samples are drawn to replace what was drawn twice
+
+
+class Arguments(Seeded, HeldOut):
+    """What is not a source's own."""
 
 
 class Sequences(Data):
@@ -32,18 +37,15 @@ class Sequences(Data):
         rule: Literal["copy", "reverse", "addition"],
         size: Annotated[int, Ge(10)],
         length: Annotated[int, Ge(1)],
-        batch_size: Annotated[int, Ge(1)],
-        val_fraction: Annotated[float, Interval(gt=0, lt=1)],
-        test_fraction: Annotated[float, Interval(gt=0, lt=1)],
-        split_seed: Annotated[int, Ge(0)],
         input_shape: list[int] | Literal["auto"],
         num_tokens: Annotated[int, Ge(3)],
         num_classes: Annotated[int, Ge(3)],
+        **shared: Unpack[Arguments],
     ) -> None:
-        super().__init__(batch_size, split_seed, input_shape, num_classes)
+        super().__init__(shared["batch_size"], shared["split_seed"], input_shape, num_classes)
         self.rule: Literal["copy", "reverse", "addition"] = rule
         self.size, self.length, self.num_tokens = size, length, num_tokens
-        self.val_fraction, self.test_fraction = val_fraction, test_fraction
+        self.val_fraction, self.test_fraction = shared["val_fraction"], shared["test_fraction"]
 
     def load(self) -> Parts:
         if self.num_classes != self.num_tokens:
@@ -116,17 +118,14 @@ class Counting(Data):
     def __init__(
         self,
         length: Annotated[int, Ge(2)],
-        batch_size: Annotated[int, Ge(1)],
-        val_fraction: Annotated[float, Interval(gt=0, lt=1)],
-        test_fraction: Annotated[float, Interval(gt=0, lt=1)],
-        split_seed: Annotated[int, Ge(0)],
         input_shape: list[int] | Literal["auto"],
         num_tokens: Annotated[int, Ge(5)],
         num_classes: Annotated[int, Ge(4)],
+        **shared: Unpack[Arguments],
     ) -> None:
-        super().__init__(batch_size, split_seed, input_shape, num_classes)
+        super().__init__(shared["batch_size"], shared["split_seed"], input_shape, num_classes)
         self.length, self.num_tokens, self.numbers = length, num_tokens, num_classes
-        self.val_fraction, self.test_fraction = val_fraction, test_fraction
+        self.val_fraction, self.test_fraction = shared["val_fraction"], shared["test_fraction"]
 
     def load(self) -> Parts:
         if self.num_tokens != self.numbers + 1:

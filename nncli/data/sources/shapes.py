@@ -1,11 +1,12 @@
 """Pictures of circles, squares and triangles, drawn all at once by distances. N pictures, H W their size."""
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, Unpack
 
 import numpy as np
 import torch
 from annotated_types import Ge, Interval
 
+from nncli.data.arguments import HeldOut, Seeded
 from nncli.data.base import Data, Parts
 from nncli.data.split import split_parts
 from nncli.errors import DataError
@@ -15,6 +16,10 @@ SQUARE = np.sqrt(np.pi) / 2  # from the middle to a side, for the area of a circ
 TRIANGLE = np.sqrt(np.pi / np.sqrt(27))  # the same of a triangle, whose corners are twice as far
 SMALLEST = 16  # pixels; a smaller picture has no room for the largest shape
 PIECE = 2048  # pictures drawn at a time, to bound memory
+
+
+class Arguments(Seeded, HeldOut):
+    """What is not a source's own."""
 
 
 class Shapes(Data):
@@ -27,17 +32,14 @@ class Shapes(Data):
         size: Annotated[int, Ge(30)],
         noise: Annotated[float, Interval(ge=0, le=1)],
         turn: bool,
-        batch_size: Annotated[int, Ge(1)],
-        val_fraction: Annotated[float, Interval(gt=0, lt=1)],
-        test_fraction: Annotated[float, Interval(gt=0, lt=1)],
-        split_seed: Annotated[int, Ge(0)],
         input_shape: list[int],
         num_classes: Annotated[int, Ge(2)],
+        **shared: Unpack[Arguments],
     ) -> None:
-        super().__init__(batch_size, split_seed, input_shape, num_classes)
+        super().__init__(shared["batch_size"], shared["split_seed"], input_shape, num_classes)
         self.size, self.noise, self.turn = size, noise, turn
         self.picture = list(input_shape)
-        self.val_fraction, self.test_fraction = val_fraction, test_fraction
+        self.val_fraction, self.test_fraction = shared["val_fraction"], shared["test_fraction"]
 
     def load(self) -> Parts:
         if len(self.picture) != 3 or self.picture[0] not in (1, 3) or min(self.picture[1:]) < SMALLEST:

@@ -1,13 +1,12 @@
 """Series that are made up."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Unpack
 
 import numpy as np
 from annotated_types import Ge, Gt, Interval
 
-from nncli.data.base import Shape
 from nncli.data.series.measures import Measures
-from nncli.data.series.series import Series
+from nncli.data.series.series import Series, Windowed
 
 
 class Sine(Series):
@@ -18,35 +17,21 @@ class Sine(Series):
         size: Annotated[int, Ge(10)],
         period: Annotated[float, Gt(0)],
         noise: Annotated[float, Ge(0)],
-        length: Annotated[int, Ge(1)],
-        horizon: Annotated[int, Ge(1)],
-        stride: Annotated[int, Ge(1)],
-        batch_size: Annotated[int, Ge(1)],
         val_fraction: Annotated[float, Interval(gt=0, lt=1)],
         test_fraction: Annotated[float, Interval(gt=0, lt=1)],
-        split_seed: Annotated[int, Ge(0)],
-        input_shape: Shape,
-        num_targets: Annotated[int, Ge(1)] | Literal["auto"],
-        num_classes: Literal["auto"] | None,
+        **shared: Unpack[Windowed],
     ) -> None:
         super().__init__(
             path=None,
             target=["sine"],
             exogenous=[],
             time=None,
-            length=length,
-            horizon=horizon,
-            stride=stride,
             borders=None,
             gaps=0,
-            batch_size=batch_size,
             val_fraction=val_fraction,
             test_fraction=test_fraction,
             fold=None,
-            split_seed=split_seed,
-            input_shape=input_shape,
-            num_targets=num_targets,
-            num_classes=num_classes,
+            **shared,
         )
         self.size, self.period, self.noise = size, period, noise
 

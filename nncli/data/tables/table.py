@@ -3,14 +3,15 @@
 import re
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Unpack
 
 import numpy as np
 import torch
-from annotated_types import Ge, Interval
+from annotated_types import Ge
 from torch import Tensor
 
-from nncli.data.base import Classes, Data, Parts, Shape
+from nncli.data.arguments import MayHoldOut, Stated, stated
+from nncli.data.base import Classes, Data, Parts
 from nncli.data.files.csv_file import CsvFile
 from nncli.data.files.encoding import common
 from nncli.data.files.paths import located
@@ -28,6 +29,10 @@ if TYPE_CHECKING:
     import polars as pl
 
 KEY = re.compile(r"[\w@/ :-]+")  # what a config takes as a key
+
+
+class Arguments(Stated, MayHoldOut):
+    """What is not this source's own."""
 
 
 class Table(Data):
@@ -48,27 +53,23 @@ class Table(Data):
         encoding: str,
         missing: list[str],
         max_categories: Annotated[int, Ge(1)],
-        batch_size: Annotated[int, Ge(1)],
-        val_fraction: Annotated[float, Interval(gt=0, lt=1)],
-        test_fraction: Annotated[float, Interval(ge=0, lt=1)],
         split: How,
         group: str | int | None,
         time: str | int | None,
         fold: list[int] | None,
-        split_seed: Annotated[int, Ge(0)],
         sizes: list[Annotated[int, Ge(1)]] | Literal["auto"],
-        input_shape: Shape,
-        num_classes: Classes,
+        **shared: Unpack[Arguments],
     ) -> None:
-        super().__init__(batch_size, split_seed, input_shape, num_classes)
+        super().__init__(**stated(shared))
         self.root, self.path, self.test_path, self.target = root, path, test_path, target
         self.columns: dict[str, Kind] = {} if columns == "auto" else dict(columns)
         self.how: How = split
-        self.classes: Classes = num_classes
+        self.classes: Classes = shared["num_classes"]
         self.form = Form(separator, header, quote, encoding, names)
         self.missing = ["", *(text for text in missing if text)]
         self.max_categories = max_categories
-        self.val_fraction, self.test_fraction, self.fold = val_fraction, test_fraction, fold
+        self.val_fraction, self.test_fraction = shared["val_fraction"], shared["test_fraction"]
+        self.fold = fold
         self.group, self.time = group, time
         self.sizes = sizes if sizes == "auto" else list(sizes)
 

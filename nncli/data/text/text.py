@@ -1,13 +1,14 @@
 """A person's own texts: classes of whole texts, or one long text to be continued."""
 
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Unpack
 
 import torch
-from annotated_types import Ge, Interval
+from annotated_types import Ge
 from torch import Tensor
 
-from nncli.data.base import Classes, Data, Parts, Shape
+from nncli.data.arguments import Grouped, MayHoldOut, Stated, stated
+from nncli.data.base import Data, Parts
 from nncli.data.files.encoding import common
 from nncli.data.files.paths import located
 from nncli.data.rows import Rows
@@ -24,9 +25,24 @@ from nncli.data.text.text_files import (
     read_lines,
     read_long,
 )
-from nncli.data.text.tokens import choices, cut, goal_of, learn, ragged, settled, stride_of, windows
+from nncli.data.text.tokens import (
+    Tokenizing,
+    choices,
+    cut,
+    goal_of,
+    learn,
+    ragged,
+    settled,
+    stride_of,
+    tokenizing,
+    windows,
+)
 from nncli.data.text.vocabulary import Kind, Vocabulary
 from nncli.errors import DataError
+
+
+class Arguments(Stated, MayHoldOut, Grouped, Tokenizing):
+    """What is not this source's own."""
 
 
 class Text(Data):
@@ -46,32 +62,21 @@ class Text(Data):
         encoding: str,
         text: str,
         target: str,
-        group: str | None,
         header: bool,
         tokens: Kind | str,
-        vocab_size: Annotated[int, Ge(3)] | None,
-        min_count: Annotated[int, Ge(1)],
-        lowercase: bool,
-        max_length: Annotated[int, Ge(1)],
         stride: Annotated[int, Ge(1)] | Literal["auto"],
-        val_fraction: Annotated[float, Interval(gt=0, lt=1)],
-        test_fraction: Annotated[float, Interval(ge=0, lt=1)],
         split: How | Literal["auto"],
-        fold: list[int] | None,
-        batch_size: Annotated[int, Ge(1)],
-        split_seed: Annotated[int, Ge(0)],
-        input_shape: Shape,
-        num_classes: Classes,
         num_tokens: Annotated[int, Ge(3)] | Literal["auto"],
+        **shared: Unpack[Arguments],
     ) -> None:
-        super().__init__(batch_size, split_seed, input_shape, num_classes)
+        super().__init__(**stated(shared))
         self.path, self.test_path, self.encoding = path, test_path, encoding
         self.layout: Layout | Literal["auto"] = layout
-        self.text, self.target, self.group, self.header = text, target, group, header
+        self.text, self.target, self.header = text, target, header
+        self.group, self.fold = shared["group"], shared["fold"]
         self.tokens = tokens
-        self.vocab_size, self.min_count, self.lowercase = vocab_size, min_count, lowercase
-        self.max_length, self.stride = max_length, stride
-        self.val_fraction, self.test_fraction, self.fold = val_fraction, test_fraction, fold
+        self.learning, self.max_length, self.stride = tokenizing(shared), shared["max_length"], stride
+        self.val_fraction, self.test_fraction = shared["val_fraction"], shared["test_fraction"]
         self.how: How | Literal["auto"] = split
         self.num_tokens = num_tokens
         self._found: dict[str, Any] = {}  # what `auto` turned out to be
@@ -153,9 +158,7 @@ class Text(Data):
             self.facts,
             texts,
             tokens=self.tokens,
-            vocab_size=self.vocab_size,
-            min_count=self.min_count,
-            lowercase=self.lowercase,
+            how=self.learning,
             num_tokens=self.num_tokens,
         )
 

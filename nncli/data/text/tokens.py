@@ -1,9 +1,10 @@
 """Texts as rows of token ids: one row a sample, or windows of a long text that is to be continued."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, cast, get_args
+from typing import Annotated, Any, Literal, TypedDict, cast, get_args
 
 import torch
+from annotated_types import Ge
 from torch import Tensor
 
 from nncli.data.rows import Ragged, Windows
@@ -13,6 +14,25 @@ from nncli.data.text.vocabulary import Kind, Vocabulary
 from nncli.errors import DataError
 
 Goal = Literal["next", "every"]  # the one token after a window, or at every step of it the token after
+
+
+class Tokenizing(TypedDict):
+    """How texts become tokens, besides what a token is."""
+
+    vocab_size: Annotated[int, Ge(3)] | None
+    min_count: Annotated[int, Ge(1)]
+    lowercase: bool
+    max_length: Annotated[int, Ge(1)]
+
+
+def tokenizing(shared: Tokenizing) -> Tokenizing:
+    """Of the arguments that a source passes on, those that say how its texts become tokens."""
+    return Tokenizing(
+        vocab_size=shared["vocab_size"],
+        min_count=shared["min_count"],
+        lowercase=shared["lowercase"],
+        max_length=shared["max_length"],
+    )
 
 
 class NextToken(Windows):
@@ -32,19 +52,21 @@ def learn(
     texts: Sequence[str],
     *,
     tokens: Kind | str,
-    vocab_size: int | None,
-    min_count: int,
-    lowercase: bool,
+    how: Tokenizing,
     num_tokens: int | str,
 ) -> Vocabulary:
     """The vocabulary of the training texts, or of a model, kept in `facts`; one that is there is used instead."""
     if "tokenizer" not in facts and tokens in get_args(Kind):
-        facts["tokenizer"] = Vocabulary.learn(texts, cast(Kind, tokens), vocab_size, min_count, lowercase).json()
+        facts["tokenizer"] = Vocabulary.learn(
+            texts, cast(Kind, tokens), how["vocab_size"], how["min_count"], how["lowercase"]
+        ).json()
     elif "tokenizer" not in facts:
         facts["tokenizer"] = pretrained_tokenizer(tokens)
     vocabulary = Vocabulary.parse(facts["tokenizer"])
     if vocabulary.size == 2:
-        raise DataError(f"data: no token comes {min_count} times in the training part; take a smaller data.min_count")
+        raise DataError(
+            f"data: no token comes {how['min_count']} times in the training part; take a smaller data.min_count"
+        )
     if num_tokens not in ("auto", vocabulary.size):
         raise DataError(
             f"data.num_tokens is {num_tokens}, the vocabulary has {vocabulary.size} tokens; set data.num_tokens=auto"

@@ -53,7 +53,7 @@ def read(name: str, key: str, text: str) -> None:
     config.tree.data[key] = text
     data = source(config)
     data.prepare_data()
-    data.setup("fit")
+    data.setup()
 
 
 @pytest.mark.parametrize("odd", PATHS)
@@ -93,7 +93,7 @@ def test_the_test_part_is_looked_at_too(name: str, tmp_path: Path) -> None:
     if name == "csv":
         config.tree.data.target = "label"
     with pytest.raises(DataError, match=r"^data\.test_path: pipe is a pipe, not a file"):
-        source(config).setup("fit")
+        source(config).setup()
 
 
 FILES = {

@@ -4,6 +4,7 @@ import io
 import os
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from nncli.data.sources.cifar10 import Cifar10
 from nncli.data.sources.cifar100 import Cifar100
 from nncli.errors import DataError
 
+SMALL: dict[str, Any] = {"batch_size": 6, "split_seed": 0, "input_shape": [3, 32, 32]}
 THIS = Cifar10.published
 CLASSES = ("airplane", "bird", "cat")
 
@@ -46,7 +48,7 @@ def zipped(root: Path, train: dict[str, bytes], test: dict[str, bytes]) -> Path:
 
 
 def read(root: Path, val_size: int = 3, num_classes: int = 3) -> Cifar10:
-    data = Cifar10(str(root), 6, val_size, 0, [3, 32, 32], num_classes)
+    data = Cifar10(str(root), val_size, num_classes=num_classes, **SMALL)
     data.prepare_data()
     data.setup()
     return data
@@ -94,7 +96,7 @@ def test_the_hundred_classes_have_two_labels_a_row(tmp_path: Path) -> None:
     for name in (*this.train, *this.test):
         rows.tofile(tmp_path / name)
     (tmp_path / this.names).write_text("apple\naquarium_fish\nbaby\n")
-    data = Cifar100(str(tmp_path), 6, 3, 0, [3, 32, 32], 3)
+    data = Cifar100(str(tmp_path), 3, num_classes=3, **SMALL)
     data.setup()
     x, y = data.parts["test"].span(0, 12)
     assert torch.equal(x[:, 2, 31, 31].long(), y)
@@ -145,7 +147,7 @@ def test_offline_says_what_could_not_be_reached_and_what_to_do(tmp_path: Path, m
     nowhere = THIS._replace(url="https://127.0.0.1:9/cifar-10-binary.tar.gz")
     monkeypatch.setattr(Cifar10, "published", nowhere)
     with pytest.raises(DataError, match=r"(?s)127\.0\.0\.1:9.*data\.root=FOLDER"):
-        Cifar10(None, 6, 3, 0, [3, 32, 32], 3).prepare_data()
+        Cifar10(None, 3, num_classes=3, **SMALL).prepare_data()
 
 
 @pytest.mark.slow

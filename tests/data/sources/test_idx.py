@@ -4,6 +4,7 @@ import gzip
 import os
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +12,8 @@ import pytest
 from nncli.data.sources import idx
 from nncli.data.sources.idx import Idx, read_idx
 from nncli.errors import DataError
+
+MNIST: dict[str, Any] = {"split_seed": 0, "input_shape": [1, 28, 28], "num_classes": 10}
 
 
 def idx_bytes(array: np.ndarray) -> bytes:
@@ -30,7 +33,8 @@ def lay(root: Path, count: int = 20, *, gz: bool = True) -> Path:
 
 
 def ready(root: Path, name: str = "own") -> Idx:
-    data = Idx(name, str(root), 4, 4, 0, "auto", "auto")  # pyright: ignore[reportArgumentType]
+    kind: Any = name
+    data = Idx(kind, str(root), 4, batch_size=4, split_seed=0, input_shape="auto", num_classes="auto")
     data.prepare_data()
     data.setup()
     return data
@@ -81,7 +85,7 @@ def test_no_network_says_which_files_to_bring(tmp_path: Path, monkeypatch: pytes
     with pytest.raises(
         DataError, match=r"(?s)127\.0\.0\.1:9/train.*127\.0\.0\.1:8/train.*data\.root=FOLDER.*t10k-labels"
     ):
-        Idx("mnist", None, 4, 4, 0, [1, 28, 28], 10).prepare_data()
+        Idx("mnist", None, 4, batch_size=4, **MNIST).prepare_data()
 
 
 def test_whole_numbers_of_more_bytes_are_read(tmp_path: Path) -> None:
@@ -92,7 +96,7 @@ def test_whole_numbers_of_more_bytes_are_read(tmp_path: Path) -> None:
 @pytest.mark.skipif("NN_SHARED_DATA" not in os.environ, reason="needs MNIST from NN_SHARED_DATA")
 def test_the_real_mnist_is_read_fast() -> None:
     began = time.process_time()
-    data = Idx("mnist", os.environ["NN_SHARED_DATA"] + "/mnist", 128, 5000, 0, [1, 28, 28], 10)
+    data = Idx("mnist", os.environ["NN_SHARED_DATA"] + "/mnist", 5000, batch_size=128, **MNIST)
     data.setup()
     assert time.process_time() - began < 1.5
     assert [len(rows) for rows in data.parts.values()] == [55000, 5000, 10000]

@@ -5,14 +5,18 @@ from pathlib import Path
 
 import pytest
 import torch
+import yaml
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
 from nncli.data.text.text import Text
-from nncli.data.text.tokens import learn
+from nncli.data.text.tokens import Tokenizing, learn
 from nncli.data.text.vocabulary import Vocabulary
 from nncli.errors import DataError
 
 WORDS = ["<s>", "<pad>", "</s>", "<unk>", "a", "fine", "dull", "film"]  # as RoBERTa: 0 begins a text, 1 fills up
+
+
+CONF = Path(__file__).parents[3] / "conf" / "data"
 
 
 def write(folder: Path, fill: str | None = "<pad>", around: bool = True, words: list[str] = WORDS) -> Tokenizer:
@@ -30,7 +34,8 @@ def write(folder: Path, fill: str | None = "<pad>", around: bool = True, words: 
 
 
 def borrow(name: str) -> Vocabulary:
-    return learn({}, [], tokens=name, vocab_size=None, min_count=1, lowercase=True, num_tokens="auto")
+    how: Tokenizing = {"vocab_size": None, "min_count": 1, "lowercase": True, "max_length": 9}
+    return learn({}, [], tokens=name, how=how, num_tokens="auto")
 
 
 def test_rows_hold_the_models_numbers_with_0_where_it_fills_up(tmp_path: Path) -> None:
@@ -97,27 +102,11 @@ def test_the_numbers_travel_with_the_run_not_the_folder(tmp_path: Path) -> None:
 
 
 def text(tokens: str, max_length: int = 9) -> Text:
-    return Text(
-        *(
-            "set",
-            None,
-            "auto",
-            "auto",
-            "auto",
-            "auto",
-            None,
-            True,
-            tokens,
-            20000,
-            1,
-            True,
-            max_length,
-            "auto",
-            0.1,
-            0.1,
-        ),
-        *("auto", None, 4, 0, "auto", "auto", "auto"),
-    )
+    stated = yaml.safe_load((CONF / "text.yaml").read_text())
+    stated |= {"path": "set", "tokens": tokens, "max_length": max_length, "batch_size": 4}
+    stated |= {"val_fraction": 0.1, "test_fraction": 0.1}
+    del stated["_target_"]
+    return Text(**stated)
 
 
 def test_what_is_no_tokenizer_is_told(tmp_path: Path) -> None:
