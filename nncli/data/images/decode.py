@@ -50,7 +50,10 @@ def pixels(image: Image.Image, form: Form) -> np.ndarray:
     height, width, _ = _seen(image)
     if form.exact and (height, width) != (form.height, form.width):
         raise ValueError(f"it is {height} x {width}, not {form.height} x {form.width}")
-    image.draft(mode, size)  # JPEG: decode at a half, a quarter or an eighth where that is enough
+    lies = (height, width) != (image.height, image.width)  # on its side
+    image.draft(
+        mode, (form.height, form.width) if lies else size
+    )  # JPEG: at a half, a quarter or an eighth where that is enough
     plain = _upright(image)
     if plain.mode.startswith("I"):  # 16 bits
         plain = Image.fromarray((np.asarray(plain).clip(0, 65535) >> 8).astype(np.uint8))

@@ -30,7 +30,7 @@ SAMPLED = 1000  # pictures, evenly spread, whose sizes are looked at for `auto`
 SIDES = (16, 20, 24, 28, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160, 176, 192, 208, 224)
 DISK_SHARE = 0.8  # of what is free on the disk that the decoded pictures may take unasked
 TOLD = 5  # unreadable pictures in a message
-VERSION = 1  # of what is kept in the cache
+VERSION = 2  # of what is kept in the cache
 KEPT = ("x.npy", "names.npy", "part.npy", "y.npy", "classes.json")  # files of a folder in it
 
 

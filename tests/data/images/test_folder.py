@@ -1,14 +1,18 @@
 """Pictures of one's own: what is found in them, what is kept, and what is told when they are wrong."""
 
+import io
 import os
 import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from nncli.data.images import decode_pool, listing, pictures
+from nncli.data.images.decode import Form, decode
 from nncli.data.images.folder import Folder
 from nncli.data.rows import InMemory, Mapped
 from nncli.errors import DataError
@@ -121,6 +125,18 @@ def test_pictures_are_the_same_wherever_they_rest(tmp_path: Path, words: dict[st
         for mine, its in zip(rows.take(which), plain.parts[part].take(which), strict=True):
             assert torch.equal(mine, its)
     assert data.parts["train"].span(0, 1)[0].shape == (1, 3, 16, 12)
+
+
+def test_a_turned_photograph_is_not_decoded_smaller_than_it_is_wanted() -> None:
+    """A JPEG may be decoded at a part of its size, if that is enough for the width and height once upright."""
+    lines = np.repeat(np.arange(800) % 16 < 8, 1600).reshape(800, 1600)
+    turned = Image.Exif()
+    turned[0x0112] = 6  # upright it is 800 wide and 1600 high, the lines stand
+    data = io.BytesIO()
+    Image.fromarray((lines * 255).astype(np.uint8)).save(data, "JPEG", exif=turned, quality=95)
+    found = decode(data.getvalue(), Form(1, 100, 800, False))
+    upright = Image.fromarray((lines.T[:, ::-1] * 255).astype(np.uint8)).resize((800, 100), Image.Resampling.BILINEAR)
+    assert np.abs(found[0].astype(int) - np.asarray(upright).astype(int)).mean() < 10
 
 
 def test_statistics_of_files_come_from_some_of_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
