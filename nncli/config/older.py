@@ -9,8 +9,45 @@ _SECTIONS = ("regularization", "trainer", "loader", "checkpoint")
 _GONE = ("task.mode", "task.optimizer", "task.scheduler", "task.groups", "task.updates", "updates.", "scheduler.mode")
 
 
+# modules that a config may name a class of, and where they are now
+MOVED = {
+    "nncli.data.arrays": "nncli.data.sources.arrays",
+    "nncli.data.books": "nncli.data.sources.books",
+    "nncli.data.cifar10": "nncli.data.sources.cifar10",
+    "nncli.data.cifar100": "nncli.data.sources.cifar100",
+    "nncli.data.ett": "nncli.data.sources.ett",
+    "nncli.data.folder": "nncli.data.images.folder",
+    "nncli.data.huggingface": "nncli.data.sources.huggingface",
+    "nncli.data.idx": "nncli.data.sources.idx",
+    "nncli.data.points": "nncli.data.sources.points",
+    "nncli.data.scikit": "nncli.data.sources.scikit",
+    "nncli.data.sequences": "nncli.data.sources.sequences",
+    "nncli.data.series": "nncli.data.series.series",
+    "nncli.data.shapes": "nncli.data.sources.shapes",
+    "nncli.data.synthetic": "nncli.data.sources.sine",
+    "nncli.data.table": "nncli.data.tables.table",
+    "nncli.data.text": "nncli.data.text.text",
+}
+
+
+def moved(target: str) -> str:
+    """The name that a class has now."""
+    module, dot, name = target.rpartition(".")
+    return f"{MOVED.get(module, module)}{dot}{name}"
+
+
+def _follow(node: Any) -> None:
+    """Give every class that a tree names its present name."""
+    if isinstance(node, dict) and isinstance(target := node.get("_target_"), str):
+        node["_target_"] = moved(target)
+    if isinstance(node, dict | list):
+        for inner in node.values() if isinstance(node, dict) else node:
+            _follow(inner)
+
+
 def bring_up_to_date(tree: dict[str, Any]) -> None:
     """Tasks took an optimizer, a schedule and groups one by one, and the monitored metric's direction."""
+    _follow(tree)
     task = tree.get("task")
     if not isinstance(task, dict) or "updates" in tree or "optimizer" not in task:
         return
@@ -37,5 +74,7 @@ def identity(values: Mapping[str, str]) -> dict[str, str]:
             continue
         if dot and not slot_of(first) and first not in _SECTIONS:
             first = f"model_{first}"
-        found[f"{first}{dot}{rest}"] = "" if value.startswith("${") else value
+        found[f"{first}{dot}{rest}"] = (
+            "" if value.startswith("${") else moved(value) if key.endswith("_target_") else value
+        )
     return found

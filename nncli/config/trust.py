@@ -12,6 +12,7 @@ from nncli.errors import ConfigError, Problem
 _CLASS = r"[A-Z][A-Za-z0-9_]*"
 _SHIPPED = re.compile(
     rf"nncli\.(?:tasks|models|losses|data|transforms|optim)\.[a-z][a-z0-9_]*\.{_CLASS}"
+    rf"|nncli\.data\.(?:sources|images|tables|text|series)\.[a-z][a-z0-9_]*\.{_CLASS}"
     rf"|torch\.nn\.{_CLASS}|torch\.optim\.{_CLASS}|torch\.optim\.lr_scheduler\.{_CLASS}"
     r"|lightning\.pytorch\.loggers\.(?:TensorBoardLogger|MLFlowLogger|WandbLogger)"
 )

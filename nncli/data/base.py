@@ -7,15 +7,16 @@ import torch
 from annotated_types import Ge
 from torch import Tensor
 
+from nncli.data.arguments import Classes as Classes
+from nncli.data.arguments import Shape as Shape
 from nncli.data.batches import Batches, Sampling
+from nncli.data.encode import encode
 from nncli.data.rows import InMemory, Mapped, Rows, Windows
 from nncli.errors import DataError
 from nncli.seed import Seed
 from nncli.stalls import PATIENCE
 
 Parts = Mapping[str, Rows | tuple[Tensor, Tensor]]
-Shape = list[int] | Literal["auto"]  # auto: found in the data, and written into the run's config
-Classes = Annotated[int, Ge(2)] | Literal["auto"] | None
 FREE_SHARE = 0.5  # of a GPU's free memory that data may take when `loader.device` is auto
 MAX_WORKERS = 8
 
@@ -72,6 +73,37 @@ class Data:
         """Where a sample stands in the person's own files."""
         return f"the {part} part, row {row}"
 
+    def encode(self, raw: Any) -> Tensor:
+        """A raw sample as `setup` would give it, or several as a batch. Needs `facts` and the arguments, but no data.
+
+        What a raw sample may be depends on the kind: the file or the values of a picture, a row of a table by name or
+        in order, a text, the steps of a series.
+        """
+        if self.kind == "image":
+            from nncli.data.images.encode import encode as picture
+
+            return picture(raw, self.known())
+        return encode(raw, self.known())
+
+    def decode(self, encoded: Any) -> str:
+        """What `encode` was given, for a person to read; only texts and sequences have such an inverse."""
+        raise DataError(f"samples of {type(self).__name__} cannot be turned back into what they were made of")
+
+    def class_name(self, number: int) -> str:
+        """What a class is called."""
+        names = self.facts.get("classes")
+        if names is not None and not 0 <= number < len(names):
+            raise DataError(f"there is no class {number}; classes are 0 to {len(names) - 1}")
+        return str(number) if names is None else names[number]
+
+    def known(self) -> dict[str, Any]:
+        """`facts`, with the shape of a sample as the config states it where a run of before has not kept it."""
+        found: dict[str, Any] = {"dtype": "uint8" if self.kind == "image" else "float32", "shape": self.input_shape}
+        found |= self.facts
+        if found["shape"] == "auto":
+            del found["shape"]
+        return found
+
     def setup(self) -> None:
         """Load and check, once; a fact of the YAML that the data does not bear out is a DataError."""
         if self.parts:
@@ -85,6 +117,10 @@ class Data:
                 f"take data.batch_size={size} or less"
             )
         self.parts = parts
+        x, _ = parts["train"].span(0, 1)
+        self.facts.setdefault("dtype", str(x.dtype).removeprefix("torch."))
+        if parts["train"].lengths is None:
+            self.facts.setdefault("shape", list(x.shape[1:]))
 
     def check(self, parts: dict[str, Rows]) -> None:
         """Hold the data to the stated shape and number of classes."""

@@ -1,173 +1,70 @@
-"""Rows of a table as the numbers that are stored, by what was learned from the training part (`facts`) alone.
+"""Raw samples that are numbers already, as a source would give them, by what it learned (`facts`) alone."""
 
-`facts["kinds"]` says for each column that goes in whether it is a number, category, date or datetime;
-`facts["categories"]` the values of each category, whose codes count from 1: 0 is missing, rare or never seen.
-"""
-
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from nncli.data.cells import CLOCK, DAY, dates, numbers, texts
-from nncli.data.columns import shown
-from nncli.data.table_file import File, cells
 from nncli.errors import DataError
 
-if TYPE_CHECKING:
-    import polars as pl
-
 Facts = Mapping[str, Any]
-Place = Callable[[int], str]
-LARGEST = float(np.finfo(np.float32).max)
-CROWD = 200_000  # different values of a category that are counted; beyond that the rarest are forgotten
 
 
-def stored(kinds: Mapping[str, str]) -> list[str]:
-    """The names of the stored numbers: a column's own, of a date one for each of its parts."""
-    parts = {"date": DAY, "datetime": CLOCK}
-    return [
-        text
-        for name, kind in kinds.items()
-        for text in ([f"{name}.{p}" for p in parts[kind]] if kind in parts else [name])
-    ]
+def encode(raw: Any, facts: Facts) -> Tensor:
+    """A sample of `facts["shape"]`, or a batch of them (N, …). Rows may be mappings where columns have names."""
+    shape, wanted = list(known(facts, "shape")), np.dtype(facts.get("dtype", "float32"))
+    values = array(by_name(raw, facts.get("columns")))
+    if list(values.shape) not in (shape, [*values.shape[:1], *shape]):
+        raise DataError(f"a sample of this data has the shape {shape}; this one has {list(values.shape)}")
+    if wanted.kind == "f":
+        with np.errstate(over="ignore"):  # what is too large becomes inf, and is refused as that
+            found = values.astype(wanted)
+        if not np.isfinite(found).all():
+            raise DataError("the sample has a value that is no finite number")
+        return torch.from_numpy(found)
+    return torch.from_numpy(whole(values, wanted))
 
 
-def sizes_of(x: Tensor, facts: Facts) -> list[int]:
-    """How many values each stored number becomes for the net, by the training part (see the transform `table`)."""
-    values = {
-        name: len(facts["categories"].get(name, ())) for name, kind in facts["kinds"].items() if kind == "category"
-    }
-    gaps = [bool(column.isnan().any()) for column in x.unbind(1)]
-    wide = [max(3, values[name] + 1) if name in values else 1 for name in facts["columns"]]
-    dated = {f"{name}.{part}" for name, kind in facts["kinds"].items() if kind != "number" for part in CLOCK[1:]}
-    told = [
-        size == 1 and gap and name not in dated for name, size, gap in zip(facts["columns"], wide, gaps, strict=True)
-    ]
-    return [size + flag for size, flag in zip(wide, told, strict=True)]
-
-
-def encode(rows: "pl.DataFrame | Sequence[Mapping[str, Any]]", facts: Facts) -> Tensor:
-    """Raw rows with the person's column names, as float32 (N, F): what the net's transform takes.
-
-    Columns that are not needed may be there or not.
-    """
-    import polars as pl
-
-    kinds: Mapping[str, str] = facts["kinds"]
-    if isinstance(rows, pl.DataFrame):
-        count, there = rows.height, {name: rows.get_column(name) for name in kinds if name in rows.columns}
-    else:
-        count = len(rows)
-        held = {name for row in rows for name in row}
-        there = {name: _told(row.get(name) for row in rows) for name in kinds if name in held}
-    if lost := [name for name in kinds if name not in there]:
-        raise DataError(f"column '{lost[0]}' is not there; the net was trained on {', '.join(kinds)}")
-    out = np.empty((count, len(stored(kinds))), dtype=np.float32)
-    fill(out, there, facts, lambda row: f"row {row + 1}")
-    return torch.from_numpy(out)
-
-
-def fill(out: np.ndarray, columns: Mapping[str, "pl.Series"], facts: Facts, place: Place) -> None:
-    """Encode the cells of each column into its places of `out` (N, F)."""
-    missing, at = facts["missing"], 0
-    for name, kind in facts["kinds"].items():
-        for values in _encoded(columns[name], name, kind, missing, facts["categories"].get(name), place):
-            out[:, at] = values
-            at += 1
-
-
-def encode_file(file: File, facts: Facts, order: Tensor) -> Tensor:
-    """These rows of a file, in this order, and no more memory than they take."""
-    out = np.empty((len(order), len(stored(facts["kinds"]))), dtype=np.float32)
-    place = np.full(len(file), -1, dtype=np.int64)  # where each row of the file goes
-    place[order.numpy()] = np.arange(len(order))
-    low = 0
-    for batch in file.batches():
-        columns = _inputs(batch, file, facts)
-        there, first = place[low : low + batch.height], low
-        found = np.empty((batch.height, out.shape[1]), dtype=np.float32)
-        fill(found, columns, facts, lambda row, first=first: file.place(first + row))
-        out[there[there >= 0]] = found[there >= 0]
-        low += batch.height
-    return torch.from_numpy(out)
-
-
-def gather(file: File, facts: dict[str, Any], rows: Tensor, most: int) -> None:
-    """Learn the values of each category from these rows of a file: the most frequent first, some at most."""
-    import polars as pl
-
-    names = [name for name, kind in facts["kinds"].items() if kind == "category"]
-    counts: dict[str, Counter[str]] = {name: Counter() for name in names}
-    chosen = np.zeros(len(file), dtype=bool)
-    chosen[rows.numpy()] = True
-    low = 0
-    for batch in file.batches() if names else ():
-        here = pl.Series(chosen[low : low + batch.height])
-        columns = _inputs(batch, file, facts)
-        for name in names:
-            plain = texts(columns[name].filter(here), facts["missing"]).drop_nulls()
-            found = plain.value_counts()
-            counts[name].update(dict(zip(found.to_series(0).to_list(), found.to_series(1).to_list(), strict=True)))
-            if len(counts[name]) > CROWD:
-                counts[name] = Counter(dict(counts[name].most_common(CROWD // 2)))
-        low += batch.height
-    ranked = {name: sorted(count.items(), key=lambda pair: (-pair[1], pair[0])) for name, count in counts.items()}
-    facts["categories"] = {name: [value for value, _ in pairs[:most]] for name, pairs in ranked.items()}
-
-
-def _inputs(batch: "pl.DataFrame", file: File, facts: Facts) -> dict[str, "pl.Series"]:
-    places = {name: str(place) for place, name in enumerate(file.names)}
-    return {name: cells(batch, places[name], file, name) for name in facts["kinds"]}
-
-
-def codes(column: "pl.Series", values: Sequence[str], missing: Sequence[str]) -> np.ndarray:
-    """The place of each cell among the values, from 1; 0 for all others."""
-    import polars as pl
-
-    if not values:
-        return np.zeros(len(column), dtype=np.float32)
-    plain = texts(column, missing)
-    places = pl.Series(range(1, len(values) + 1), dtype=pl.Float32)
-    known = pl.Series(list(values), dtype=pl.String)
-    return plain.replace_strict(known, places, default=0.0, return_dtype=pl.Float32).fill_null(0.0).to_numpy()
-
-
-def _encoded(
-    column: "pl.Series", name: str, kind: str, missing: Sequence[str], values: Sequence[str] | None, place: Place
-) -> list[np.ndarray]:
-    if kind == "category":
-        return [codes(column, values or (), missing)]
-    if kind == "number":
-        found, wrong = numbers(column, missing)
-        wanted = "a number"
-        wrong = wrong | (found.abs() > LARGEST).fill_null(False)
-        columns = [found]
-    else:
-        parts, wrong = dates(column, missing)
-        wanted = "a date such as 2024-01-31" if kind == "date" else "a date such as 2024-01-31 12:30:00"
-        columns = [parts[part] for part in (DAY if kind == "date" else CLOCK)]
-    if wrong.any():
-        row = int(wrong.arg_true()[0])
+def known(facts: Facts, name: str) -> Any:
+    """One of the facts; that it is not there means that nothing was learned yet."""
+    if name not in facts:
         raise DataError(
-            f"{place(row)}: column '{name}' holds '{shown(str(column[row]).strip())}', which is not {wanted} that can "
-            f"be used; mend it, add it to data.missing if it means no value, or say data.columns={{{name}:category}}"
+            "nothing is known of the samples: no data was looked at, and none of an earlier run's facts given"
         )
-    return [found.to_numpy() for found in columns]
+    return facts[name]
 
 
-def _told(values: Any) -> "pl.Series":
-    """Values of any kind, as JSON gives them, as text."""
-    import polars as pl
+def array(raw: Any) -> np.ndarray:
+    """Numbers in whatever holds them: an array, a tensor, lists."""
+    if isinstance(raw, Tensor):
+        raw = raw.detach().cpu().numpy()
+    try:
+        values = np.asarray(raw)
+    except ValueError as problem:  # lists of different lengths
+        raise DataError(f"a sample must be numbers in rows of equal length: {problem}") from problem
+    if values.dtype.kind not in "biuf":
+        raise DataError(f"a sample must be numbers; this one is of type {values.dtype}")
+    return values
 
-    def text(value: Any) -> str | None:
-        if value is None or isinstance(value, str):
-            return value
-        if isinstance(value, bool):
-            return str(value).lower()
-        return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
-    return pl.Series([text(value) for value in values], dtype=pl.String)
+def whole(values: np.ndarray, wanted: np.dtype[Any]) -> np.ndarray:
+    """The same values as whole numbers; others, and such as have no place in the type, are refused."""
+    limits = np.iinfo(wanted)
+    if values.size and (values.min() < limits.min or values.max() > limits.max or (values != np.floor(values)).any()):
+        raise DataError(f"a value of a sample must be a whole number from {limits.min} to {limits.max}")
+    return np.ascontiguousarray(values.astype(wanted))
+
+
+def by_name(raw: Any, names: Sequence[str] | None) -> Any:
+    """Values in the order of the columns, where rows name them."""
+    if isinstance(raw, Mapping):
+        if names is None:
+            raise DataError("the columns of this data have no names; give a row as a list of numbers")
+        if lost := [name for name in names if name not in raw]:
+            raise DataError(f"column '{lost[0]}' is not there; the net was trained on {', '.join(names)}")
+        return [raw[name] for name in names]
+    if isinstance(raw, Sequence) and not isinstance(raw, str | bytes) and any(isinstance(row, Mapping) for row in raw):
+        return [by_name(row, names) for row in raw]
+    return raw

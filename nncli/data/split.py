@@ -1,15 +1,13 @@
 """Which samples are held out: a pure function of labels, groups and a seed."""
 
 from itertools import pairwise
-from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from nncli.data.arguments import How as How
 from nncli.errors import DataError
-
-How = Literal["stratified", "random", "grouped", "ordered"]
 
 
 def split(y: Tensor, sizes: list[int], seed: int) -> list[Tensor]:

@@ -20,7 +20,7 @@ from typing import Any, TextIO, cast
 import torch
 
 from nncli.config.compose import Config, freeze, thaw
-from nncli.data.memory import free_memory
+from nncli.data.files.memory import free_memory
 from nncli.errors import NnError
 from nncli.insight.meter import Clock, Meter
 from nncli.insight.trial import trial

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from nncli.data.audit import Audit, Finding
-from nncli.data.audit_columns import column_findings, unseen_categories
+from nncli.data.audit.columns import column_findings, unseen_categories
+from nncli.data.audit.findings import Audit, Finding
 from nncli.data.base import Data
 from nncli.data.rows import Rows
 from nncli.errors import DataError

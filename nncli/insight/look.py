@@ -8,7 +8,7 @@ from torch import Tensor
 
 from nncli.data.base import Data
 from nncli.data.rows import Mapped, Rows, Windows
-from nncli.data.vocabulary import Vocabulary
+from nncli.data.text.vocabulary import Vocabulary
 from nncli.insight.source import column_names, kind_of
 
 SAMPLE = 100_000  # rows from which distinct values are counted

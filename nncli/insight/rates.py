@@ -12,7 +12,7 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from nncli.config.build import build
 from nncli.config.compose import Config
-from nncli.data.progress import shown
+from nncli.data.files.progress import shown
 from nncli.errors import NnError
 from nncli.insight.pictures import BARS, plot
 

@@ -6,7 +6,7 @@ from itertools import pairwise
 from typing import cast
 
 from nncli.config.compose import Config
-from nncli.data.progress import shown
+from nncli.data.files.progress import shown
 from nncli.errors import NnError
 from nncli.insight.batch_memory import Step, prober
 from nncli.run.assemble import Parts

@@ -11,7 +11,7 @@ from lightning.pytorch import LightningModule, Trainer
 from PIL import Image
 
 from nncli.config.compose import Config
-from nncli.data.progress import shown
+from nncli.data.files.progress import shown
 from nncli.errors import NnError
 from nncli.insight.pictures import plot
 from nncli.insight.rates import SIZE, chart

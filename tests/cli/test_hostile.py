@@ -16,7 +16,7 @@ TARGETS = {
     "pickle": "_target_: torch.load\nf: {pickle}\nweights_only: false",
     "hub": "_target_: torch.hub.load\nrepo_or_dir: {folder}\nmodel: m\nsource: local",
     "network": "_target_: urllib.request.urlopen\nurl: file://{canary}",
-    "through-ours": "_target_: nncli.data.images.Path.touch\nself: {canary}",
+    "through-ours": "_target_: nncli.data.images.pictures.Path.touch\nself: {canary}",
     "through-a-private-room": "_target_: nncli.run.folder.write_atomic\npath: {canary}\ncontent: x",
     "own-module": "_target_: evil.Net",
     "torch-class-elsewhere": "_target_: torch.nn.modules.module.os.system\ncommand: touch {canary}",

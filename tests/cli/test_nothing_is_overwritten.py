@@ -14,10 +14,10 @@ from typer.testing import CliRunner
 
 from nncli.cli.main import app
 from nncli.cli.options import may_write
-from nncli.data import download as downloads
-from nncli.data.download import download
-from nncli.data.images import Wish, gather
-from nncli.data.lock import alone
+from nncli.data.files import download as downloads
+from nncli.data.files.download import download
+from nncli.data.files.lock import alone
+from nncli.data.images.pictures import Wish, gather
 from nncli.errors import DataError, NnError
 from nncli.insight.png import save
 from nncli.run import folder

@@ -15,7 +15,7 @@ import torch
 from typer.testing import CliRunner
 
 from nncli.cli.main import app
-from nncli.data.memory import free_memory
+from nncli.data.files.memory import free_memory
 from nncli.errors import NnError
 from nncli.insight import batch_memory
 from nncli.insight.batch_memory import Prober, Step, gradients, serve

@@ -21,8 +21,8 @@ pytest.importorskip("transformers")
 from huggingface_hub import HfApi, constants
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
-from nncli.data.borrowed import borrowed
-from nncli.data.vocabulary import Vocabulary
+from nncli.data.text.pretrained_tokenizer import pretrained_tokenizer
+from nncli.data.text.vocabulary import Vocabulary
 from nncli.errors import NnError
 from nncli.models.hub import config_of, library
 from nncli.models.pretrained import Pretrained
@@ -120,7 +120,7 @@ def test_texts_are_scored_as_the_library_scores_them() -> None:
     tokenizer.post_processor = processors.TemplateProcessing("<s> $A </s>", None, [("<s>", 0), ("</s>", 2)])
     own: Any = library().PreTrainedTokenizerFast(tokenizer_object=tokenizer, pad_token="<pad>", unk_token="<unk>")
     own.save_pretrained("net")
-    facts = {"tokenizer": borrowed("./net")}
+    facts = {"tokenizer": pretrained_tokenizer("./net")}
     net = load([12], outputs=2).eval()
     net.load_first(facts)
     texts = ["a fine film", "film"]
@@ -349,8 +349,8 @@ def test_a_name_on_the_hub_is_pinned_fetched_and_kept_in_the_cache(tmp_path: Pat
         "net = Pretrained(**found, input_shape=[1, 8, 8], num_outputs=3)\n"
         "net.load_first()\n"
         "print(found['revision'], net.notes[0])\n"
-        "from nncli.data.borrowed import borrowed\n"
-        "assert '<pad>' in borrowed('me/tiny')\n"
+        "from nncli.data.text.pretrained_tokenizer import pretrained_tokenizer\n"
+        "assert '<pad>' in pretrained_tokenizer('me/tiny')\n"
         "from huggingface_hub import constants\n"
         "constants.HF_HUB_OFFLINE = True\n"
         "Pretrained(**found, input_shape=[1, 8, 8], num_outputs=3).load_first()\n"

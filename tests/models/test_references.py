@@ -13,7 +13,7 @@ pytest.importorskip("transformers")
 
 from huggingface_hub import constants
 
-from nncli.data.borrowed import borrowed
+from nncli.data.text.pretrained_tokenizer import pretrained_tokenizer
 from nncli.errors import DataError, NnError
 from nncli.models import hub
 from nncli.models.hub import check_files, config_of, library
@@ -147,11 +147,11 @@ def test_tokens_from_a_folder_with_a_link_that_leads_out(outside: Path) -> None:
     (outside / "tokenizer.json").write_text("CANARY")
     Path("net/tokenizer.json").symlink_to(outside / "tokenizer.json")
     with nothing_of(outside), pytest.raises(DataError, match=r"a link that leads out of it, tokenizer\.json"):
-        borrowed("./net")
+        pretrained_tokenizer("./net")
     Path("net/tokenizer.json").unlink()
     Path("net/tokenizer.json").write_bytes(b"\xff")
     with pytest.raises(DataError, match=r"whose tokenizer\.json cannot be read"):
-        borrowed("./net")
+        pretrained_tokenizer("./net")
 
 
 def test_a_folder_is_loaded_offline_and_behind_the_fence(outside: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ import torch
 import yaml
 
 from nncli.config.compose import compose, freeze
-from nncli.data.scikit import Scikit
+from nncli.data.sources.scikit import Scikit
 from nncli.errors import DataError, NnError
 from nncli.run.assemble import assemble, require
 from nncli.run.fit import fit_words

@@ -1,0 +1,142 @@
+"""The lines of a CSV counted before it is read: where records begin, which are blank, whether all are as wide."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from nncli.errors import DataError
+
+BLOCK = 1 << 22  # bytes looked at together
+RETURN, FEED = 13, 10
+MARK = b"\xef\xbb\xbf"
+
+
+@dataclass(frozen=True)
+class Scan:
+    """Records are what stands between line ends outside quotes; the first one may be a header."""
+
+    records: int
+    dropped: np.ndarray  # records that are no row: the header, blank lines
+    leading: int  # blank lines before the first record that is none
+    inner: np.ndarray  # for each line end inside quotes, the record it is in
+
+    def line(self, row: int) -> int:
+        """The line in the file, from 1, where a row begins."""
+        record = row + int(np.searchsorted(self.dropped - np.arange(len(self.dropped)), row, side="right"))
+        return record + 1 + int(np.searchsorted(self.inner, record))
+
+    def blank(self) -> int | None:
+        """The line of the first blank one that stands between rows."""
+        rows = np.setdiff1d(np.arange(self.records), self.dropped)
+        between = self.dropped[(self.dropped > rows[0]) & (self.dropped < rows[-1])]
+        return None if not len(between) else int(between[0]) + 1 + int(np.searchsorted(self.inner, between[0]))
+
+    def kept(self, low: int, high: int) -> np.ndarray | None:
+        """Which of these records are rows; None if all are."""
+        first, last = np.searchsorted(self.dropped, (low, high))
+        if first == last:
+            return None
+        kept = np.ones(high - low, dtype=bool)
+        kept[self.dropped[first:last] - low] = False
+        return kept
+
+
+def scan(
+    blocks: Iterator[bytes], path: Path, separator: str, quote: str | None, width: int, header: bool, keys: bool
+) -> Scan:
+    """Look at every byte once, a block at a time; raise DataError at the first uneven line."""
+    state = _Scanner(path, ord(separator), ord(quote) if quote else None, width, keys)
+    for block in blocks:
+        state.feed(block.removeprefix(MARK) if state.bytes == 0 else block)
+    return state.end(header)
+
+
+class _Scanner:
+    """What is carried from block to block."""
+
+    def __init__(self, path: Path, separator: int, quote: int | None, width: int, keys: bool) -> None:
+        self.path, self.separator, self.quote, self.width = path, separator, quote, width
+        self.hint = ", or say data.quote=null if quotes are plain text in this file" if keys else ""
+        self.advice = ", or look at data.separator and data.quote" if keys else ""
+        self.bytes = self.records = self.lines = 0
+        self.open = False  # inside quotes at the end of the last block
+        self.opened = 1  # the line of the last quote that opened
+        self.fields = 0  # separators of the record begun
+        self.length = 0  # bytes of the record begun
+        self.before = FEED  # the last byte
+        self.blank: list[np.ndarray] = []
+        self.inner: list[np.ndarray] = []
+
+    def feed(self, block: bytes) -> None:
+        data = np.frombuffer(block, dtype=np.uint8)
+        ends, cuts = np.flatnonzero(data == FEED), np.flatnonzero(data == self.separator)
+        feeds = ends
+        if self.quote is not None and (self.open or self.quote in block):
+            inside = self._quoted(data, feeds)
+            ends, cuts = ends[~inside[ends]], cuts[~inside[cuts]]
+            within = feeds[inside[feeds]]
+            self.inner.append(self.records + np.searchsorted(ends, within))
+        self._records(data, ends, cuts, feeds)
+        self.lines += len(feeds)
+        self.bytes += len(data)
+        self.before = int(data[-1]) if len(data) else self.before
+
+    def end(self, header: bool) -> Scan:
+        if self.open:
+            raise DataError(
+                f"{self.path}, line {self.opened}: a quote opens here that is never closed; close it{self.hint}"
+            )
+        if self.length:  # no line end after the last record
+            self.feed(b"\n")
+        blank = np.concatenate([*self.blank, np.zeros(0, dtype=np.int64)])
+        leading = int((blank == np.arange(len(blank))).sum())
+        first = [leading] if header and leading < self.records else []
+        inner = np.concatenate([*self.inner, np.zeros(0, dtype=np.int64)])
+        return Scan(self.records, np.union1d(blank, first).astype(np.int64), leading, inner)
+
+    def _quoted(self, data: np.ndarray, feeds: np.ndarray) -> np.ndarray:
+        """For each byte whether it is inside quotes; a quote opens only where a field begins."""
+        quotes = data == self.quote
+        inside = ((np.cumsum(quotes, dtype=np.uint32) + self.open) & 1).astype(bool)
+        opening = np.flatnonzero(quotes & inside)
+        previous = np.where(opening > 0, data[opening - 1], self.before)
+        starts = np.isin(previous, np.array([self.separator, FEED, self.quote]))
+        if not starts.all():
+            line = self.lines + 1 + int(np.searchsorted(feeds, opening[~starts][0]))
+            raise DataError(
+                f"{self.path}, line {line}: a quote stands in the middle of a field, or one before it was not closed; "
+                f"mend it{self.hint}"
+            )
+        if len(opening):
+            self.opened = self.lines + 1 + int(np.searchsorted(feeds, opening[-1]))
+        self.open = bool(inside[-1])
+        return inside
+
+    def _records(self, data: np.ndarray, ends: np.ndarray, cuts: np.ndarray, feeds: np.ndarray) -> None:
+        upto = np.searchsorted(cuts, ends)
+        counts = np.diff(upto, prepend=0)
+        lengths = np.diff(ends, prepend=-1) - 1
+        if not len(ends):
+            self.fields, self.length = self.fields + len(cuts), self.length + len(data)
+            return
+        counts[0] += self.fields
+        lengths[0] += self.length
+        last = np.where(ends > 0, data[ends - 1], self.before)
+        blank = (lengths == 0) | ((lengths == 1) & (last == RETURN))
+        wrong = np.flatnonzero((counts != self.width - 1) & ~blank)
+        if len(wrong):
+            self._uneven(int(wrong[0]), int(counts[wrong[0]]) + 1, ends, feeds)
+        if self.width > 1:
+            self.blank.append(self.records + np.flatnonzero(blank))
+        self.records += len(ends)
+        self.fields, self.length = len(cuts) - int(upto[-1]), len(data) - 1 - int(ends[-1])
+
+    def _uneven(self, record: int, fields: int, ends: np.ndarray, feeds: np.ndarray) -> None:
+        begins = int(ends[record - 1]) if record else -1
+        line = self.lines + 1 + int(np.searchsorted(feeds, begins, side="right"))
+        raise DataError(
+            f"{self.path}, line {line}: this line has {fields} fields, the first one {self.width}; "
+            f"mend the line{self.advice}"
+        )

@@ -1,0 +1,151 @@
+"""Image files as uint8 pixels (C, H, W). Also a program of its own, without torch, that several of can run at once.
+
+It imports nothing of ours for that reason. A job is a line of JSON on stdin: what `fill` takes.
+"""
+
+import io
+import json
+import sys
+import warnings
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+UNREADABLE = (OSError, ValueError, SyntaxError, EOFError, KeyError, RuntimeError, zipfile.BadZipFile, zlib.error)
+UNREADABLE += (Image.DecompressionBombError, Image.DecompressionBombWarning, MemoryError, NotImplementedError)
+LARGEST = 64 << 20  # bytes of one file
+PIECE = 64  # pictures between two signs of life
+ORIENTATION = 0x0112
+Read = Callable[[str], bytes]
+
+
+class Form(NamedTuple):
+    """What every picture is brought to; `exact` refuses those of another size."""
+
+    channels: int
+    height: int
+    width: int
+    exact: bool
+
+
+class Trouble(NamedTuple):
+    name: str
+    reason: str
+
+
+def decode(data: bytes, form: Form) -> np.ndarray:
+    """One picture; its size is looked at before its pixels are."""
+    with Image.open(io.BytesIO(data)) as image:
+        return pixels(image, form)
+
+
+def pixels(image: Image.Image, form: Form) -> np.ndarray:
+    """An opened picture (C, H, W). The way a camera was held is heeded."""
+    size, mode = (form.width, form.height), "L" if form.channels == 1 else "RGB"
+    height, width, _ = _seen(image)
+    if form.exact and (height, width) != (form.height, form.width):
+        raise ValueError(f"it is {height} x {width}, not {form.height} x {form.width}")
+    lies = (height, width) != (image.height, image.width)  # on its side
+    image.draft(
+        mode, (form.height, form.width) if lies else size
+    )  # JPEG: at a half, a quarter or an eighth where that is enough
+    plain = _upright(image)
+    if plain.mode.startswith("I"):  # 16 bits
+        plain = Image.fromarray((np.asarray(plain).clip(0, 65535) >> 8).astype(np.uint8))
+    if plain.mode == "P":
+        plain = plain.convert("RGBA")
+    plain = plain.convert(mode)
+    if plain.size != size:
+        plain = plain.resize(size, Image.Resampling.BILINEAR, reducing_gap=2.0)
+    return np.asarray(plain).reshape(form.height, form.width, -1).transpose(2, 0, 1)
+
+
+def look(data: bytes) -> tuple[int, int, bool]:
+    """Height, width and whether there are colours, from the head of a file."""
+    with Image.open(io.BytesIO(data)) as image:
+        return _seen(image)
+
+
+def _seen(image: Image.Image) -> tuple[int, int, bool]:
+    width, height = image.size
+    if "exif" in image.info and image.getexif().get(ORIENTATION, 1) >= 5:  # lies on its side
+        width, height = height, width
+    return height, width, image.mode not in ("1", "L", "LA", "F") and not image.mode.startswith("I")
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    turned = "exif" in image.info and image.getexif().get(ORIENTATION, 1) != 1
+    return ImageOps.exif_transpose(image) if turned else image
+
+
+def reader(source: Path) -> Read:
+    """Reads files of a folder or a zip by name. A zip's must not be shared with a forked process."""
+    if source.is_dir():
+        return lambda name: _limited(name, (source / name).stat().st_size) or (source / name).read_bytes()
+    archive = zipfile.ZipFile(source)
+    return lambda name: _limited(name, archive.getinfo(name).file_size) or archive.read(name)
+
+
+def _limited(name: str, size: int) -> None:
+    if size > LARGEST:
+        raise ValueError(f"it has {size:,} bytes, more than a picture may")
+
+
+def decoded(read: Read, names: Sequence[str], form: Form) -> Iterator[np.ndarray | Trouble]:
+    """Each picture in turn, or why it cannot be read."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a file's odd metadata is no concern
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        for name in names:
+            try:
+                yield decode(read(name), form)
+            except UNREADABLE as problem:
+                yield Trouble(name, reason(problem))
+
+
+def reason(problem: Exception) -> str:
+    if isinstance(problem, UnidentifiedImageError):  # its own words name an address in memory
+        return "it is no picture, or a broken one"
+    return str(problem).splitlines()[0] if str(problem) else type(problem).__name__
+
+
+def fill(
+    source: str, names: Sequence[str], target: str, low: int, form: Sequence[int], here: Read | None = None
+) -> Iterator[tuple[int, list[Trouble]]]:
+    """Decode into rows `low` and after of the .npy file `target`; says now and then how many more are done.
+
+    `here` reads the source where it is open already.
+    """
+    images = np.lib.format.open_memmap(target, mode="r+")
+    channels, height, width, exact = form
+    found = decoded(reader(Path(source)) if here is None else here, names, Form(channels, height, width, bool(exact)))
+    done, bad = 0, []
+    for place, image in enumerate(found, start=low):
+        if isinstance(image, Trouble):
+            bad.append(image)
+        else:
+            images[place] = image
+        done += 1
+        if done == PIECE:
+            yield done, bad
+            done, bad = 0, []
+    yield done, bad
+
+
+def main() -> None:
+    here: Read | None = None
+    for line in sys.stdin:
+        job = json.loads(line)  # all of one source
+        here = here or reader(Path(job["source"]))
+        for step in fill(**job, here=here):
+            print(json.dumps(step), flush=True)
+        print("null", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,160 @@
+"""Pictures of one's own in class folders, or a zip of them."""
+
+from typing import Annotated, Any, ClassVar, Literal, Unpack
+
+import numpy as np
+import torch
+from annotated_types import Gt, Interval
+from torch import Tensor
+
+from nncli.data.arguments import HeldOut, Stated, stated
+from nncli.data.base import Data, Parts
+from nncli.data.files.memory import limit
+from nncli.data.files.paths import located
+from nncli.data.images.pictures import Pictures, Wish, gather
+from nncli.data.split import split_rows
+from nncli.errors import DataError
+
+PHOTO = 32  # pixels: smaller ones are rather signs, which must not be mirrored
+
+
+class Arguments(Stated, HeldOut):
+    """What is not this source's own."""
+
+
+class Folder(Data):
+    """A folder (or zip) with one folder for each class; or with train, val and test, each with its class folders.
+
+    The parts that are not given are held out of the training part. Pictures of any size are brought to one.
+    """
+
+    kind: ClassVar[Literal["image", "table", "text", "series"]] = "image"
+
+    def __init__(
+        self,
+        path: str | None,
+        test_path: str | None,
+        size: list[Annotated[int, Interval(ge=1, le=10_000)]] | Literal["auto"],
+        channels: Literal["auto", 1, 3],
+        cache: bool | Literal["auto"],
+        memory: Annotated[float, Gt(0)] | Literal["auto"],
+        split: Literal["stratified", "random"],
+        fold: list[int] | None,
+        **shared: Unpack[Arguments],
+    ) -> None:
+        super().__init__(**stated(shared))
+        self.given = bool(path)
+        self.paths = [located(key, given) for key, given in (("path", path), ("test_path", test_path)) if given]
+        self.size: list[int] | Literal["auto"] = size
+        self.channels: Literal["auto", 1, 3] = channels
+        self.cache: bool | Literal["auto"] = cache
+        self.memory: float | Literal["auto"] = memory
+        self._shares = {"val": shared["val_fraction"], "test": shared["test_fraction"]}
+        self.split: Literal["stratified", "random"] = split
+        self.fold = fold
+        self._of: dict[str, tuple[Pictures, Tensor]] = {}  # where each part's pictures come from
+
+    def load(self) -> Parts:
+        if not self.given:
+            raise DataError("data.path is not set; say data.path=FOLDER, one with a folder of pictures for each class")
+        main = gather(self.paths[0], self._wish(), self.cache)
+        self.form = main.form
+        if len(main.classes) < 2:
+            raise DataError(f"{main.source} has the one class '{main.classes[0]}'; a net needs two to tell apart")
+        given = self._on_disk(main)
+        found = given | self._held_out(main, given)
+        self._of = {part: found[part] for part in ("train", "val", "test") if part in found}
+        self.facts.setdefault("classes", main.classes)
+        self._compare_classes(set(given))
+        total = sum(pictures.nbytes for pictures in {id(p): p for p, _ in self._of.values()}.values())
+        in_memory = total <= limit(self.memory)
+        return {
+            part: pictures.rows(which, self._numbered(pictures)[which], in_memory)
+            for part, (pictures, which) in self._of.items()
+        }
+
+    def inferred(self) -> dict[str, Any]:
+        found = super().inferred()
+        if self.size == "auto":
+            found["size"] = [self.form.height, self.form.width]
+        if self.channels == "auto":
+            found["channels"] = self.form.channels
+        return found
+
+    def suits(self) -> dict[str, str]:
+        photos = self.form.channels == 3 and min(self.form.height, self.form.width) >= PHOTO
+        transform = "crop_flip" if photos else "standardize"
+        return {"task": "classification", "loss": "cross_entropy", "model": "cnn", "transform": transform}
+
+    def where(self, part: str, row: int) -> str:
+        pictures, which = self._of[part]
+        return f"{pictures.source}: {pictures.names[int(which[row])]}"
+
+    def _wish(self) -> Wish:
+        """What is left open is taken from `input_shape` where that says it."""
+        shape: list[int] | None = None
+        if not isinstance(self.input_shape, str) and len(self.input_shape) == 3:
+            shape = [int(length) for length in self.input_shape]
+        size = shape[1:] if shape else None
+        if self.size != "auto":
+            size = self.size
+        if size is not None and len(size) != 2:
+            raise DataError(f"data.size is {size}; it must be [height, width] or auto, for example data.size=[64,64]")
+        channels = shape[0] if shape else None
+        if self.channels != "auto":
+            channels = self.channels
+        return Wish((size[0], size[1]) if size else None, channels)
+
+    def _on_disk(self, main: Pictures) -> dict[str, tuple[Pictures, Tensor]]:
+        """The parts as they are on disk; pictures in no part folder are to be cut up."""
+        parts = {
+            str(part) or "train": (main, torch.from_numpy(np.flatnonzero(main.part == part)))
+            for part in np.unique(main.part)
+        }
+        if len(self.paths) > 1:
+            form = main.form
+            other = gather(self.paths[1], Wish((form.height, form.width), form.channels), self.cache)
+            parts["test"] = (other, torch.arange(len(other.y)))
+        if self.fold and len(parts) > 1:
+            raise DataError(
+                f"data.fold is set, but the data is in parts already ({', '.join(parts)}); take data.fold=null"
+            )
+        return parts
+
+    def _held_out(
+        self, main: Pictures, given: dict[str, tuple[Pictures, Tensor]]
+    ) -> dict[str, tuple[Pictures, Tensor]]:
+        """The parts that are not given, cut from the training part."""
+        if not {"val", "test"} - given.keys():
+            return {}
+        train = given["train"][1]
+        val, test = (0.0 if part in given else self._shares[part] for part in ("val", "test"))
+        if val:
+            cut = split_rows(main.y[train], val, test, self.split_seed, self.split, fold=self.fold)
+        else:  # only the test part is wanting; what is held out without one is called val
+            cut = split_rows(main.y[train], test, 0.0, self.split_seed, self.split)
+            cut = {"train": cut["train"], "test": cut["val"]}
+        return {part: (main, train[which]) for part, which in cut.items()}
+
+    def _compare_classes(self, given: set[str]) -> None:
+        """Every given part must have the classes of the training part, and no other."""
+        there = {
+            part: {pictures.classes[label] for label in pictures.y[which].unique().tolist()}
+            for part, (pictures, which) in self._of.items()
+            if part in given
+        }
+        for part, classes in there.items():
+            if odd := there["train"] ^ classes:
+                has, lacks = ("train", part) if (name := min(odd)) in there["train"] else (part, "train")
+                raise DataError(
+                    f"{self._of[part][0].source}: class '{name}' is in the {has} part and not in the {lacks} part; "
+                    "the parts must have the same class folders"
+                )
+        if odd := there["train"] - set(self.facts["classes"]):
+            raise DataError(f"class '{min(odd)}' is none of those the net was trained on: {self.facts['classes']}")
+
+    def _numbered(self, pictures: Pictures) -> Tensor:
+        """The labels by the place of their class among the classes of the data, which an earlier run may have set."""
+        names = self.facts["classes"]
+        numbers = torch.tensor([names.index(name) if name in names else -1 for name in pictures.classes])
+        return numbers[pictures.y]

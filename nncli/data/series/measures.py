@@ -1,0 +1,208 @@
+"""A CSV file of measures over time: numbers checked one by one, time checked for order and gaps."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nncli.data.files.csv_file import CsvFile, is_number, read_csv
+from nncli.data.files.paths import regular
+from nncli.data.tables.columns import DRESSED
+from nncli.errors import DataError
+
+if TYPE_CHECKING:
+    import polars as pl
+
+FORMATS = (
+    "%Y-%m-%d %H:%M:%S%.f",
+    "%Y-%m-%dT%H:%M:%S%.f",
+    "%Y-%m-%dT%H:%M:%S%.fZ",
+    "%Y-%m-%d %H:%M:%S%z",
+    "%Y-%m-%dT%H:%M:%S%.f%z",
+    "%Y-%m-%d %H:%M",
+    "%Y-%m-%dT%H:%M",
+    "%Y-%m-%d",
+    "%Y-%m",
+    "%Y/%m/%d %H:%M",
+    "%Y/%m/%d",
+    "%d.%m.%Y %H:%M",
+    "%d.%m.%Y",
+    "%d/%m/%Y %H:%M",
+    "%d/%m/%Y",
+    "%m/%d/%Y %H:%M",
+    "%m/%d/%Y",
+    "%Y%m%d",
+)
+LOOK = 1000  # rows that decide how time is written
+HIGHEST = 1e38  # what float32 can hold
+Line = Callable[[int], int]  # of the file that a row is on
+GAP = 1.5  # a step this many times the usual one leaves something out; months and years differ by less
+
+
+@dataclass(frozen=True)
+class Measures:
+    """Values (T, F) over time, and what they are called."""
+
+    values: np.ndarray
+    names: list[str]
+    time: str | None = None  # the column that tells the time
+    stamps: np.ndarray | None = None  # (T,) growing numbers
+    form: str | None = None  # how times are written; None for plain numbers
+    gaps: list[int] = field(default_factory=list)  # rows before which time steps are missing
+    line: Line = int  # the line of the file that a row is on
+    source: str = "the series"  # the file, as a person knows it
+
+
+def read(path: Path, target: list[str] | None, others: list[str], time: str | None) -> Measures:
+    """The `target` columns (None: every column of numbers that is left) and then the others.
+
+    `time` is a column's name, "auto" for the first one that holds dates, or None for rows that follow one another.
+    """
+    table, file = _open(path)
+    line = file.scan.line
+    if time == "auto":
+        time = _find_time(table)
+    _require(path, table, [*(target or []), *others, *([time] if time else [])])
+    if target is None:
+        left = [name for name in table.columns if name not in (*others, time)]
+        target = [name for name in left if _counts(table, name)]
+        if odd := next((name for name in left if name not in target and _dressed(table, name)), None):
+            raise DataError(
+                f"{path}, line {line(0)}: column '{odd}' is '{table[odd][0]}', a number that is not written as "
+                "1234.5; write it so, or name the columns you want: data.target=[…]"
+            )
+        if not target:
+            raise DataError(f"{path} has no column of numbers; its columns are: {', '.join(table.columns)}")
+    names = [*target, *others]
+    values = np.stack([_numbers(path, table, name, line) for name in names], axis=1)
+    stamps, form = _stamps(path, table, time, line) if time else (None, None)
+    gaps = [] if stamps is None or time is None else _gaps(path, table[time], stamps, line)
+    return Measures(values, names, time, stamps, form, gaps, line, str(path))
+
+
+def moment(text: str | int | float, form: str | None) -> float:
+    """A time as a person writes it, on the scale of `stamps`."""
+    import polars as pl
+
+    column = pl.Series([str(text)])
+    found = column.cast(pl.Float64, strict=False) if form is None else _parsed(column, form)
+    if found[0] is None and form is not None:
+        found = _parsed(column, _form(column) or form)
+    if found[0] is None:
+        raise DataError(f"data.borders: {text} is no time")
+    return float(found[0])
+
+
+def _open(path: Path) -> tuple["pl.DataFrame", CsvFile]:
+    """Every cell as text. Without a line of names the columns are numbered."""
+    try:
+        regular(path).stat()
+    except OSError as problem:
+        raise DataError(f"data.path is {path}, which cannot be read: {problem.strerror}") from problem
+    table, file = read_csv(path, header=_named)
+    if (line := file.scan.blank()) is not None:
+        raise DataError(f"{path}, line {line} is blank; fill in or leave out such lines")
+    return table, file
+
+
+def _named(rows: list[list[str]]) -> bool:
+    """Whether the first line holds names: something that is neither a number nor a time."""
+    import polars as pl
+
+    return any(not is_number(cell) and not _form(pl.Series([cell])) for cell in rows[0])
+
+
+def _require(path: Path, table: "pl.DataFrame", names: list[str]) -> None:
+    if missing := [name for name in names if name not in table.columns]:
+        given = f"data.target, data.exogenous or data.time names '{missing[0]}'"
+        raise DataError(f"{given}, which {path} has not; its columns are: {', '.join(table.columns)}")
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise DataError(f"data: column '{twice[0]}' is named twice among target, exogenous and time")
+
+
+def _cast(column: "pl.Series") -> "pl.Series":
+    import polars as pl
+
+    return column.str.strip_chars().cast(pl.Float64, strict=False)
+
+
+def _counts(table: "pl.DataFrame", name: str) -> bool:
+    """Whether a column is one of numbers: at least half of its first cells that are not empty."""
+    cells = table[name].head(LOOK).drop_nulls()
+    return len(cells) > 0 and _cast(cells).count() * 2 >= len(cells)
+
+
+def _dressed(table: "pl.DataFrame", name: str) -> bool:
+    """Whether a column holds numbers written in a person's way, such as 1,5 or 5%."""
+    cells = table[name].head(LOOK).drop_nulls().str.strip_chars()
+    return len(cells) > 0 and all(DRESSED.fullmatch(cell) for cell in cells)
+
+
+def _numbers(path: Path, table: "pl.DataFrame", name: str, line: Line) -> np.ndarray:
+    numbers = _cast(table[name])
+    fine = (numbers.abs() <= HIGHEST).fill_null(value=False) & numbers.is_not_nan().fill_null(value=False)
+    if fine.all():
+        return numbers.to_numpy().astype(np.float32)
+    row = int(fine.not_().arg_true()[0])
+    cell = table[name][row]
+    said = (
+        "is empty"
+        if cell is None or not cell.strip()
+        else f"is '{cell}', which is no finite number within ±{HIGHEST:g}"
+    )
+    more = f" ({int(fine.not_().sum()):,} such cells)" if fine.not_().sum() > 1 else ""
+    raise DataError(f"{path}, line {line(row)}: column '{name}' {said}{more}; fill in or leave out such lines")
+
+
+def _find_time(table: "pl.DataFrame") -> str | None:
+    """The first column of dates; else a first column that counts up evenly, such as years."""
+    for name in table.columns:
+        if not _counts(table, name) and _form(table[name]):
+            return name
+    first = table.columns[0]
+    steps = np.diff(_cast(table[first].head(LOOK)).to_numpy())
+    return first if table.width > 1 and len(steps) > 1 and steps[0] > 0 and (steps == steps[0]).all() else None
+
+
+def _form(column: "pl.Series") -> str | None:
+    """How the times of a column are written: what fits most of them, at least half.
+
+    Of two ways that fit equally, such as day and month of 3/4/2020, it is the one that is in order.
+    """
+    head = column.head(LOOK).drop_nulls()
+    tried = [(form, _parsed(head, form)) for form in FORMATS]
+    fits = [(stamps.null_count(), not stamps.drop_nulls().is_sorted(), form) for form, stamps in tried]
+    wrong, _, form = min(fits, key=lambda fit: fit[:2])
+    return form if wrong * 2 < len(head) else None
+
+
+def _parsed(column: "pl.Series", form: str) -> "pl.Series":
+    """Microseconds; null where a cell is written otherwise."""
+    import polars as pl
+
+    text, form = (column + "-01", f"{form}-%d") if form == "%Y-%m" else (column, form)
+    zone: dict[str, Any] = {"time_zone": "UTC"} if form.endswith("%z") else {}
+    return text.str.strip_chars().str.to_datetime(form, time_unit="us", strict=False, **zone).cast(pl.Int64)
+
+
+def _stamps(path: Path, table: "pl.DataFrame", time: str, line: Line) -> tuple[np.ndarray, str | None]:
+    form = _form(table[time])
+    stamps = _parsed(table[time], form) if form else _cast(table[time])
+    if stamps.has_nulls():
+        row = int(stamps.is_null().arg_true()[0])
+        like = f" like {table[time][0]}" if row else ""
+        raise DataError(f"{path}, line {line(row)}: column '{time}' is '{table[time][row]}', no time{like}")
+    return stamps.to_numpy().astype(np.float64), form
+
+
+def _gaps(path: Path, written: "pl.Series", stamps: np.ndarray, line: Line) -> list[int]:
+    steps = np.diff(stamps)
+    if len(back := np.flatnonzero(steps <= 0)):
+        row = int(back[0]) + 1
+        raise DataError(
+            f"{path}, line {line(row)}: {written[row]} does not come after {written[row - 1]} above it; "
+            "one series, sorted by time, is wanted. With data.time=null the lines are taken as they stand"
+        )
+    return (np.flatnonzero(steps > GAP * np.median(steps)) + 1).tolist() if len(steps) else []

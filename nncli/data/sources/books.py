@@ -1,0 +1,103 @@
+"""Long texts to be continued: one that every Python brings along, and one that is fetched."""
+
+import importlib
+from typing import Annotated, Any, ClassVar, Literal, Unpack
+
+from annotated_types import Ge
+from torch import Tensor
+
+from nncli.data.arguments import HeldOut, Stated, stated
+from nncli.data.base import Data, Parts
+from nncli.data.files.download import cache_dir, download
+from nncli.data.files.encoding import read_text
+from nncli.data.files.paths import located
+from nncli.data.text.encode import decode, encode
+from nncli.data.text.tokens import Goal, Tokenizing, choices, cut, learn, settled, stride_of, tokenizing, windows
+from nncli.data.text.vocabulary import Kind
+from nncli.errors import DataError
+
+URL = "https://raw.githubusercontent.com/karpathy/char-rnn/master/data/tinyshakespeare/input.txt"
+MD5 = "6fb458f1232090904fb40fe944165e91"
+FILE = "input.txt"
+
+
+class Arguments(Stated, HeldOut, Tokenizing):
+    """What is not this source's own."""
+
+
+class Book(Data):
+    """Windows (B, max_length) of one text; train is its beginning, then come val and test.
+
+    `pydoc` is the language reference that Python's `help()` shows, some 460,000 characters that differ a little from
+    one version of Python to the next. `shakespeare` is Karpathy's 1.1 million characters.
+    """
+
+    kind: ClassVar[Literal["image", "table", "text", "series"]] = "text"
+
+    def __init__(
+        self,
+        name: Literal["pydoc", "shakespeare"],
+        root: str | None,
+        target: Goal,
+        tokens: Kind,
+        stride: Annotated[int, Ge(1)] | Literal["auto"],
+        num_tokens: Annotated[int, Ge(3)] | Literal["auto"],
+        **shared: Unpack[Arguments],
+    ) -> None:
+        super().__init__(**stated(shared))
+        self.book: Literal["pydoc", "shakespeare"] = name
+        self.target: Goal = target
+        self.root = None if root is None else located("root", root)
+        self.tokens: Kind = tokens
+        self.learning, self.max_length, self.stride = tokenizing(shared), shared["max_length"], stride
+        self.val_fraction, self.test_fraction = shared["val_fraction"], shared["test_fraction"]
+        self.num_tokens = num_tokens
+        self._found: dict[str, Any] = {}
+
+    def prepare_data(self) -> None:
+        """Fetch what is neither here nor part of Python."""
+        if self.book == "shakespeare" and self.root is None:
+            try:
+                download(URL, cache_dir("shakespeare") / FILE, MD5)
+            except DataError as problem:
+                raise DataError(f"{problem}\nwith {FILE} at hand, say data.root=FOLDER: the one it is in") from problem
+
+    def load(self) -> Parts:
+        texts = cut(self._text(), self.val_fraction, self.test_fraction, None)
+        vocabulary = learn(
+            self.facts,
+            [texts["train"]],
+            tokens=self.tokens,
+            how=self.learning,
+            num_tokens=self.num_tokens,
+        )
+        stride = stride_of(self.stride, self.max_length, self.target)
+        size = vocabulary.size
+        self._found = {"stride": stride, "input_shape": [self.max_length], "num_classes": size, "num_tokens": size}
+        return windows(vocabulary, texts, self.max_length, stride, self.target)
+
+    def inferred(self) -> dict[str, Any]:
+        return settled(vars(self), self._found)
+
+    def suits(self) -> dict[str, str]:
+        return choices(self.target)
+
+    def encode(self, raw: Any) -> Tensor:
+        return encode(raw, self.facts, None)
+
+    def decode(self, encoded: Any) -> str:
+        return decode(encoded, self.facts)
+
+    def _text(self) -> str:
+        if self.root is not None or self.book == "shakespeare":
+            file = (self.root or cache_dir(self.book)) / FILE
+            if not file.is_file():
+                raise DataError(f"data.root is {self.root}, which has no file {FILE}")
+            return read_text(file, "utf-8")[0]
+        try:
+            topics: dict[str, str] = importlib.import_module("pydoc_data.topics").topics
+        except ImportError as problem:
+            raise DataError(
+                "this Python came without the texts of its help (pydoc_data); take data=shakespeare"
+            ) from problem
+        return "\n".join(dict.fromkeys(topics[name] for name in sorted(topics)))  # each text once

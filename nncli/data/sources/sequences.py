@@ -1,0 +1,167 @@
+"""Exercises with sequences: each a rule that a net has to find. N samples, T tokens of a sample, A of its answer."""
+
+from typing import Annotated, Any, ClassVar, Literal, Unpack
+
+import numpy as np
+import torch
+from annotated_types import Ge
+from torch import Tensor
+
+from nncli.data.arguments import HeldOut, Seeded
+from nncli.data.base import Data, Parts
+from nncli.data.encode import array, whole
+from nncli.data.rows import PAD
+from nncli.data.split import split_parts
+from nncli.errors import DataError
+
+DIGITS = 10
+PLUS = DIGITS + 1  # the token of the plus sign; 0 is PAD, a digit or symbol n is the token n + 1
+TRIES = 20  # how often more samples are drawn to replace what was drawn twice
+
+
+class Arguments(Seeded, HeldOut):
+    """What is not a source's own."""
+
+
+class Sequences(Data):
+    """Tokens in, tokens out; no sample occurs twice, so no part knows another's answers.
+
+    `copy` and `reverse` answer with the same symbols, or backwards; `addition` with the digits of the sum of two
+    numbers of `length` digits, as in 0 7 + 1 5 = 0 2 2. The answers (N, A) are tokens: for sequence-to-sequence nets.
+    """
+
+    kind: ClassVar[Literal["image", "table", "text", "series"]] = "text"
+
+    def __init__(
+        self,
+        rule: Literal["copy", "reverse", "addition"],
+        size: Annotated[int, Ge(10)],
+        length: Annotated[int, Ge(1)],
+        input_shape: list[int] | Literal["auto"],
+        num_tokens: Annotated[int, Ge(3)],
+        num_classes: Annotated[int, Ge(3)],
+        **shared: Unpack[Arguments],
+    ) -> None:
+        super().__init__(shared["batch_size"], shared["split_seed"], input_shape, num_classes)
+        self.rule: Literal["copy", "reverse", "addition"] = rule
+        self.size, self.length, self.num_tokens = size, length, num_tokens
+        self.val_fraction, self.test_fraction = shared["val_fraction"], shared["test_fraction"]
+
+    def load(self) -> Parts:
+        if self.num_classes != self.num_tokens:
+            raise DataError(
+                f"data.num_classes is {self.num_classes}; answers have all {self.num_tokens} data.num_tokens"
+            )
+        if self.rule == "addition":
+            if self.num_tokens != PLUS + 1:
+                raise DataError(f"data.num_tokens is {self.num_tokens}; addition has {PLUS + 1}: PAD, ten digits, plus")
+            x, y = self._sums()
+        else:
+            x = self._distinct(self.length, self.num_tokens - 1)
+            y = x[:, ::-1].copy() if self.rule == "reverse" else x
+        inputs, answers = _tokens(x, self.num_tokens), _tokens(y, self.num_tokens)
+        order = torch.zeros(len(x))  # nothing to stratify
+        rows = split_parts(torch.arange(len(x)), order, self.val_fraction, self.test_fraction, self.split_seed)
+        return {name: (inputs[which], answers[which]) for name, (which, _) in rows.items()}
+
+    def encode(self, raw: Any) -> Tensor:
+        """Symbols by number, or as text such as 07+15; several of equal length as a batch."""
+        if isinstance(raw, str):
+            return _tokens([DIGITS if sign == "+" else _digit(sign) for sign in raw], self.num_tokens)
+        if isinstance(raw, list) and raw and isinstance(raw[0], str):
+            return torch.stack([self.encode(text) for text in raw])
+        return _tokens(raw, self.num_tokens)
+
+    def decode(self, encoded: Any) -> str:
+        """The symbols of some tokens: digits and a plus sign as they are written, others by number."""
+        symbols = [token - 1 for token in array(encoded).tolist() if token != PAD]
+        if self.rule == "addition":
+            return "".join("+" if symbol == DIGITS else str(symbol) for symbol in symbols)
+        return ("" if self.num_tokens <= DIGITS + 1 else " ").join(map(str, symbols))
+
+    def _sums(self) -> tuple[np.ndarray, np.ndarray]:
+        numbers = self._distinct(2 * self.length, DIGITS)
+        first, second = numbers[:, : self.length], numbers[:, self.length :]
+        answer = np.zeros((len(numbers), self.length + 1), dtype=np.int64)
+        answer[:, 1:] = first + second
+        for place in range(self.length, 0, -1):  # carry, from the last digit on
+            answer[:, place - 1] += answer[:, place] // DIGITS
+            answer[:, place] %= DIGITS
+        plus = np.full((len(numbers), 1), DIGITS)
+        return np.concatenate([first, plus, second], axis=1), answer
+
+    def _distinct(self, length: int, symbols: int) -> np.ndarray:
+        """`size` different rows (N, length) of numbers below `symbols`."""
+        if symbols**length < self.size:
+            raise DataError(f"data.size is {self.size}, but only {symbols**length} different samples exist; take fewer")
+        generator = np.random.default_rng(self.split_seed)
+        if symbols**length <= 4 * self.size:  # few more than are wanted: choose among all
+            chosen = generator.permutation(symbols**length)[: self.size]
+            return chosen[:, None] // symbols ** np.arange(length)[::-1] % symbols
+        rows = np.empty((0, length), dtype=np.int64)
+        for _ in range(TRIES):
+            rows = np.concatenate([rows, generator.integers(0, symbols, (self.size - len(rows), length))])
+            rows = rows[np.sort(np.unique(rows, axis=0, return_index=True)[1])]
+            if len(rows) == self.size:
+                break
+        return rows
+
+
+class Counting(Data):
+    """The next number of an evenly rising sequence, as a class: 3 7 11 15 -> 19. All such sequences, each once.
+
+    A number n is the token n + 1, and the class n.
+    """
+
+    kind: ClassVar[Literal["image", "table", "text", "series"]] = "text"
+
+    def __init__(
+        self,
+        length: Annotated[int, Ge(2)],
+        input_shape: list[int] | Literal["auto"],
+        num_tokens: Annotated[int, Ge(5)],
+        num_classes: Annotated[int, Ge(4)],
+        **shared: Unpack[Arguments],
+    ) -> None:
+        super().__init__(shared["batch_size"], shared["split_seed"], input_shape, num_classes)
+        self.length, self.num_tokens, self.numbers = length, num_tokens, num_classes
+        self.val_fraction, self.test_fraction = shared["val_fraction"], shared["test_fraction"]
+
+    def load(self) -> Parts:
+        if self.num_tokens != self.numbers + 1:
+            raise DataError(
+                f"data.num_tokens is {self.num_tokens}; {self.numbers} numbers and the filling token make "
+                f"data.num_tokens={self.numbers + 1}"
+            )
+        first, step = np.meshgrid(np.arange(self.numbers), np.arange(1, self.numbers), indexing="ij")
+        fits = first + step * self.length < self.numbers
+        if fits.sum() < 10:
+            raise DataError(
+                f"data.num_classes is {self.numbers}, too few numbers for sequences of data.length={self.length}; "
+                f"take data.num_classes={8 * self.length} or more"
+            )
+        every = first[fits][:, None] + step[fits][:, None] * np.arange(self.length + 1)
+        x, y = _tokens(every[:, :-1], self.num_tokens), torch.from_numpy(every[:, -1])
+        return split_parts(x, y, self.val_fraction, self.test_fraction, self.split_seed)
+
+    def encode(self, raw: Any) -> Tensor:
+        """Numbers in order; several sequences of equal length as a batch."""
+        return _tokens(raw, self.num_tokens)
+
+    def decode(self, encoded: Any) -> str:
+        return " ".join(str(token - 1) for token in array(encoded).tolist() if token != PAD)
+
+
+def _tokens(symbols: Any, num_tokens: int) -> Tensor:
+    """Symbols (…, T) as tokens; 0 is kept for PAD."""
+    found = whole(array(symbols), np.dtype(np.int64)) + 1
+    if found.size and not 0 < found.min() <= found.max() < num_tokens:
+        given = f"{found.min() - 1} to {found.max() - 1}"
+        raise DataError(f"the symbols of this data are 0 to {num_tokens - 2}; given were {given}")
+    return torch.from_numpy(found)
+
+
+def _digit(sign: str) -> int:
+    if not sign.isdecimal():
+        raise DataError(f"'{sign}' is no digit; other symbols are given by number, in a list")
+    return int(sign)

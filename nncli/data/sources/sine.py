@@ -1,0 +1,41 @@
+"""Series that are made up."""
+
+from typing import Annotated, Unpack
+
+import numpy as np
+from annotated_types import Ge, Gt, Interval
+
+from nncli.data.series.measures import Measures
+from nncli.data.series.series import Series, Windowed
+
+
+class Sine(Series):
+    """A sine with noise: `size` steps, `period` steps a wave. What remains of a forecast's error is the noise."""
+
+    def __init__(
+        self,
+        size: Annotated[int, Ge(10)],
+        period: Annotated[float, Gt(0)],
+        noise: Annotated[float, Ge(0)],
+        val_fraction: Annotated[float, Interval(gt=0, lt=1)],
+        test_fraction: Annotated[float, Interval(gt=0, lt=1)],
+        **shared: Unpack[Windowed],
+    ) -> None:
+        super().__init__(
+            path=None,
+            target=["sine"],
+            exogenous=[],
+            time=None,
+            borders=None,
+            gaps=0,
+            val_fraction=val_fraction,
+            test_fraction=test_fraction,
+            fold=None,
+            **shared,
+        )
+        self.size, self.period, self.noise = size, period, noise
+
+    def measures(self) -> Measures:
+        wave = np.sin(2 * np.pi * np.arange(self.size) / self.period)
+        noisy = wave + np.random.default_rng(self.split_seed).normal(0, self.noise, self.size)
+        return Measures(noisy[:, None].astype(np.float32), ["sine"], source="the sine")

@@ -1,0 +1,227 @@
+"""Tables: one row a sample, from CSV or Parquet, with columns of numbers, categories and dates."""
+
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Unpack
+
+import numpy as np
+import torch
+from annotated_types import Ge
+from torch import Tensor
+
+from nncli.data.arguments import MayHoldOut, Stated, stated
+from nncli.data.base import Classes, Data, Parts
+from nncli.data.files.csv_file import CsvFile
+from nncli.data.files.encoding import common
+from nncli.data.files.paths import located
+from nncli.data.rows import Rows
+from nncli.data.split import How, split_rows
+from nncli.data.tables.cells import moments
+from nncli.data.tables.columns import USED, Kind
+from nncli.data.tables.encode import encode, encode_file, gather, sizes_of, stored
+from nncli.data.tables.table_file import File, Form, column, needed, open_table, survey
+from nncli.data.tables.target import Target
+from nncli.errors import DataError
+from nncli.files import home
+
+if TYPE_CHECKING:
+    import polars as pl
+
+KEY = re.compile(r"[\w@/ :-]+")  # what a config takes as a key
+
+
+class Arguments(Stated, MayHoldOut):
+    """What is not this source's own."""
+
+
+class Table(Data):
+    """Stored are numbers as they are, a missing one as NaN, and categories as codes; the transform `table` spreads
+    them on the device. Names, kinds and values are in `facts`, by which `encode` reads raw rows."""
+
+    def __init__(
+        self,
+        root: str | None,
+        path: str | None,
+        test_path: str | None,
+        target: str | int | None,
+        columns: dict[str, Kind] | Literal["auto"],
+        names: list[str] | None,
+        separator: str,
+        header: bool | Literal["auto"],
+        quote: str | None,
+        encoding: str,
+        missing: list[str],
+        max_categories: Annotated[int, Ge(1)],
+        split: How,
+        group: str | int | None,
+        time: str | int | None,
+        fold: list[int] | None,
+        sizes: list[Annotated[int, Ge(1)]] | Literal["auto"],
+        **shared: Unpack[Arguments],
+    ) -> None:
+        super().__init__(**stated(shared))
+        self.root, self.path, self.test_path, self.target = root, path, test_path, target
+        self.columns: dict[str, Kind] = {} if columns == "auto" else dict(columns)
+        self.how: How = split
+        self.classes: Classes = shared["num_classes"]
+        self.form = Form(separator, header, quote, encoding, names)
+        self.missing = ["", *(text for text in missing if text)]
+        self.max_categories = max_categories
+        self.val_fraction, self.test_fraction = shared["val_fraction"], shared["test_fraction"]
+        self.fold = fold
+        self.group, self.time = group, time
+        self.sizes = sizes if sizes == "auto" else list(sizes)
+
+    def load(self) -> Parts:
+        self._check_words()
+        self.file = self._open("path", self.path)
+        self.test = None
+        if self.test_path is not None:
+            self.test = self._open("test_path", self.test_path)
+        y, test_y = self._look()
+        x = self._encode()
+        parts = {name: (x[name], y[rows]) for name, rows in self.rows.items()}
+        if self.test is not None and test_y is not None:
+            parts["test"] = encode_file(self.test, self.facts, torch.arange(len(self.test))), test_y
+        return parts
+
+    def inferred(self) -> dict[str, Any]:
+        """What was open: the kinds of columns, those left out first, the file's form, the sizes and shapes."""
+        found: dict[str, Any] = {}
+        told = sorted(self.kinds.items(), key=lambda item: item[1] in USED)
+        columns = {_key(name, self.file.names): kind for name, kind in told}
+        if columns != self.columns:
+            found["columns"] = columns
+        if isinstance(self.file, CsvFile):
+            encodings = {file.encoding for file in (self.file, self.test) if isinstance(file, CsvFile)}
+            forms = {"separator": self.file.spelled, "header": self.file.header, "encoding": common(encodings)}
+            found |= {name: value for name, value in forms.items() if getattr(self.form, name) == "auto" != value}
+        if self.sizes == "auto":
+            found["sizes"] = self.facts["sizes"]
+        if self.input_shape == "auto":
+            found["input_shape"] = [sum(self.facts["sizes"])]
+        if self.num_classes == "auto":
+            found["num_classes"] = len(self.facts["classes"]) if "classes" in self.facts else None
+        return found
+
+    def suits(self) -> dict[str, Any]:
+        if "classes" in self.facts:
+            return {"task": "classification", "loss": "cross_entropy", "model": "mlp", "transform": "table"}
+        return {"task": "regression", "loss": "mse", "model": "mlp", "model.num_outputs": 1, "transform": "table"}
+
+    def encode(self, raw: Any) -> Tensor:
+        """Rows by name or in order, or the path of a file that is written as the training file is."""
+        if not isinstance(raw, str | Path):
+            return encode(raw, self.facts)
+        file = open_table("path", located("path", str(raw)), self.form)
+        needed(file, self.facts["kinds"])
+        return encode_file(file, self.facts, torch.arange(len(file)))
+
+    def where(self, part: str, row: int) -> str:
+        if part == "test" and self.test is not None:
+            return self.test.place(row)
+        return self.file.place(int(self.rows[part][row]))
+
+    def _check_shape(self, name: str, rows: Rows) -> None:
+        width = sum(self.facts["sizes"])  # after the transform, which is what the net sees
+        if self.input_shape != "auto" and self.input_shape != [width]:
+            raise DataError(
+                f"data.input_shape is {self.input_shape}, the columns make {width} values; set data.input_shape=auto"
+            )
+
+    def _check_finite(self, name: str, rows: Rows) -> None:
+        """NaN stands for a missing value; anything else was looked at when it was encoded."""
+
+    def _check_words(self) -> None:
+        if self.path is None:
+            raise DataError("data.path is null; name a CSV or Parquet file: data.path=FILE")
+        if self.time is not None and self.how != "ordered":
+            raise DataError(f"data.time is {self.time}, but data.split is {self.how}; say data.split=ordered too")
+        if self.fold is not None and self.test_path is not None:
+            raise DataError("data.fold cuts the test part out of data.path, so data.test_path must be null")
+
+    def _open(self, key: str, text: str | None) -> File:
+        path = located(key, str(home(self.root or "") / home(text or "")))
+        form = self.form
+        if key == "test_path" and isinstance(self.file, CsvFile):  # written as the training file is
+            form = replace(form, separator=self.file.separator, header=self.file.header)
+        return open_table(key, path, form)
+
+    def _look(self) -> tuple[Tensor, Tensor | None]:
+        """Everything but the inputs: the kinds of the columns, targets, and which row goes where."""
+        file = self.file
+        target = column(file, "target", self.target)
+        roles = {
+            key: column(file, key, name)
+            for key, name in (("group", self.group), ("time", self.time))
+            if name is not None
+        }
+        given = bool(self.facts)
+        apart = {target, roles.get("group")}
+        told = {} if given else self.columns
+        stated: dict[str, Kind] = {column(file, "columns", name): kind for name, kind in told.items()}
+        undecided = [] if given else [name for name in file.names if name not in stated and name not in apart]
+        found, whole = survey(file, undecided, {target, *roles.values()}, self.missing)
+        known = stated | found
+        self.kinds: dict[str, Kind] = {name: known[name] for name in file.names if name in known}
+        if not given:
+            kinds = {name: kind for name, kind in self.kinds.items() if kind in USED and name not in apart}
+            self._check_kinds(kinds, target)
+            self.facts.update(target=target, missing=self.missing, kinds=kinds, columns=stored(kinds))
+        needed(file, self.facts["kinds"])
+        aim = Target(whole[target], target, self.missing, file.place)
+        classes = self.facts.get("classes") if given else aim.classes(self.classes)
+        if classes is not None:
+            self.facts["classes"] = classes
+        y = aim.measures() if classes is None else aim.labels(classes)
+        self._split(y, {key: whole[name] for key, name in roles.items()})
+        return y, self._test_targets(target, classes)
+
+    def _check_kinds(self, kinds: dict[str, str], target: str) -> None:
+        if not kinds:
+            told = ", ".join(f"{name} is {kind}" for name, kind in self.kinds.items()) or "there is no other column"
+            raise DataError(f"{self.file.path} has no column to learn '{target}' from: {told}; see data.columns")
+
+    def _test_targets(self, target: str, classes: list[str] | None) -> Tensor | None:
+        if (test := self.test) is None:
+            return None
+        needed(test, [target, *self.facts["kinds"]])
+        _, whole = survey(test, [], [target], self.missing)
+        aim = Target(whole[target], target, self.missing, test.place)
+        return aim.measures() if classes is None else aim.labels(classes, stops=True)
+
+    def _split(self, y: Tensor, roles: dict[str, "pl.Series"]) -> None:
+        """`rows`: which rows of the file are train, val and test."""
+        groups = None
+        if (names := roles.get("group")) is not None:
+            groups = names.rank("dense").fill_null(0).to_numpy().astype(np.int64)
+        share = 0.0 if self.test is not None else self.test_fraction
+        rows = split_rows(y, self.val_fraction, share, self.split_seed, self.how, groups, self.fold)
+        if (times := roles.get("time")) is not None:
+            order = torch.from_numpy(
+                np.argsort(moments(times, self.missing, str(self.time), self.file.place), kind="stable")
+            )
+            rows = {name: order[places] for name, places in rows.items()}
+        self.rows = rows
+
+    def _encode(self) -> dict[str, Tensor]:
+        """The inputs of the parts; they rest in one tensor, which is never copied."""
+        if "sizes" not in self.facts:
+            gather(self.file, self.facts, self.rows["train"], self.max_categories)
+        x = encode_file(self.file, self.facts, torch.cat(list(self.rows.values())))
+        parts = dict(zip(self.rows, x.split([len(rows) for rows in self.rows.values()]), strict=True))
+        if "sizes" not in self.facts:
+            self.facts["sizes"] = sizes_of(parts["train"], self.facts)
+        if self.sizes not in ("auto", self.facts["sizes"]):
+            raise DataError(
+                f"data.sizes is {self.sizes}, the data has {self.facts['sizes']}; "
+                "set data.sizes=auto data.input_shape=auto"
+            )
+        return parts
+
+
+def _key(name: str, names: list[str]) -> str:
+    """A column's name where a config can have it as a key, else its number."""
+    fits = KEY.fullmatch(name) and not (name.startswith("_") and name.endswith("_"))
+    return name if fits else str(names.index(name))

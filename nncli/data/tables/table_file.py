@@ -1,0 +1,112 @@
+"""Opening a table, CSV or Parquet, and looking through it once."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nncli.data.files.csv_file import CsvFile
+from nncli.data.files.parquet_file import ParquetFile, is_parquet
+from nncli.data.tables.columns import Kind, Look
+from nncli.errors import DataError
+from nncli.files import ABSENT, named, refusal
+
+if TYPE_CHECKING:
+    import polars as pl
+
+File = CsvFile | ParquetFile
+SHOWN = 20  # names in a message
+PACKED = {b"\x1f\x8b": "gzip", b"PK\x03\x04": "a zip or an Excel file", b"\x28\xb5\x2f\xfd": "zstd", b"BZh": "bzip2"}
+
+
+@dataclass(frozen=True)
+class Form:
+    """How a CSV is written; what is `auto` is found."""
+
+    separator: str
+    header: Any  # true, false or auto
+    quote: str | None
+    encoding: str
+    names: list[str] | None
+
+
+def open_table(key: str, path: Path, form: Form) -> File:
+    """The file that `data.<key>` names; Parquet is told by its first bytes."""
+    if (why := refusal(path)) == ABSENT:
+        names = [other.name for other in path.parent.glob("*")] if path.parent.is_dir() else []
+        near = get_close_matches(path.name, names, n=1)
+        hint = f"; did you mean {path.parent / near[0]}?" if near else ""
+        raise DataError(f"data.{key}: there is no file {path}{hint}")
+    if why:
+        raise DataError(f"data.{key}: {named(path)} {why}")
+    try:
+        if is_parquet(path):
+            return ParquetFile(path, form.names)
+        with path.open("rb") as file:
+            head = file.read(4)
+    except OSError as problem:
+        raise DataError(f"data.{key}: {path} cannot be read: {problem.strerror}") from problem
+    if (packed := next((name for mark, name in PACKED.items() if head.startswith(mark)), None)) is not None:
+        raise DataError(f"data.{key}: {path} is {packed}; unpack it, or save it as CSV or Parquet")
+    header = None if form.header == "auto" else bool(form.header)
+    return CsvFile(
+        path, separator=form.separator, header=header, quote=form.quote, encoding=form.encoding, names=form.names
+    )
+
+
+def column(file: File, key: str, name: str | int | None) -> str:
+    """The column that `data.<key>` names: by its name, or by its number from 0 where none is called so."""
+    text = str(name)
+    if text in file.names:
+        return text
+    if text.isdecimal() and int(text) < len(file.names):
+        return file.names[int(text)]
+    has = f"it has {', '.join(file.names[:SHOWN])}{' …' if len(file.names) > SHOWN else ''}"
+    if name is None:
+        raise DataError(f"data.{key} is null; name a column of {file.path}: {has}")
+    near = get_close_matches(text, file.names, n=1, cutoff=0.5)
+    hint = f"; did you mean data.{key}={near[0]}?" if near and key != "columns" else ""
+    raise DataError(f"data.{key}: {file.path} has no column '{text}'{hint} ({has})")
+
+
+def needed(file: File, names: Collection[str]) -> None:
+    """Refuse a file that lacks columns of the training file."""
+    there = set(file.names)
+    if lost := [name for name in names if name not in there]:
+        raise DataError(
+            f"{file.path} has no column '{lost[0]}', which the training file has; both need the same columns"
+        )
+
+
+def survey(
+    file: File, undecided: Collection[str], whole: Collection[str], missing: Collection[str]
+) -> tuple[dict[str, Kind], dict[str, "pl.Series"]]:
+    """In one pass: the kinds of the undecided columns, and all cells of some."""
+    import polars as pl
+
+    looks = {name: Look(name, missing) for name in undecided}
+    pieces: Mapping[str, list[pl.Series]] = {name: [] for name in whole}
+    places = {name: str(place) for place, name in enumerate(file.names)}
+    for batch in file.batches():
+        for name, look in looks.items():
+            look.add(cells(batch, places[name], file, name))
+        for name, kept in pieces.items():
+            kept.append(cells(batch, places[name], file, name))
+    return (
+        {name: look.kind(file.place) for name, look in looks.items()},
+        {name: pl.concat(kept, rechunk=True) for name, kept in pieces.items()},
+    )
+
+
+def cells(batch: "pl.DataFrame", place: str, file: File, name: str) -> "pl.Series":
+    """One column of a batch; lists and structures have no place in a table."""
+    import polars as pl
+
+    found = batch.get_column(place)
+    if found.dtype.is_nested() or found.dtype in (pl.Binary, pl.Object):
+        raise DataError(
+            f"{file.path}: column '{name}' is of type {found.dtype}, which is no number, text or date; "
+            f"leave it out with data.columns={{{name}:skip}}"
+        )
+    return found

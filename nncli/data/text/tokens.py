@@ -1,0 +1,131 @@
+"""Texts as rows of token ids: one row a sample, or windows of a long text that is to be continued."""
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal, TypedDict, cast, get_args
+
+import torch
+from annotated_types import Ge
+from torch import Tensor
+
+from nncli.data.rows import Ragged, Windows
+from nncli.data.split import split_rows
+from nncli.data.text.pretrained_tokenizer import pretrained_tokenizer
+from nncli.data.text.vocabulary import Kind, Vocabulary
+from nncli.errors import DataError
+
+Goal = Literal["next", "every"]  # the one token after a window, or at every step of it the token after
+
+
+class Tokenizing(TypedDict):
+    """How texts become tokens, besides what a token is."""
+
+    vocab_size: Annotated[int, Ge(3)] | None
+    min_count: Annotated[int, Ge(1)]
+    lowercase: bool
+    max_length: Annotated[int, Ge(1)]
+
+
+def tokenizing(shared: Tokenizing) -> Tokenizing:
+    """Of the arguments that a source passes on, those that say how its texts become tokens."""
+    return Tokenizing(
+        vocab_size=shared["vocab_size"],
+        min_count=shared["min_count"],
+        lowercase=shared["lowercase"],
+        max_length=shared["max_length"],
+    )
+
+
+class NextToken(Windows):
+    """Windows of a text (B, L) whose target is the one token (B,) that comes after."""
+
+    def take(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        x, y = super().take(rows)
+        return x, y[:, 0]
+
+    def to(self, device: torch.device) -> "NextToken":
+        values, starts = self.values.to(device), self.starts.to(device)
+        return NextToken(values, starts, self.length, offset=self.offset, ahead=self.ahead)
+
+
+def learn(
+    facts: dict[str, Any],
+    texts: Sequence[str],
+    *,
+    tokens: Kind | str,
+    how: Tokenizing,
+    num_tokens: int | str,
+) -> Vocabulary:
+    """The vocabulary of the training texts, or of a model, kept in `facts`; one that is there is used instead."""
+    if "tokenizer" not in facts and tokens in get_args(Kind):
+        facts["tokenizer"] = Vocabulary.learn(
+            texts, cast(Kind, tokens), how["vocab_size"], how["min_count"], how["lowercase"]
+        ).json()
+    elif "tokenizer" not in facts:
+        facts["tokenizer"] = pretrained_tokenizer(tokens)
+    vocabulary = Vocabulary.parse(facts["tokenizer"])
+    if vocabulary.size == 2:
+        raise DataError(
+            f"data: no token comes {how['min_count']} times in the training part; take a smaller data.min_count"
+        )
+    if num_tokens not in ("auto", vocabulary.size):
+        raise DataError(
+            f"data.num_tokens is {num_tokens}, the vocabulary has {vocabulary.size} tokens; set data.num_tokens=auto"
+        )
+    return vocabulary
+
+
+def ragged(vocabulary: Vocabulary, texts: Sequence[str], y: Tensor, max_length: int) -> Ragged:
+    """A row for each text, cut off after `max_length` tokens."""
+    flat, lengths = vocabulary.encode(texts, max_length)
+    return Ragged(flat, lengths.cumsum(0) - lengths, lengths, y)
+
+
+def cut(text: str, val_fraction: float, test_fraction: float, fold: list[int] | None) -> dict[str, str]:
+    """A long text as train, then val, then test."""
+    rows = split_rows(torch.zeros(len(text)), val_fraction, test_fraction, 0, "ordered", None, fold)
+    return {name: text[int(at[0]) : int(at[-1]) + 1] if len(at) else "" for name, at in rows.items()}
+
+
+def windows(
+    vocabulary: Vocabulary, texts: Mapping[str, str], max_length: int, stride: int, goal: Goal
+) -> dict[str, Windows]:
+    """For each part its windows of `max_length` tokens, each `stride` tokens after the one before."""
+    offset, ahead = (max_length, 1) if goal == "next" else (1, max_length)
+    parts: dict[str, Windows] = {}
+    for name, text in texts.items():
+        ids = vocabulary.encode_long(text)
+        if len(ids) <= max_length:
+            raise DataError(
+                f"data: the {name} part is {len(ids)} tokens long, and a window takes data.max_length + 1 = "
+                f"{max_length + 1}; take a shorter data.max_length or a longer text"
+            )
+        starts = torch.arange(0, len(ids) - max_length, stride)
+        kind = NextToken if goal == "next" else Windows
+        parts[name] = kind(ids, starts, max_length, offset=offset, ahead=ahead)
+    return parts
+
+
+def goal_of(target: str) -> Goal:
+    """What is learned of a long text; with `auto` the next token."""
+    if target not in ("auto", "next", "every"):
+        raise DataError(f"data.target is {target}; of a long text it is next, or every (the next one at every step)")
+    return "every" if target == "every" else "next"
+
+
+def stride_of(stride: int | str, max_length: int, goal: Goal) -> int:
+    """With `auto` every token is a target once."""
+    if isinstance(stride, int):
+        return stride
+    return 1 if goal == "next" else max_length
+
+
+def choices(goal: str | None) -> dict[str, str]:
+    """What suits tokens: classes of whole texts (None), or what comes next."""
+    made = {"task": "classification", "loss": "cross_entropy", "transform": "tokens"}
+    models = {None: "bag", "next": "token_window"}
+    return made | ({"model": models[goal]} if goal in models else {})
+
+
+def settled(given: Mapping[str, Any], found: Mapping[str, Any]) -> dict[str, Any]:
+    """Of what was found, what a person had left open."""
+    return {name: value for name, value in found.items() if given[name] == "auto" and value != "auto"}
