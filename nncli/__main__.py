@@ -4,7 +4,7 @@ import os
 import sys
 
 from nncli.errors import Stopped
-from nncli.run.signals import Signals, end_quietly
+from nncli.run.processes.signals import Signals, end_quietly
 
 
 def open_missing() -> None:

@@ -8,7 +8,7 @@ import pytest
 from nncli.config.compose import compose
 from nncli.config.recipes import Recipe, all_recipes
 from nncli.run.assemble import problems
-from nncli.run.start import settle
+from nncli.run.initial_weights import resolve_init_from
 from nncli.run.verify import holds
 from tests.conftest import Nn
 
@@ -24,7 +24,9 @@ def wants_files(recipe: Recipe) -> bool:
 
 def wants_run(recipe: Recipe) -> bool:
     """Whether it goes on from an earlier run, which the person names."""
-    return any(problem.key.endswith(".init_from") for problem in settle(compose([f"recipe={recipe.name}"])).problems)
+    return any(
+        problem.key.endswith(".init_from") for problem in resolve_init_from(compose([f"recipe={recipe.name}"])).problems
+    )
 
 
 def by_name(recipe: Recipe) -> str:

@@ -9,7 +9,7 @@ from typer.models import ArgumentInfo, OptionInfo
 
 from nncli.cli.main import app
 from nncli.config.document import Document, read
-from nncli.config.kinds import phrase
+from nncli.config.annotations import phrase
 from nncli.config.origin import spelled
 from nncli.config.recipes import read as read_recipe
 from nncli.config.reference import at, children

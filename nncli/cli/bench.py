@@ -32,9 +32,9 @@ def bench(
     \b
     nn bench recipe=digits_mlp
     """
+    from nncli.bench.loops import CONTENDERS, compete, medians
+    from nncli.bench.peers import peers as others
     from nncli.config.compose import compose
-    from nncli.insight.bench import CONTENDERS, compete, medians
-    from nncli.insight.peers import peers as others
     from nncli.run.fit import prepared
     from nncli.run.screen import Screen
 

@@ -49,9 +49,9 @@ def complete_keys(incomplete: str, ctx: typer.Context | None = None) -> Offers:
 @offering
 def complete_recipes(incomplete: str) -> Offers:
     """Names of recipes, with what they train."""
-    from nncli.config import shelf
+    from nncli.config import search_path
 
-    return [(name, _headline(path)) for name, path in shelf.recipes().items() if name.startswith(incomplete)]
+    return [(name, _headline(path)) for name, path in search_path.recipes().items() if name.startswith(incomplete)]
 
 
 @offering
@@ -84,14 +84,14 @@ def _joined(incomplete: str) -> tuple[str, str]:
 
 
 def _choices(group: str) -> Iterator[tuple[str, str]]:
-    from nncli.config import shelf
+    from nncli.config import search_path
 
     if group == "recipe":
-        yield from ((f"recipe={name}", _headline(path)) for name, path in shelf.recipes().items())
+        yield from ((f"recipe={name}", _headline(path)) for name, path in search_path.recipes().items())
         return
-    among = shelf.folders()
-    for name in shelf.options(group, among):
-        path = shelf.find(f"{group}/{name}", among)
+    among = search_path.folders()
+    for name in search_path.options(group, among):
+        path = search_path.find(f"{group}/{name}", among)
         yield f"{group}={name}", _headline(path) if path else ""
 
 
@@ -102,9 +102,9 @@ def _names(words: Sequence[str]) -> Iterator[tuple[str, str]]:
 
 
 def _groups() -> list[str]:
-    from nncli.config import shelf
+    from nncli.config import search_path
 
-    return shelf.groups(shelf.folders())
+    return search_path.groups(search_path.folders())
 
 
 def _headline(path: Path) -> str:
@@ -117,15 +117,15 @@ def _headline(path: Path) -> str:
 
 def _keys(words: Sequence[str]) -> Iterator[tuple[str, str]]:
     """Dotted keys with their value, for the recipe and the choices typed so far."""
-    from nncli.config import shelf
+    from nncli.config import search_path
     from nncli.config.document import read
     from nncli.config.origin import Layers, spelled
     from nncli.config.reference import leaves
 
     given = dict(word.split("=", 1) for word in words if "=" in word)
-    recipe = shelf.recipes().get(given.get("recipe", "")) or Path(given.get("recipe", ""))
-    among, layers = shelf.folders(recipe if recipe.is_file() else None), Layers()
-    root = shelf.find("train", among)
+    recipe = search_path.recipes().get(given.get("recipe", "")) or Path(given.get("recipe", ""))
+    among, layers = search_path.folders(recipe if recipe.is_file() else None), Layers()
+    root = search_path.find("train", among)
     starts = [path for path in (root, recipe) if path and path.is_file()]
     chosen: dict[str, str] = {}
     for path in starts:
@@ -148,10 +148,10 @@ def _defaults(data: Mapping[str, Any]) -> dict[str, str]:
 
 def _files(group: str, choice: str, among: Sequence[Path], depth: int = 0) -> Iterator[Path]:
     """The file of a choice, after those of the same group that it starts from."""
-    from nncli.config import shelf
+    from nncli.config import search_path
     from nncli.config.document import read
 
-    path = shelf.find(f"{group}/{choice}", among)
+    path = search_path.find(f"{group}/{choice}", among)
     if path is None or depth > 5:
         return
     for item in read(path).data.get("defaults", []):

@@ -38,7 +38,7 @@ def ls(json: Json = False) -> None:
     """
     from dataclasses import asdict
 
-    from nncli.insight.sets import choices
+    from nncli.insight.data_list import choices
 
     found = list(choices())
     if json:
@@ -97,7 +97,7 @@ def show(
     """
     from nncli.cli.show_data import draw, tell
     from nncli.errors import NnError
-    from nncli.insight.look import described
+    from nncli.insight.data_summary import described
     from nncli.insight.source import title
 
     config, data = _loaded(words or [], trust or (), augmented)
@@ -154,7 +154,7 @@ def _loaded(words: list[str], trust: list[str] | tuple[()], augmented: bool) -> 
     source(config)
     with quiet_libraries():
         if augmented:
-            from nncli.run.infer import infer
+            from nncli.run.resolve import infer
             from nncli.run.screen import Screen
 
             return infer(config, Screen("quiet"))

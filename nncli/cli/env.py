@@ -17,8 +17,8 @@ def env(json: Json = False) -> None:
     import torch
 
     from nncli.paths import cache_dir, runs_dir
+    from nncli.run.environment import PACKAGES
     from nncli.run.placement import cpu_does_bf16
-    from nncli.run.record import PACKAGES
 
     gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
     facts = {

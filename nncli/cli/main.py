@@ -10,8 +10,8 @@ import typer
 from nncli.cli import config, data, recipes, runs, tune
 from nncli.cli.bench import bench
 from nncli.cli.env import env
+from nncli.cli.eval import judge
 from nncli.cli.init import init
-from nncli.cli.judge import judge
 from nncli.cli.train import resume, train
 from nncli.cli.verify import verify
 from nncli.errors import ConfigError, NnError, Stopped, unforeseen

@@ -25,7 +25,7 @@ def draw(
 ) -> "tuple[Path | None, Text | None]":
     """The file that the pictures were saved in, and the pictures in characters where a terminal can show them."""
     from nncli.errors import NnError
-    from nncli.insight.drawn import drawing
+    from nncli.insight.data_pictures import drawing
     from nncli.insight.pictures import half_blocks
     from nncli.insight.png import save
 
@@ -135,7 +135,7 @@ def _ranges(columns: list[dict[str, Any]], screen: "Console", data: "Data") -> N
     """Each column of a series as a line of characters, and its range."""
     from rich.table import Table
 
-    from nncli.insight.drawn import spark
+    from nncli.insight.data_pictures import spark
 
     table = Table.grid(padding=(0, 2))
     for place, column in enumerate(columns[:COLUMNS]):

@@ -28,7 +28,7 @@ def train(
     from nncli.config.compose import compose
 
     config = compose(words or [], trust=trust or ())
-    from nncli.run.cluster import fit_anywhere
+    from nncli.run.processes.cluster import fit_anywhere
     from nncli.run.screen import Screen
 
     fit_anywhere(config, Screen(mode(json, quiet)), dry_run=dry_run)
@@ -44,7 +44,7 @@ def resume(
     nn resume last trainer.max_epochs=60
     """
     from nncli.run import folder
-    from nncli.run.cluster import resume_anywhere
+    from nncli.run.processes.cluster import resume_anywhere
     from nncli.run.screen import Screen
 
     name, words = named(run, words)

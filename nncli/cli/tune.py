@@ -13,9 +13,9 @@ from nncli.output import as_json, say
 
 if TYPE_CHECKING:
     from nncli.config.compose import Config
-    from nncli.insight.tune_batch import Search
     from nncli.run.assemble import Parts
     from nncli.run.screen import Screen
+    from nncli.tune.batch import Search
 
 app = typer.Typer(help="Find the learning rate or the batch size to train with.", no_args_is_help=True)
 Steps = Annotated[int, typer.Option(min=10, help="Optimizer steps of the test.")]
@@ -50,7 +50,7 @@ def lr(
         raise NnError(f"--low is {low:g} and --high is {high:g}; wanted are numbers, 0 < low < high")
     if out:
         may_write(out)
-    from nncli.insight.tune_lr import drawn, picture, range_test, suggest, tuned
+    from nncli.tune.lr import drawn, picture, range_test, suggest, tuned
 
     config, parts, screen = _prepared(words or [], trust or (), json)
     now = tuned(config)
@@ -82,8 +82,8 @@ def batch(words: Words = None, memory_share: MemoryShare = 0.8, json: Json = Fal
     \b
     nn tune batch recipe=wine_mlp
     """
-    from nncli.insight.tune_batch import search
-    from nncli.insight.tune_lr import finds_rate
+    from nncli.tune.batch import search
+    from nncli.tune.lr import finds_rate
 
     config, parts, screen = _prepared(words or [], trust or (), json)
     found = search(config, parts, memory_share)

@@ -13,7 +13,7 @@ from nncli.config.compose import Config
 from nncli.config.origin import source, spelled
 from nncli.config.places import confine
 from nncli.config.reference import Missing, locate
-from nncli.config.slots import FIRST, is_net, load
+from nncli.config.slots import FIRST, is_net, target_class
 from nncli.errors import ConfigError, NnError, Problem
 
 
@@ -54,7 +54,7 @@ def _key(node: Any) -> str:
 def _untrusted(value: Any, key: str, config: Config) -> Iterator[tuple[str, Any, str]]:
     """(key, target, reason) of every target in a plain value that must not be built."""
     if isinstance(value, dict):
-        if "_target_" in value and isinstance(reason := load(value["_target_"], config.trust), str):
+        if "_target_" in value and isinstance(reason := target_class(value["_target_"], config.trust), str):
             yield _join(key, "_target_"), value["_target_"], reason
         for marker in ("_args_", "_recursive_", "_convert_"):
             if marker in value:

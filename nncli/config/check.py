@@ -6,16 +6,16 @@ from typing import Any, Literal, cast, get_origin
 
 from omegaconf import OmegaConf
 
+from nncli.config.annotations import Built, accepts, of_default, phrase, takes_parts
 from nncli.config.compose import Config
 from nncli.config.hosting import is_lightning
-from nncli.config.kinds import Built, accepts, of_default, phrase, takes_parts
 from nncli.config.nearest import guess, listed, nearest
 from nncli.config.origin import source, spelled
 from nncli.config.places import misplaced
-from nncli.config.reach import read_keys, unread
 from nncli.config.reference import around, at, children, locate, whole
-from nncli.config.slots import FIRST, PARTIAL, SLOTS, base, injected, is_net, load, parameters, slot_of
+from nncli.config.slots import FIRST, PARTIAL, SLOTS, base, injected, is_net, parameters, slot_of, target_class
 from nncli.config.try_out import extra_needed, refusals
+from nncli.config.used_keys import read_keys, unread
 from nncli.errors import ConfigError, Problem, short
 
 Sections = Mapping[str, Callable[..., object]]
@@ -97,7 +97,7 @@ class _Check:
         partial = node.get("_partial_", False) is True
         if key in self.classes:
             return Built(self.classes[key], partial)
-        cls = load(at(self.resolved, key).get("_target_"), self.config.trust)
+        cls = target_class(at(self.resolved, key).get("_target_"), self.config.trust)
         if isinstance(cls, str):
             self._tell(f"{key}._target_", cls)
             self._nested_only(key, node)

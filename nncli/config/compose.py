@@ -13,7 +13,7 @@ from typing import Any, cast
 import yaml
 from omegaconf import DictConfig, OmegaConf
 
-from nncli.config import shelf
+from nncli.config import search_path
 from nncli.config.document import Document, Dumper, read
 from nncli.config.nearest import guess, listed
 from nncli.config.older import bring_up_to_date
@@ -43,7 +43,7 @@ def compose(words: Sequence[str], *, trust: Collection[str] = ()) -> Config:
     """One tree from the recipe, the choices and the values that a person typed."""
     typed = parse(words)
     primary = _primary(typed)
-    among = shelf.folders(primary if typed.recipe is not None else None)
+    among = search_path.folders(primary if typed.recipe is not None else None)
     choices, values, problems = split(typed.overrides, among)
     document = _start(primary, typed)
     if document.data and "defaults" not in document.data:
@@ -65,7 +65,7 @@ def compose(words: Sequence[str], *, trust: Collection[str] = ()) -> Config:
     return _config(layers.tree, layers.origins, words, [*problems, *applied.problems], primary, trust)
 
 
-def thaw(
+def load_frozen(
     path: Path, words: Sequence[str] = (), *, allowed: Collection[str] | None = None, trust: Collection[str] = ()
 ) -> Config:
     """A run's frozen config, with value words applied to the keys that are allowed to change."""
@@ -76,7 +76,7 @@ def thaw(
     problems = typed.problems
     if typed.recipe is not None:
         problems.append(Problem("recipe", typed.recipe, TYPED, "this run has its config; start a new run instead"))
-    among = shelf.folders()
+    among = search_path.folders()
     choices, values, wrong = split(typed.overrides, among)
     problems += [*wrong, *(_frozen(choice.get_key_element(), choice.value(), path) for choice in choices)]
     applied = Values(layers.tree, layers.origins, among)
@@ -160,7 +160,7 @@ def _primary(typed: Words) -> Path:
             return path
         typed.refuse(f"recipe={name}", "there is no such file" if why == ABSENT else why)
         return root
-    recipes = shelf.recipes()
+    recipes = search_path.recipes()
     if name not in recipes:
         typed.refuse(f"recipe={name}", f"no such recipe. {guess(name, recipes)}There are: {listed(recipes)}")
     return recipes.get(name, root)

@@ -24,7 +24,7 @@ from omegaconf.errors import OmegaConfBaseException
 from nncli.config.document import Document, read
 from nncli.config.nearest import guess, listed
 from nncli.config.reference import impure, texts
-from nncli.config.shelf import find, options
+from nncli.config.search_path import find, options
 from nncli.errors import ConfigError, Problem
 from nncli.paths import shown
 

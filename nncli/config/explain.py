@@ -7,14 +7,14 @@ from typing import Any, cast
 
 from omegaconf import OmegaConf
 
-from nncli.config import shelf
+from nncli.config import search_path
+from nncli.config.annotations import phrase
 from nncli.config.compose import Config
 from nncli.config.document import read
-from nncli.config.kinds import phrase
 from nncli.config.nearest import guess, listed
 from nncli.config.origin import spelled
 from nncli.config.reference import Missing, at, leaves, whole
-from nncli.config.slots import load, parameters
+from nncli.config.slots import parameters, target_class
 from nncli.errors import ConfigError, Problem
 
 
@@ -47,10 +47,10 @@ TYPED = "you typed it"
 
 
 def _choices(key: str) -> dict[str, str]:
-    among = shelf.folders()
+    among = search_path.folders()
     found = {}
-    for name in shelf.options(key, among) if "." not in key else []:
-        path = shelf.find(f"{key}/{name}", among)
+    for name in search_path.options(key, among) if "." not in key else []:
+        path = search_path.find(f"{key}/{name}", among)
         try:
             found[name] = read(path).headline if path else ""
         except ConfigError as error:
@@ -110,7 +110,7 @@ def _parameter(
     owner: Any = sections.get(section)
     node = OmegaConf.select(config.tree, section) if section else None
     if owner is None and node is not None and "_target_" in node:
-        found = load(node.get("_target_"), config.trust)
+        found = target_class(node.get("_target_"), config.trust)
         owner = found if isinstance(found, type) else None
     return (parameters(owner).get(name) if owner else None), owner
 
@@ -120,6 +120,6 @@ def _first_line(owner: object) -> str:
 
 
 def _unknown(tree: Mapping[str, Any], key: str) -> str:
-    groups = shelf.groups(shelf.folders())
+    groups = search_path.groups(search_path.folders())
     names = {*(k for k, _ in leaves(tree)), *tree, *groups}
     return f"no such key. {guess(key, names)}At the top there are: {listed(sorted({*tree, *groups}), 30)}"

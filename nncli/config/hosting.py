@@ -7,7 +7,7 @@ from typing import Any, cast
 from omegaconf import OmegaConf
 
 from nncli.config.compose import Config
-from nncli.config.slots import load, parameters
+from nncli.config.slots import parameters, target_class
 
 KEPT = ("task", "data", "trainer", "loader", "checkpoint", "logger", "regularization")  # of the sections
 _BASES = {"task": "LightningModule", "data": "LightningDataModule"}
@@ -28,7 +28,7 @@ def hosts(config: Config) -> bool:
 def _class(config: Config, slot: str) -> type | str:
     section = config.tree.get(slot)
     target = section.get("_target_") if isinstance(section, Mapping) else None
-    return load(target, config.trust) if isinstance(target, str) else ""
+    return target_class(target, config.trust) if isinstance(target, str) else ""
 
 
 def pruned(config: Config) -> Config:

@@ -50,7 +50,7 @@ def injected(key: str) -> tuple[str, ...]:
     return SLOTS[slot][1] if (slot := slot_of(key)) else ()
 
 
-def load(target: Any, trust: Collection[str]) -> type | str:
+def target_class(target: Any, trust: Collection[str]) -> type | str:
     """The class that a target names, or why it must not or cannot be had. Refuses before it imports."""
     if reason := refuse(target, trust):
         return reason

@@ -6,7 +6,7 @@ from typing import Any
 
 from hydra.core.override_parser.types import Override
 
-from nncli.config import shelf
+from nncli.config import search_path
 from nncli.config.nearest import listed, nearest
 from nncli.config.origin import Origin, forget, source, spelled
 from nncli.config.reference import Missing, at, children, whole
@@ -141,7 +141,7 @@ class Values:
         return f"no such key. {hint}{takes}" + (f"   ({place.where})" if place else "")
 
     def _unknown_root(self, key: str, value: Any) -> str:
-        groups = shelf.groups(self.among)
+        groups = search_path.groups(self.among)
         near = nearest(key, [*groups, *self.tree])
         if not near and (deep := [name for name in self.origins if name.endswith(f".{key}")]):
             return f"no such key. Did you mean {deep[0]}={shown(value)}?"

@@ -10,7 +10,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 
-from nncli.config import shelf
+from nncli.config import search_path
 from nncli.config.nearest import guess, listed, nearest
 from nncli.config.origin import spelled
 from nncli.config.reference import IMPURE, impure, texts
@@ -80,7 +80,7 @@ def _form(word: str) -> str:
     if key.count(".") > DEEPEST:
         return f"a key has at most {DEEPEST} dots"
     if "=" not in word and not word.startswith("~"):
-        if word in shelf.recipes():
+        if word in search_path.recipes():
             return f"a word is key=value. Did you mean recipe={word}?"
         return "a word is key=value, for example optimizer.lr=0.01"
     if key == "hydra" or key.startswith(("hydra.", "hydra/", "hydra@")) or "@hydra" in key:
@@ -126,7 +126,7 @@ def split(overrides: Sequence[Override], among: Sequence[Path]) -> tuple[list[Ov
     problems: list[Problem] = []
     for override in overrides:
         group, value = override.key_or_group, override.value()
-        there = shelf.options(group, among) if "." not in group else []
+        there = search_path.options(group, among) if "." not in group else []
         is_choice = override.package is not None or "/" in group or (there and not isinstance(value, dict))
         if not is_choice:
             values.append(override)
@@ -147,14 +147,16 @@ def split(overrides: Sequence[Override], among: Sequence[Path]) -> tuple[list[Ov
 def _bad_choice(override: Override, group: str, there: Sequence[str], among: Sequence[Path]) -> str:
     value = override.value()
     if not there:
-        near = nearest(group, shelf.groups(among))
+        near = nearest(group, search_path.groups(among))
         return f"no such choice. Did you mean {near}={shown(value)}?" if near else "no such choice"
     if override.is_delete() and value in (None, ""):
         return ""
     if override.is_force_add():
         return f"a choice is made with {group}=… or added with +{group}=…"
     named = value if isinstance(value, list) else [value]
-    wrong = [v for v in named if not isinstance(v, str) or (v not in there and not shelf.find(f"{group}/{v}", among))]
+    wrong = [
+        v for v in named if not isinstance(v, str) or (v not in there and not search_path.find(f"{group}/{v}", among))
+    ]
     if wrong or not named:
         bad = shown(wrong[0]) if wrong else ""
         return f"no such {group}. {guess(bad, there)}There are: {listed(there)}"

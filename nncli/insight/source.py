@@ -15,7 +15,7 @@ from nncli.data.base import Data
 from nncli.data.rows import InMemory, Rows
 from nncli.errors import ConfigError, DataError, NnError, Problem
 from nncli.files import home, refusal
-from nncli.insight.sets import fetched
+from nncli.insight.data_list import fetched
 from nncli.run.assemble import run_settings
 
 _REFERRED = re.compile(r"\$\{(\w+)")

@@ -10,18 +10,17 @@ import torch
 from annotated_types import Ge
 from omegaconf import DictConfig, OmegaConf
 
+from nncli.config.annotations import accepts
 from nncli.config.build import build
 from nncli.config.check import check
 from nncli.config.compose import Config
 from nncli.config.hosting import is_lightning, pruned
-from nncli.config.kinds import accepts
 from nncli.config.origin import source
 from nncli.config.places import untyped
 from nncli.config.reference import Missing, locate
-from nncli.config.slots import load as part_class
-from nncli.config.slots import parameters
+from nncli.config.slots import parameters, target_class
 from nncli.errors import ConfigError, NnError, Problem
-from nncli.run import random, start
+from nncli.run import initial_weights, random
 from nncli.run.checkpoint import weights
 from nncli.run.identity import unfit
 from nncli.run.placement import Placement, checkpoint_settings, loader_settings, misfits, place, trainer_settings
@@ -73,7 +72,7 @@ def problems(config: Config) -> list[Problem]:
     if not _suits(trainer, trainer_settings) or not accepts(batch_size, Annotated[int, Ge(1)]):
         return found  # a reference in it was reported where it leads to
     target = optimizer.get("_target_") if isinstance(optimizer, dict) else None
-    averages = hasattr(part_class(target, config.trust), "averages")
+    averages = hasattr(target_class(target, config.trust), "averages")
     plain = OmegaConf.to_container(config.tree, resolve=False)
     for key, value, text in misfits(trainer, cast(int, batch_size), averages=averages):
         key = _set_at(plain, key)  # where it is set: regularization.ema, not trainer.ema
@@ -99,7 +98,7 @@ def _set_at(plain: Any, key: str) -> str:
 def require(config: Config, *, begun: bool = False) -> Config:
     """The config, once nothing is wrong with it; before a run has `begun`, with what other runs say filled in."""
     config = pruned(config)
-    config = config if begun else start.settle(config)
+    config = config if begun else initial_weights.resolve_init_from(config)
     found = problems(config)
     told = {problem.key for problem in found}
     found += [] if begun else [problem for problem in untyped(config) if problem.key not in told]
@@ -108,7 +107,7 @@ def require(config: Config, *, begun: bool = False) -> Config:
     return config
 
 
-def settle(config: Config) -> Config:
+def resolve_devices(config: Config) -> Config:
     """The config with this machine's answer in place of each `auto`, so that it says how the run was made."""
     where = place(section(config, "trainer"))
     tree = config.tree.copy()
@@ -153,7 +152,7 @@ def assemble(config: Config, *, data: Any = None, facts: dict[str, Any] | None =
     notes = []
     if not fitted:
         _fit(task, data)
-        notes = start.first_weights(config, task)
+        notes = initial_weights.first_weights(config, task)
     return Parts(data, task, place(settings), settings, notes)
 
 

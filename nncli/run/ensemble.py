@@ -16,7 +16,7 @@ from nncli.run.restore import restore
 Combine = Literal["mean", "vote", "weights"]
 
 
-class Several(nn.Module):
+class Ensemble(nn.Module):
     """Takes raw inputs, as each of its tasks does, and gives what the net of the first one would."""
 
     join: Callable[[list[Tensor]], Tensor]
@@ -29,7 +29,7 @@ class Several(nn.Module):
         return self.join([cast(Any, task).predict(x) for task in self.tasks])
 
 
-def together(
+def restore_ensemble(
     runs: Sequence[RunFolder],
     words: Sequence[str] = (),
     *,
@@ -49,7 +49,7 @@ def together(
     if not hasattr(first, "joined"):
         raise NnError(f"runs of {type(first).__name__} cannot be judged together; judge one: nn eval {runs[0].name}")
     answers = [copy.deepcopy(first), *others]
-    first.net = Several(answers, lambda found: first.joined(found, vote=combine == "vote"))
+    first.net = Ensemble(answers, lambda found: first.joined(found, vote=combine == "vote"))
     first.transform = nn.Identity()  # each has its own
     return config, parts
 

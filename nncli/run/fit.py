@@ -5,23 +5,24 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from nncli.config.compose import Config, compose, freeze, thaw
+from nncli.config.compose import Config, compose, freeze, load_frozen
 from nncli.config.hosting import hosts
 from nncli.config.places import untyped
-from nncli.config.reach import unread
+from nncli.config.used_keys import unread
 from nncli.errors import SHOWN, ConfigError, NnError, Stopped, short
 from nncli.files import straying_link
 from nncli.run import folder as folders
-from nncli.run import launch, random
-from nncli.run.assemble import Parts, again, assemble, place_data, require, settle, try_one_batch
+from nncli.run import random
+from nncli.run.assemble import Parts, again, assemble, place_data, require, resolve_devices, try_one_batch
 from nncli.run.checkpoint import newest
+from nncli.run.environment import environment
 from nncli.run.folder import RunFolder
 from nncli.run.identity import RESUMABLE, read, unfit
-from nncli.run.infer import infer
+from nncli.run.processes import launch
+from nncli.run.processes.signals import Signals
 from nncli.run.quiet import quiet_libraries
-from nncli.run.record import environment
+from nncli.run.resolve import infer
 from nncli.run.screen import Screen
-from nncli.run.signals import Signals
 from nncli.run.train import train
 
 Announce = Callable[[str, str], object]  # told the run's folder and the checkpoint to go on from
@@ -39,13 +40,13 @@ def prepared(config: Config, screen: Screen) -> tuple[Config, Parts]:
         screen.line(f"  note: {short(note)}")
     with quiet_libraries():
         if hosts(config):
-            config = settle(config)
+            config = resolve_devices(config)
             return config, assemble(config)
         config, data = infer(config, screen)
         if config.tree.test and "test" not in getattr(data, "parts", {"test": None}):
             held = "say test=false, or hold one out: data.test_fraction=0.15"
             raise NnError(f"this data has no test part to judge on; {held}")
-        config = settle(config)
+        config = resolve_devices(config)
         parts = assemble(config, data=data)
         try_one_batch(parts)
     return config, parts
@@ -98,7 +99,7 @@ def resume(
             "nowhere else; put what it leads to in its place"
         )
     with Signals().caught() as signals, folders.held(run):
-        config = require(spread(thaw(run.config, words, allowed=RESUMABLE, trust=trust)), begun=True)
+        config = require(spread(load_frozen(run.config, words, allowed=RESUMABLE, trust=trust)), begun=True)
         if found := [problem for problem in untyped(config) if problem.key != "run_dir"]:
             raise ConfigError(found)
         if run.read(run.summary).get("status") == "finished" and not words:

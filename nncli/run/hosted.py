@@ -15,12 +15,13 @@ from lightning.pytorch.callbacks import RichProgressBar
 from nncli.errors import NnError, Stopped
 from nncli.run import random
 from nncli.run.best import Best
+from nncli.run.callbacks.metrics import Metrics
 from nncli.run.checkpoint import VERSION
+from nncli.run.environment import peak_memory_mb
 from nncli.run.folder import RunFolder
 from nncli.run.placement import Placement
-from nncli.run.record import Metrics, peak_memory_mb
+from nncli.run.processes.signals import Signals
 from nncli.run.screen import Screen
-from nncli.run.signals import Signals
 from nncli.run.trainer import hosting_trainer
 
 LOSSES = ("val/loss", "val_loss", "valid_loss", "validation_loss")  # names under which people log it

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from annotated_types import Ge
 
 from nncli.config import older
-from nncli.config.kinds import accepts, phrase
+from nncli.config.annotations import accepts, phrase
 from nncli.config.origin import leaves
 from nncli.errors import CheckpointError
 from nncli.run.checkpoint import VERSION, load

@@ -11,101 +11,18 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
 import torch
-from lightning.pytorch import Callback, LightningModule
+from lightning.pytorch import LightningModule
 from lightning.pytorch.overrides.distributed import prepare_for_backward
 from torch import Tensor, distributed, nn
 from torch.nn.parallel import DistributedDataParallel
-from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
+from torch.optim.lr_scheduler import ReduceLROnPlateau
 
-from nncli.contracts import Batch, Direction, Turn
+from nncli.contracts import Batch, Turn
 from nncli.errors import NnError
 from nncli.run.answers import Answers
+from nncli.run.callbacks.step import StepCallback
+from nncli.run.moves import Means, Move, Pace, better
 from nncli.run.precision import autocast
-
-CALL = 0.03  # seconds that a call is to take: Lightning's share is then a few hundredths
-MOST = 10_000  # steps in a call
-
-
-class StepCallback(Callback):
-    """A callback that is also told of each loss and each optimizer step."""
-
-    def on_loss(self, learner: "Learner", turn: Turn, batch: Any, loss: Tensor) -> None:
-        """Before its gradients are computed."""
-
-    def on_step_end(self, trainer: Any, module: LightningModule) -> None:
-        """After an optimizer step; `trainer.global_step` counts it."""
-
-
-def better(task: Any) -> Direction:
-    """Which way the metric that the task monitors is better."""
-    part, _, name = str(task.monitor).partition("/")
-    if part != "val" or name not in task.metrics:
-        names = ", ".join(f"val/{metric}" for metric in task.metrics)
-        raise NnError(f"task.monitor is {task.monitor}, which {type(task).__name__} does not measure; it has {names}")
-    return task.metrics[name]
-
-
-class Move:
-    """A turn while it is trained: its optimizer, its schedule, and the weights they move."""
-
-    def __init__(self, turn: Turn, total_steps: int, mode: Direction) -> None:
-        self.turn = turn
-        self.optimizer: Optimizer = turn.updates.make(turn.net)
-        steps = max(1, math.ceil(total_steps / turn.every))
-        self.schedule: LRScheduler | None = turn.updates.schedule(self.optimizer, total_steps=steps, mode=mode)
-        self.weights = [p for group in self.optimizer.param_groups for p in group["params"]]
-        self.searches = isinstance(self.optimizer, torch.optim.LBFGS)  # it asks for the loss several times a step
-        self.follows_metric = isinstance(self.schedule, ReduceLROnPlateau)
-
-
-class Pace:
-    """How many steps the next call takes: as many as asked for, or as fit into CALL seconds by the last one's time."""
-
-    def __init__(self, asked: int | Literal["auto"]) -> None:
-        self.auto = asked == "auto"
-        self.steps = 1 if asked == "auto" else asked
-
-    def took(self, steps: int, seconds: float) -> None:
-        if self.auto and steps:
-            self.steps = max(1, min(MOST, round(CALL * steps / max(seconds, 1e-6))))
-
-
-class Means:
-    """Sums of what is logged while training, kept on the device, and how often each was added to."""
-
-    def __init__(self) -> None:
-        self.sums: dict[str, Tensor] = {}
-        self.counts: dict[str, int] = {}
-
-    def add(self, name: str, value: Tensor) -> None:
-        value = value.detach()
-        if name in self.sums:
-            self.sums[name] += value
-            self.counts[name] += 1
-        else:
-            self.sums[name], self.counts[name] = value.float().clone(), 1
-
-    def take(self, strategy: Any) -> dict[str, float]:
-        """The mean of each since the last time, over all ranks; starts anew."""
-        names = sorted(self.sums)
-        if not names:
-            return {}
-        values = torch.stack([self.sums[name] / self.counts[name] for name in names])
-        found = strategy.reduce(values, reduce_op="mean").tolist()
-        self.sums, self.counts = {}, {}
-        return dict(zip(names, found, strict=True))
-
-    def so_far(self) -> dict[str, float]:
-        """The mean of each until now, on this rank."""
-        return {name: float(value) / self.counts[name] for name, value in self.sums.items()}
-
-    def state(self) -> dict[str, list[float]]:
-        return {name: [float(value), self.counts[name]] for name, value in self.sums.items()}
-
-    def load(self, saved: dict[str, list[float]], device: torch.device) -> None:
-        self.sums = {name: torch.tensor(value, device=device) for name, (value, _) in saved.items()}
-        self.counts = {name: int(count) for name, (_, count) in saved.items()}
 
 
 class Learner(LightningModule):

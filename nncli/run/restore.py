@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from nncli.config.compose import Config, thaw
+from nncli.config.compose import Config, load_frozen
 from nncli.errors import CheckpointError, ConfigError, NnError
 from nncli.run.assemble import Parts, again, build_task, require
 from nncli.run.checkpoint import weights
@@ -28,7 +28,7 @@ def restore(
     first = {"trainer.devices=1", "trainer.num_nodes=1", "trainer.strategy=auto"}
     moved = [] if any(w.startswith("trainer.accelerator=") for w in words) else ["trainer.accelerator=auto"]
     allowed = (*MOVABLE, *(w.split("=")[0] for w in first))
-    config = thaw(run.config, [*sorted(first), *moved, *words], allowed=allowed, trust=trust)
+    config = load_frozen(run.config, [*sorted(first), *moved, *words], allowed=allowed, trust=trust)
     require(config, begun=True)
     state, file = _state(run, which)
     return config, again(config, state, file)
@@ -38,7 +38,7 @@ def restore_task(
     run: RunFolder, *, which: Literal["best", "last"] = "best", trust: Collection[str] = ()
 ) -> tuple[Config, Any]:
     """The task of a run with its weights and facts, ready to answer. Needs the folder alone: no data is opened."""
-    config = thaw(run.config, trust=trust)
+    config = load_frozen(run.config, trust=trust)
     if config.problems:
         raise ConfigError(config.problems)
     state, file = _state(run, which)

@@ -17,22 +17,25 @@ from nncli.errors import NnError, TrainingFailed
 from nncli.output import say
 from nncli.run import hosted, random
 from nncli.run.assemble import Parts, assemble, place_data, section
-from nncli.run.average import averaging
 from nncli.run.best import Best
+from nncli.run.callbacks.averaging import averaging
+from nncli.run.callbacks.checkpointing import Keeper
+from nncli.run.callbacks.metrics import Recorder
+from nncli.run.callbacks.nonfinite import NonFinite, Watch
+from nncli.run.callbacks.progress_bar import Bar
+from nncli.run.callbacks.resuming import Begun, Resumer
+from nncli.run.callbacks.step import StepCallback
 from nncli.run.checkpoint import newest, weights
 from nncli.run.files import write_atomic
 from nncli.run.folder import RunFolder
 from nncli.run.identity import identity, read, unfit
-from nncli.run.keeper import Keeper
-from nncli.run.learner import Learner, StepCallback, better
+from nncli.run.learner import Learner
 from nncli.run.memory import keep_freed
+from nncli.run.moves import better
+from nncli.run.processes.signals import Signals
 from nncli.run.quiet import quiet_libraries
-from nncli.run.record import Recorder
-from nncli.run.resumer import Begun, Resumer
-from nncli.run.screen import Bar, Screen
-from nncli.run.signals import Signals
+from nncli.run.screen import Screen
 from nncli.run.trainer import learner, lightning_trainer
-from nncli.run.watch import NonFinite, Watch
 
 LOOKS_AT_ONCE = ("cpu",)  # devices on which reading the loss at every step costs nothing
 

@@ -11,9 +11,10 @@ from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.plugins.io import CheckpointIO
 from lightning.pytorch.strategies import DDPStrategy, FSDPStrategy, Strategy
 
+from nncli.run.callbacks.combined import Combined, NoProfiler
+from nncli.run.callbacks.step import StepCallback
 from nncli.run.checkpoint import load, save
-from nncli.run.crew import Crew, NoProfiler
-from nncli.run.learner import Learner, StepCallback
+from nncli.run.learner import Learner
 from nncli.run.placement import Placement
 
 # what Lightning would do by itself and our callbacks and data do instead
@@ -77,7 +78,7 @@ def lightning_trainer(
         "max_steps": section["max_steps"] or -1,
         "check_val_every_n_epoch": section["val_every"],
         "deterministic": section["deterministic"],
-        "callbacks": Crew(callbacks),
+        "callbacks": Combined(callbacks),
         "profiler": NoProfiler(),
         "logger": False,
     }

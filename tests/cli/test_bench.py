@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 import torch
 
+from nncli.bench.loops import one_by_one, train_by_hand
+from nncli.bench.meter import Meter
+from nncli.bench.peers import Plain
 from nncli.cli.bench import bench
 from nncli.data.rows import Ragged
 from nncli.data.sources.points import Points
 from nncli.errors import ConfigError, NnError
-from nncli.insight.bench import one_by_one, train_by_hand
-from nncli.insight.meter import Meter
-from nncli.insight.peers import Plain
 from tests.conftest import Nn
 from tests.tasks.duel import duel
 from tests.tasks.parts import learned

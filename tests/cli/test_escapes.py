@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from nncli.cli.complete import complete_data, complete_keys, complete_recipes, complete_runs, complete_words
-from nncli.cli.judge import _classes, _matrix, _pairs
+from nncli.cli.eval import _classes, _matrix, _pairs
 from nncli.cli.options import console
-from nncli.run import rank
 from nncli.run.folder import RunFolder, mark
+from nncli.run.processes import rank
 from tests.cli.conftest import Here
 from tests.test_output import EVIL, ORDERS
 

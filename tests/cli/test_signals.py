@@ -62,12 +62,12 @@ def _ended(done: "subprocess.CompletedProcess[str]", signum: int, *others: int) 
 IMPORTS = [
     (signal.SIGINT, "nncli.cli.main", ["runs", "ls"]),
     (signal.SIGTERM, "typer", ["runs", "ls"]),
-    (signal.SIGINT, "nncli.run.cluster", ["train", "trainer=fast"]),
+    (signal.SIGINT, "nncli.run.processes.cluster", ["train", "trainer=fast"]),
     (signal.SIGTERM, "torch.nn", ["train", "trainer=fast"]),
     (signal.SIGINT, "torch._C", ["eval", "last"]),
     (signal.SIGTERM, "numpy.linalg", ["data", "show", "digits"]),
     (signal.SIGINT, "torch.optim", ["verify", "recipe=digits_mlp"]),
-    (signal.SIGTERM, "nncli.insight.tune_lr", ["tune", "lr"]),
+    (signal.SIGTERM, "nncli.tune.lr", ["tune", "lr"]),
 ]
 
 
@@ -90,14 +90,14 @@ def test_a_signal_while_the_interpreter_shuts_down(nn: Nn, hook: dict[str, str],
 def test_importing_the_package_leaves_signals_alone() -> None:
     program = (
         "import signal, sys\nbefore = [signal.getsignal(s) for s in (2, 15)], sys.unraisablehook\n"
-        "import nncli, nncli.cli.main, nncli.run.fit, nncli.run.rank, nncli.__main__\n"
+        "import nncli, nncli.cli.main, nncli.run.fit, nncli.run.processes.rank, nncli.__main__\n"
         "assert before == ([signal.getsignal(s) for s in (2, 15)], sys.unraisablehook)"
     )
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
 
 
 RANKS = [
-    (signal.SIGTERM, "nncli.run.rank"),
+    (signal.SIGTERM, "nncli.run.processes.rank"),
     pytest.param(signal.SIGINT, "torch.nn", marks=pytest.mark.slow),
     pytest.param(signal.SIGTERM, "torch._C", marks=pytest.mark.slow),
     pytest.param(signal.SIGINT, "torch.nn.parallel.distributed", marks=pytest.mark.slow),
@@ -111,7 +111,7 @@ def test_a_signal_while_ranks_start(nn: Nn, tmp_path: Path, hook: dict[str, str]
     _ended(done, signum)
     assert "stopped; go on with: nn resume r" in done.stderr
     assert ranks_of(tmp_path) == []
-    if module != "nncli.run.rank":
+    if module != "nncli.run.processes.rank":
         assert nn("resume", "r", "trainer.max_steps=5", "-q").returncode == 0
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from nncli.cli.problems import show_problems
 from nncli.config.check import check, unread
-from nncli.config.compose import compose, freeze, thaw
+from nncli.config.compose import compose, freeze, load_frozen
 from nncli.config.explain import explain
 from nncli.errors import ConfigError, Problem
 from nncli.terminal import Terminal
@@ -66,7 +66,7 @@ def _each_step(words: list[str]) -> dict[str, int]:
     took["unread"] = _calls(lambda: unread(config))
     took["explain"] = _calls(lambda: explain(config, "model.width", SECTIONS))
     took["freeze"] = _calls(lambda: frozen.write_text(freeze(config)))
-    took["thaw"] = _calls(lambda: thaw(frozen))
+    took["load_frozen"] = _calls(lambda: load_frozen(frozen))
     return took
 
 

@@ -51,12 +51,12 @@ def test_a_complaint_of_a_part_that_is_referred_to_names_the_part() -> None:
 
 
 def test_the_frozen_config_builds_the_same_parts(tmp_path: Any) -> None:
-    from nncli.config.compose import freeze, thaw
+    from nncli.config.compose import freeze, load_frozen
 
     path = tmp_path / "config.yaml"
     path.write_text(freeze(compose(["model.width=16"])))
     built = []
-    for config in (compose(["model.width=16"]), thaw(path)):
+    for config in (compose(["model.width=16"]), load_frozen(path)):
         torch.manual_seed(0)
         task: Any = build(config.tree.task, config=config)
         built.append(task(torch.ones(1, 1, 8, 8)))

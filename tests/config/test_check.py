@@ -6,7 +6,7 @@ import pytest
 
 from nncli.config.check import check, require, unread
 from nncli.config.compose import compose, freeze
-from nncli.config.shelf import recipes
+from nncli.config.search_path import recipes
 from nncli.errors import ConfigError
 from tests.config.sections import SECTIONS
 

@@ -11,8 +11,8 @@ from hydra import compose as hydra_compose
 from hydra import initialize_config_dir
 from omegaconf import OmegaConf
 
-from nncli.config.compose import Config, compose, freeze, thaw
-from nncli.config.shelf import recipes
+from nncli.config.compose import Config, compose, freeze, load_frozen
+from nncli.config.search_path import recipes
 from nncli.errors import ConfigError, Problem
 from nncli.paths import shipped
 
@@ -188,7 +188,7 @@ def test_a_frozen_config_is_a_recipe_that_repeats_the_run(name: str, tmp_path: P
     first = compose([f"recipe={name}", "seed=3", "optimizer.weight_decay=1e-3"])
     path = tmp_path / "config.yaml"
     path.write_text(freeze(first))
-    for again in (compose([f"recipe={path}"]), thaw(path)):
+    for again in (compose([f"recipe={path}"]), load_frozen(path)):
         assert not again.problems
         assert again.name == name
         assert plain(again) == plain(first)
@@ -213,7 +213,7 @@ def test_a_frozen_config_has_no_choices_left(tmp_path: Path) -> None:
 def test_a_run_accepts_only_words_that_keep_its_record_true(tmp_path: Path) -> None:
     path = tmp_path / "config.yaml"
     path.write_text(freeze(compose([])))
-    config = thaw(path, ["trainer.max_epochs=60", "model.width=3", "model.widht=3"], allowed=["trainer.max_*"])
+    config = load_frozen(path, ["trainer.max_epochs=60", "model.width=3", "model.widht=3"], allowed=["trainer.max_*"])
     assert config.tree.trainer.max_epochs == 60
     texts = {problem.key: problem.text for problem in config.problems}
     assert "record untrue; start a new run" in texts["model.width"]
@@ -224,7 +224,7 @@ def test_a_damaged_frozen_config_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "config.yaml"
     path.write_text("a: !!python/name:os.system\n")
     with pytest.raises(ConfigError, match="tag"):
-        thaw(path)
+        load_frozen(path)
 
 
 def test_each_key_knows_who_set_it(mine: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 from annotated_types import Ge, Interval, MinLen
 from torch import nn
 
-from nncli.config.kinds import Built, accepts, phrase
+from nncli.config.annotations import Built, accepts, phrase
 
 FITS: list[tuple[Any, Any]] = [
     (1, int),

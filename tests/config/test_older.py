@@ -6,10 +6,10 @@ import pytest
 import yaml
 
 from nncli.config.older import MOVED, identity, moved
-from nncli.config.slots import load
+from nncli.config.slots import target_class
+from nncli.run.eval import judged
 from nncli.run.fit import fit_words
 from nncli.run.folder import RunFolder
-from nncli.run.judge import judged
 
 OLD = {
     "arrays": "Arrays",
@@ -33,7 +33,7 @@ OLD = {
 
 @pytest.mark.parametrize(("module", "name"), OLD.items())
 def test_every_class_of_data_that_had_another_name_is_found(module: str, name: str) -> None:
-    found = load(moved(f"nncli.data.{module}.{name}"), frozenset())
+    found = target_class(moved(f"nncli.data.{module}.{name}"), frozenset())
     assert isinstance(found, type)
     assert found.__name__ == name
 

@@ -11,7 +11,7 @@ from omegaconf import OmegaConf
 from nncli import fit as fit_words
 from nncli.config.build import build
 from nncli.config.check import check
-from nncli.config.compose import Config, compose, thaw
+from nncli.config.compose import Config, compose, load_frozen
 from nncli.config.places import TAKES, misplaced
 from nncli.errors import ConfigError, NnError
 from nncli.run.assemble import require
@@ -215,7 +215,7 @@ def test_a_run_with_a_server_asks_again_when_it_goes_on(begun: RunFolder) -> Non
     tree: Any = OmegaConf.load(begun.config)
     tree.logger = {"_target_": target, "tracking_uri": "http://127.0.0.1:9"}
     begun.config.write_text(OmegaConf.to_yaml(tree))
-    keys = {problem.key for problem in check(thaw(begun.config), SECTIONS)}
+    keys = {problem.key for problem in check(load_frozen(begun.config), SECTIONS)}
     assert "logger.tracking_uri" not in keys, "judging a run asks no server"
     with pytest.raises(ConfigError) as caught:
         resume(begun, MORE, Screen("quiet"))

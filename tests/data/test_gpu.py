@@ -3,11 +3,11 @@
 import pytest
 import torch
 
+from nncli.bench.loops import by_nn
 from nncli.config.compose import compose
 from nncli.data.base import Data, Parts
 from nncli.data.rows import Ragged
-from nncli.insight.bench import by_nn
-from nncli.run.assemble import settle
+from nncli.run.assemble import resolve_devices
 
 pytestmark = [
     pytest.mark.gpu,
@@ -61,5 +61,5 @@ def test_texts_are_filled_up_without_waiting_for_the_gpu() -> None:
 
 def test_a_step_does_not_wait_for_data_on_the_gpu() -> None:
     words = ["data.input_shape=[3,32,32]", "data.batch_size=512", "model=resnet", "trainer.accelerator=gpu"]
-    config = settle(compose([*words, "trainer.max_steps=100", "trainer.max_epochs=1000", "test=false"]))
+    config = resolve_devices(compose([*words, "trainer.max_steps=100", "trainer.max_epochs=1000", "test=false"]))
     assert by_nn(config, noise("auto"), 100).waiting < 0.01

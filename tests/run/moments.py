@@ -19,7 +19,8 @@ import torch._dynamo  # noqa: F401
 from lightning.pytorch.trainer import call
 
 from nncli.errors import NnError, Stopped
-from nncli.run import folder, keeper
+from nncli.run import folder
+from nncli.run.callbacks import checkpointing
 from nncli.run.fit import fit_words, resume
 from nncli.run.learner import Learner
 from nncli.run.screen import Screen
@@ -109,7 +110,7 @@ def _child(where: Path, words: Sequence[str], log: Path, go_on: bool, at: int | 
     said = os.open(log.with_suffix(".said"), os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(said, 1)
     os.dup2(said, 2)
-    keeper.SHORTEST = 0.0  # every epoch's end is saved, as where epochs take longer
+    checkpointing.SHORTEST = 0.0  # every epoch's end is saved, as where epochs take longer
     os.fsync = lambda handle: None  # a process that dies loses nothing that was written; only a power cut would
     Moments(where, log, at, signum).watch()
     try:

@@ -50,7 +50,7 @@ def ranks_of(folder: Path) -> list[int]:
                 line = (entry / "cmdline").read_bytes().split(b"\0")
             except OSError:
                 continue
-            if b"nncli.run.rank" in line and str(folder / "r").encode() in line:
+            if b"nncli.run.processes.rank" in line and str(folder / "r").encode() in line:
                 found.append(int(entry.name))
     return sorted(found)
 

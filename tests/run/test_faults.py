@@ -133,7 +133,7 @@ def test_the_layer_where_it_began_is_named(tmp_path: Path, eager: bool, monkeypa
     (tmp_path / "conf" / "model" / "overflow.yaml").write_text(
         "# overflows\n_target_: overflow.Overflow\nnum_outputs: ${data.num_classes}\n"
     )
-    program = "import nncli.run.watch as w, nncli.run.train as t, sys\n"
+    program = "import nncli.run.callbacks.nonfinite as w, nncli.run.train as t, sys\n"
     if not eager:  # what a GPU does, on a CPU
         program += (
             "real = t.Watch\nt.Watch = lambda every, eager: real(every, eager=every == 1)\nt.LOOKS_AT_ONCE = ()\n"

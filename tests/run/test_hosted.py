@@ -10,9 +10,9 @@ import torch
 
 from nncli.errors import ConfigError, TrainingFailed
 from nncli.run.checkpoint import load
+from nncli.run.eval import judged
 from nncli.run.fit import fit_words, resume
 from nncli.run.folder import RunFolder
-from nncli.run.judge import judged
 from nncli.run.screen import Screen
 
 MINE = '''

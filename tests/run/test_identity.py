@@ -12,9 +12,9 @@ import torch
 
 from nncli.errors import CheckpointError, NnError
 from nncli.run.checkpoint import load, save
+from nncli.run.eval import judged
 from nncli.run.fit import fit_words, resume
 from nncli.run.folder import RunFolder
-from nncli.run.judge import judged
 from nncli.run.optimizer_state import check_optimizers, stated
 from nncli.run.screen import Screen
 

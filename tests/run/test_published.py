@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from nncli import fit
-from nncli.run.judge import judged
+from nncli.run.eval import judged
 
 transformers = pytest.importorskip("transformers")
 

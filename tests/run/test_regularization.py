@@ -8,7 +8,7 @@ import pytest
 import nncli
 from nncli.run.checkpoint import weights
 from nncli.run.folder import RunFolder
-from tests.run.test_average import saved, val_loss
+from tests.run.callbacks.test_averaging import saved, val_loss
 
 # 60 noisy points and 256 hidden units: the right boundary is found at once, then each single point is
 MOONS = ["data=moons", "data.size=200", "data.noise=0.4", "data.val_fraction=0.6", "data.test_fraction=0.1"]

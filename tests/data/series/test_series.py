@@ -12,8 +12,8 @@ from torch import Tensor
 
 from nncli.data.series.series import Series
 from nncli.errors import DataError
+from nncli.run.eval import judged
 from nncli.run.fit import fit_words
-from nncli.run.judge import judged
 
 CONF = Path(__file__).parents[3] / "conf" / "data" / "series.yaml"
 SHARED = os.environ.get("NN_SHARED_DATA", "")

@@ -16,7 +16,7 @@ from nncli.data.sources import books
 from nncli.data.sources.books import Book
 from nncli.data.text.vocabulary import Vocabulary
 from nncli.errors import DataError
-from nncli.run.judge import judged
+from nncli.run.eval import judged
 
 CONF = Path(__file__).parents[3] / "conf" / "data"
 SHARED = os.environ.get("NN_SHARED_DATA", "")

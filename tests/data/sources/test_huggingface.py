@@ -22,7 +22,7 @@ from nncli.data.rows import Ragged
 from nncli.data.sources.huggingface import HuggingFace
 from nncli.data.text.vocabulary import Vocabulary
 from nncli.errors import DataError
-from nncli.run.judge import judged
+from nncli.run.eval import judged
 
 datasets = pytest.importorskip("datasets")
 CONF = Path(__file__).parents[3] / "conf" / "data"

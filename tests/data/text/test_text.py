@@ -13,7 +13,7 @@ from nncli import fit
 from nncli.data.text.text import Text
 from nncli.data.text.vocabulary import Vocabulary
 from nncli.errors import DataError
-from nncli.run.judge import judged
+from nncli.run.eval import judged
 
 CONF = Path(__file__).parents[3] / "conf" / "data"
 SHARED = os.environ.get("NN_SHARED_DATA", "")

@@ -1,0 +1,114 @@
+"""`nn eval`."""
+
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from nncli.cli.complete import complete_runs
+from nncli.cli.options import Json, Trust, console
+from nncli.output import as_json, say
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+WIDEST = 20  # classes up to which the whole confusion matrix is printed
+PAIRS = 10  # that are most often confused, above that
+
+Words = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[RUN|WORD]",
+        help="Runs (folder, name or `last`, which is the default), then values such as data.root=PATH.",
+        autocompletion=complete_runs,
+        show_default=False,
+    ),
+]
+Part = Annotated[Literal["train", "val", "test"], typer.Option(help="Which part of the data.")]
+Which = Annotated[Literal["best", "last"], typer.Option(help="Which weights.")]
+Combine = Annotated[
+    Literal["mean", "vote", "weights"],
+    typer.Option(help="How several runs are one: mean answers, votes, mean weights."),
+]
+
+
+def judge(
+    words: Words = None,
+    part: Part = "test",
+    which: Which = "best",
+    combine: Combine = "mean",
+    json: Json = False,
+    trust: Trust = None,
+) -> None:
+    """Judge a run's weights on a part of its data, or several runs together as an ensemble.
+
+    \b
+    nn eval last
+    nn eval last --part val
+    """
+    from nncli.run import folder
+    from nncli.run.eval import judged
+
+    runs = [folder.find(word) for word in words or () if "=" not in word] or [folder.find("last")]
+    values = [word for word in words or () if "=" in word]
+    found = judged(runs, values, part=part, which=which, combine=combine, trust=trust or ())
+    if json:
+        paths: dict[str, Any] = {"run": str(runs[0].path)}
+        if len(runs) > 1:
+            paths |= {"runs": [str(run.path) for run in runs], "combine": combine}
+        say(as_json({**paths, "part": part, "weights": which, **found}))
+        return
+    how = {"mean": "mean answers", "vote": "votes", "weights": "mean weights"}[combine]
+    names = runs[0].name if len(runs) == 1 else f"{how} of {', '.join(run.name for run in runs)}"
+    say(f"{names} · {which} weights · {part} part")
+    for name, value in found["metrics"].items():
+        say(f"  {name:24} {value:.4f}")
+    if "classes" in found:
+        show = console()
+        labels, few = [row["class"] for row in found["classes"]], len(found["classes"]) <= WIDEST
+        say()
+        show.print(_classes(found["classes"]))
+        say("\nhow often each answer (column) was given to each class (row)" if few else "\nmost often confused")
+        show.print((_matrix if few else _pairs)(labels, found["confusion"]))
+
+
+def _classes(rows: list[dict[str, Any]]) -> "Table":
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, padding=(0, 1))
+    for name in rows[0]:
+        table.add_column(name, justify="left" if name == "class" else "right")
+    for row in rows:
+        table.add_row(*(f"{value:.4f}" if isinstance(value, float) else str(value) for value in row.values()))
+    return table
+
+
+def _matrix(labels: list[str], confusion: list[list[int]]) -> "Table":
+    """A row a class, a column an answer; right answers stand out, and nothing stands where nothing was."""
+    from rich.table import Table
+    from rich.text import Text
+
+    short = [label if len(label) <= 8 else f"{label[:7]}…" for label in labels]
+    table = Table(box=None, pad_edge=False, padding=(0, 1))
+    table.add_column("")
+    for label in short:
+        table.add_column(label, justify="right", no_wrap=True)
+    for i, (label, row) in enumerate(zip(labels, confusion, strict=True)):
+        cells = [
+            Text(str(n) if n else "·", "bold green" if i == j else "red" if n else "dim") for j, n in enumerate(row)
+        ]
+        table.add_row(label, *cells)
+    return table
+
+
+def _pairs(labels: list[str], confusion: list[list[int]]) -> "Table":
+    """The mistakes made most often."""
+    from rich.table import Table
+
+    wrong = [(n, i, j) for i, row in enumerate(confusion) for j, n in enumerate(row) if n and i != j]
+    table = Table(box=None, pad_edge=False, padding=(0, 1))
+    table.add_column("class")
+    table.add_column("taken for")
+    table.add_column("times", justify="right")
+    for n, i, j in sorted(wrong, key=lambda pair: -pair[0])[:PAIRS]:
+        table.add_row(labels[i], labels[j], str(n))
+    return table

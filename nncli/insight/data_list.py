@@ -1,0 +1,102 @@
+"""Every set of data that can be chosen, and what it still wants. Imports no torch: classes are read as text."""
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from nncli.config import search_path
+from nncli.config.document import Document, read
+from nncli.errors import ConfigError
+from nncli.paths import cache_dir, shipped
+
+FETCHES, TAKES = "null fetches", "null takes"  # how a comment says what comes without a folder of one's own
+EXTRAS = {"huggingface": "datasets"}  # extra -> the package that it brings
+DEEPEST = 5  # classes that a class may stand on
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One `data=NAME`."""
+
+    name: str
+    title: str
+    kind: str  # image, table, text or series
+    state: str  # here, download, the word that says where one's own is, or what is to be installed
+    is_own: bool
+
+
+def choices() -> Iterator[Choice]:
+    """All of them, by name; a file that cannot be read tells so in its title."""
+    among = search_path.folders()
+    for name in search_path.options("data", among):
+        path = search_path.find(f"data/{name}", among)
+        assert path is not None  # just listed
+        is_own = not path.is_relative_to(shipped("conf"))
+        try:
+            document = read(path)
+        except ConfigError as error:
+            yield Choice(name, error.problems[0].text, "", "", is_own)
+            continue
+        yield Choice(name, document.headline, _kind(document), _state(name, document), is_own)
+
+
+def _state(name: str, document: Document) -> str:
+    for extra, package in EXTRAS.items():
+        if f".{extra}." in str(document.data.get("_target_", "")) and find_spec(package) is None:
+            return f"pip install 'nncli[{extra}]'"
+    for key in ("path", "root"):
+        if key not in document.data or document.data[key] is not None:
+            continue
+        comment = document.marks[key].comment
+        if FETCHES in comment:
+            return "here" if fetched(name, str(document.data.get("name", name))) else "download"
+        return "here" if TAKES in comment else f"data.{key}=…"
+    return "here"
+
+
+def fetched(*names: str) -> list[Path]:
+    """What lies in the cache under these names: whole folders, and files in the folder of their kind."""
+    kept = cache_dir() / "data"
+    names = tuple(name for name in names if name.replace("-", "_").isidentifier())
+    folders = [kept / name for name in names if any(_whole(file) for file in kept.glob(f"{name}/*"))]
+    return folders + [file for name in names for file in kept.glob(f"*/{name}.*") if _whole(file)]
+
+
+def _whole(file: Path) -> bool:
+    return file.suffix not in (".part", ".lock") and not file.name.startswith(".")
+
+
+def _kind(document: Document) -> str:
+    shape = document.data.get("input_shape")
+    if isinstance(shape, list) and len(shape) == 3:
+        return "image"
+    return _kind_of(str(document.data.get("_target_", ""))) or "table"
+
+
+def _kind_of(target: str, depth: int = 0) -> str:
+    """The text behind `kind:` of a class or of the one it derives from."""
+    module, _, name = target.rpartition(".")
+    root = Path(__file__).parents[2] if module.startswith("nncli.") else Path.cwd()
+    path = root.joinpath(*module.split("."))
+    try:
+        tree = ast.parse(path.with_name(f"{path.name}.py").read_text(encoding="utf-8"))
+    except (SyntaxError, ValueError, OSError):
+        return ""
+    found = next((node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == name), None)
+    if found is None or depth > DEEPEST:
+        return ""
+    for node in found.body:
+        value: Any = getattr(node, "value", None)
+        if isinstance(node, ast.AnnAssign) and ast.unparse(node.target) == "kind" and isinstance(value, ast.Constant):
+            return str(value.value)
+    imports = {
+        alias.name: f"{node.module}.{alias.name}"
+        for node in tree.body
+        if isinstance(node, ast.ImportFrom) and node.module
+        for alias in node.names
+    }
+    bases = [ast.unparse(base) for base in found.bases]
+    return next((kind for base in bases if (kind := _kind_of(imports.get(base, f"{module}.{base}"), depth + 1))), "")

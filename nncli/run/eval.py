@@ -1,0 +1,57 @@
+"""One finished run, or several as one, judged on a part of the data."""
+
+from collections.abc import Collection, Sequence
+from typing import Any, Literal
+
+import torch
+
+from nncli.config.hosting import hosts
+from nncli.run import random
+from nncli.run.answers import Answers
+from nncli.run.assemble import Parts, place_data
+from nncli.run.ensemble import Combine, restore_ensemble
+from nncli.run.folder import RunFolder
+from nncli.run.precision import autocast
+from nncli.run.quiet import quiet_libraries
+from nncli.run.restore import restore
+
+
+def judged(
+    runs: Sequence[RunFolder],
+    words: Sequence[str] = (),
+    *,
+    part: Literal["train", "val", "test"] = "test",
+    which: Literal["best", "last"] = "best",
+    combine: Combine = "mean",
+    trust: Collection[str] = (),
+) -> dict[str, Any]:
+    """The metrics on a part of the (first) run's data, and what else its task found there: classes, confusions."""
+    if len(runs) == 1:
+        config, parts = restore(runs[0], words, which=which, trust=trust)
+    else:
+        config, parts = restore_ensemble(runs, words, combine=combine, which=which, trust=trust)
+    with quiet_libraries():
+        if hosts(config):
+            from nncli.run import hosted
+
+            return {"metrics": hosted.evaluate(parts.task, parts.data, parts.trainer, parts.where, part)}
+        place_data(config, parts, device=parts.where.device)
+        found, details = evaluate(parts, part)
+    metrics = {f"{part}/{name}": value for name, value in found.items()}
+    if rows := details.get("classes"):
+        names = parts.task.facts.get("classes") or range(len(rows))
+        details["classes"] = [{"class": str(name), **row} for name, row in zip(names, rows, strict=True)]
+    return {"metrics": metrics, **details}
+
+
+@torch.no_grad()
+def evaluate(parts: Parts, part: str) -> tuple[dict[str, float], dict[str, Any]]:
+    """Every metric of the task on a part, in its natural order, with details."""
+    device = parts.where.device
+    task, batches = parts.task.to(device).eval(), parts.data.evaluation(part)
+    answers = Answers(sum(high - low for low, high in batches.bounds))
+    random.seed_all(0)
+    for batch in batches:
+        with autocast(device, parts.where.precision):
+            answers.add(*task.answers(tuple(t.to(device, non_blocking=True) for t in batch)))
+    return task.cpu().evaluate(*answers.whole())

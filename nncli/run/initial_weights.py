@@ -1,0 +1,205 @@
+"""Where first weights are from, besides chance: an earlier run, or a file of tensors."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, cast
+
+from omegaconf import DictConfig, OmegaConf
+from torch import Tensor, nn
+
+from nncli.config.compose import Config, load_frozen
+from nncli.config.origin import source
+from nncli.config.slots import FIRST, is_net
+from nncli.errors import CheckpointError, NnError, Problem
+from nncli.files import ABSENT, home, named, refusal
+from nncli.run import folder
+from nncli.run.checkpoint import weights
+from nncli.run.folder import RunFolder
+from nncli.run.identity import read
+
+FILE = ".safetensors"
+PREFIXES = ("net.", "model.", "module.", "_orig_mod.")  # what others put in front of the names of a net's tensors
+TOLD = 6  # tensors named in a message
+FOLLOWS = {"num_outputs": "num_classes", "input_shape": "input_shape"}  # arguments that are facts of the data
+NUMBERED = {"classes": "classes", "tokenizer": "tokens", "columns": "columns"}  # facts that a net knows by number
+
+
+def resolve_init_from(config: Config) -> Config:
+    """Each `init_from` as an absolute path; a net that is only said to be a run's becomes the net of that run."""
+    tree, problems = config.tree.copy(), list(config.problems)
+    told = {problem.key for problem in problems}
+    for slot, section in tree.items():
+        key = f"{slot}.{FIRST}"
+        if not (is_net(str(slot)) and isinstance(section, DictConfig) and FIRST in section) or key in told:
+            continue
+        try:
+            if section[FIRST] is None and "_target_" not in section:
+                raise NnError(f"the net is to be that of an earlier run: give it one, {key}=RUN")
+            if isinstance(section[FIRST], str):
+                tree[slot] = _begun(section, config, follows=slot == "model")
+        except NnError as error:
+            origin = source(config.origins, key if section[FIRST] else str(slot))
+            problems.append(Problem(key, named(section[FIRST] or ""), origin.where if origin else "", str(error)))
+    return replace(config, tree=tree, problems=tuple(problems))
+
+
+def _begun(section: DictConfig, config: Config, *, follows: bool) -> dict[str, Any]:
+    """A net's section with an absolute path, and with the arguments of the run's net where it names none."""
+    place = _place(section[FIRST])
+    net = {} if "_target_" in section else _net_of(place, config, follows=follows)
+    return net | cast(dict[str, Any], OmegaConf.to_container(section)) | {FIRST: str(place)}
+
+
+def _place(name: str) -> Path:
+    """The file or the run's folder that a person named."""
+    if not name.endswith(FILE):
+        return folder.find(name).path.absolute()
+    path = home(name).absolute()
+    if why := refusal(path):
+        raise NnError(f"there is no file {named(name)}" if why == ABSENT else f"{named(name)} {why}")
+    return path
+
+
+def _net_of(place: Path, config: Config, *, follows: bool) -> dict[str, Any]:
+    """The model section of a run. What follows from the data is left to the new data, for the net that is trained."""
+    if place.suffix == FILE:
+        raise NnError("a file of tensors does not say what net they are of: choose one, such as model=resnet")
+    there = load_frozen(RunFolder(place).config, trust=config.trust).tree
+    model = OmegaConf.select(there, "model")
+    if not isinstance(model, DictConfig) or "_target_" not in model:
+        raise NnError(f"the config of {RunFolder(place).name} has no net under model: choose one, such as model=resnet")
+    net = cast(dict[str, Any], OmegaConf.to_container(model, resolve=True))
+    for argument, fact in FOLLOWS.items() if follows else ():
+        if argument in net and net[argument] == OmegaConf.select(there, f"data.{fact}"):
+            net[argument] = f"${{data.{fact}}}"
+    return net
+
+
+def first_weights(config: Config, task: nn.Module) -> list[str]:
+    """Put the named weights into the task's nets; what was taken from where, as lines for the person."""
+    told: list[str] = []
+    for slot, section in config.tree.items():
+        if not (is_net(str(slot)) and isinstance(section, DictConfig)):
+            continue
+        nets = _nets(config, task, str(slot))
+        if isinstance(section.get(FIRST), str):
+            if not nets:
+                raise NnError(f"{slot}.{FIRST} is for a net that the task itself names, and no task.… is ${{{slot}}}")
+            place = Path(section[FIRST])
+            tensors, where, facts = tensors_of(place)
+            for net in nets:
+                filled = fill(net, tensors, f"{slot}.{FIRST} = {place}")
+                other = _other_data(net, facts, cast(Any, task).facts, f"{slot}.{FIRST} = {place}")
+                told.append(f"{slot} starts from {where}: {filled}{other}")
+        else:
+            _not_by_chance(slot, nets)
+            told += [note for net in nets if hasattr(net, "load_first") for note in _published(net, task)]
+    return told
+
+
+def _not_by_chance(slot: Any, nets: list[nn.Module]) -> None:
+    """A net that does not learn has to know something from the start."""
+    for net in nets:
+        weights = list(net.parameters())
+        if weights and not any(weight.requires_grad for weight in weights) and not hasattr(net, "load_first"):
+            raise NnError(f"the net under {slot} does not learn, so it must know something: {slot}.{FIRST}=RUN")
+
+
+def _published(net: Any, task: Any) -> list[str]:
+    """Let a net fetch the weights that its name stands for."""
+    net.load_first(task.facts)
+    return net.notes
+
+
+def _other_data(net: nn.Module, there: dict[str, Any], here: dict[str, Any], asked: str) -> str:
+    """What the net was trained on and the new data number in other ways; a net that only answers is refused."""
+    odd = [what for fact, what in NUMBERED.items() if fact in there.keys() & here and there[fact] != here[fact]]
+    if not odd:
+        return ""
+    if any(weight.requires_grad for weight in net.parameters()):
+        return f"; it was trained on other {' and '.join(odd)}"
+    raise NnError(f"{asked}: it was trained on other {' and '.join(odd)} than this data's, so its answers mean others")
+
+
+def _nets(config: Config, task: nn.Module, slot: str) -> list[nn.Module]:
+    """The nets of the task that a section describes."""
+    arguments = cast(dict[str, Any], OmegaConf.to_container(config.tree.task, resolve=False))
+    names = [name for name, value in arguments.items() if value == f"${{{slot}}}"]
+    if missing := [name for name in names if not isinstance(getattr(task, name, None), nn.Module)]:
+        kind = type(task).__name__
+        raise NnError(
+            f"{kind} keeps its argument {missing[0]} under another name; write self.{missing[0]} = {missing[0]}"
+        )
+    return [getattr(task, name) for name in names]
+
+
+def tensors_of(place: Path) -> tuple[dict[str, Tensor], str, dict[str, Any]]:
+    """The net's tensors in a run's best weights or in a file, how to call them, and the facts of that run's data."""
+    if not place.exists():
+        raise CheckpointError(f"{place} is gone, and the first weights were to be from there")
+    if place.suffix == FILE:
+        return _from_file(place), place.name, {}
+    run = RunFolder(place)
+    found = next((f for name in ("best", "last") if (f := run.checkpoints / f"{name}.ckpt").is_file()), None)
+    if found is None:
+        raise CheckpointError(f"{run.name} has no weights to start from. Train it: nn resume {run.name}")
+    state = read(found, run)
+    net = {name.removeprefix("net."): value for name, value in weights(state).items() if name.startswith("net.")}
+    return _tensors(net), f"the {found.stem} weights of {run.name}", state.get("facts", {})
+
+
+def _tensors(state: dict[str, Any]) -> dict[str, Tensor]:
+    """Without what else a module may keep in its state."""
+    return {name: tensor for name, tensor in state.items() if isinstance(tensor, Tensor)}
+
+
+def _from_file(place: Path) -> dict[str, Tensor]:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        return load_file(place)
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(f"{place} cannot be read: {str(error).splitlines()[0]}") from error
+
+
+def fill(net: nn.Module, tensors: dict[str, Tensor], asked: str) -> str:
+    """Copy each tensor that fits by name and shape; what was copied and what begins anew, in one line."""
+    own = _tensors(net.state_dict())
+    given = _named_as(own, tensors)
+    fits = {name: tensor for name, tensor in given.items() if name in own and own[name].shape == tensor.shape}
+    if not any(tensor.is_floating_point() and tensor.ndim > 1 for tensor in fits.values()):
+        raise NnError(
+            f"{asked}: none of the weights there fits this net ({type(net).__name__}); there are "
+            f"{_few(tensors)}, here {_few(own)}. The net of a run is had by model=earlier"
+        )
+    net.load_state_dict(fits, strict=False)
+    anew = [f"{name} {_size(own[name])}{_there(given, name)}" for name in own if name not in fits]
+    begins = f"; anew: {_listed(anew)}" if anew else ""
+    unused = [name for name in given if name not in own]
+    return f"{len(fits)} of {len(own)} tensors{begins}" + (f"; unused: {_listed(unused)}" if unused else "")
+
+
+def _named_as(own: dict[str, Tensor], tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors without a prefix that all their names share and the net's do not."""
+    for prefix in PREFIXES:
+        if all(name.startswith(prefix) for name in tensors) and not any(name.startswith(prefix) for name in own):
+            tensors = {name.removeprefix(prefix): tensor for name, tensor in tensors.items()}
+    return tensors
+
+
+def _there(given: dict[str, Tensor], name: str) -> str:
+    return f" (there {_size(given[name])})" if name in given else ""
+
+
+def _size(tensor: Tensor) -> str:
+    return "×".join(map(str, tensor.shape)) or "1"
+
+
+def _few(tensors: dict[str, Tensor]) -> str:
+    return _listed([f"{name} {_size(tensor)}" for name, tensor in tensors.items()], 2)
+
+
+def _listed(names: list[str], most: int = TOLD) -> str:
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
