@@ -11,7 +11,7 @@ import nncli
 
 PACKAGE = Path(nncli.__file__).parent
 LIBRARY = {"tasks", "models", "losses", "data", "transforms", "optim"}
-BOTTOM = {"paths", "files", "errors", "output", "terminal"}
+BOTTOM = {"paths", "files", "errors", "output", "terminal", "seed"}
 # what a room may import of ours, besides itself
 MAY: dict[str, set[str]] = {
     "cli": {*("sweep", "insight", "export", "serve", "run", "config"), *BOTTOM, "cli"},
@@ -19,8 +19,8 @@ MAY: dict[str, set[str]] = {
     "run": {"config", "stalls", *BOTTOM, ""},
     "config": {"paths", "files", "errors"},
     "tasks": {"losses", "optim", "errors"},
-    "data": {"transforms", "files", "errors", "output", "terminal", "stalls"},
-    "models": {"files", "errors"},
+    "data": {"transforms", "files", "errors", "output", "terminal", "stalls", "seed", "network"},
+    "models": {"files", "errors", "network"},
     **{room: {"errors"} for room in LIBRARY - {"tasks", "data", "models"}},
 }
 
