@@ -19,7 +19,8 @@ assert len(RECIPES) >= 6
 def wants_files(recipe: Recipe) -> bool:
     """Whether its data is fetched, or given by the person."""
     data = compose([f"recipe={recipe.name}"]).tree.data
-    return any(key in data and data[key] is None for key in ("root", "path"))
+    found = resolve_init_from(compose([f"recipe={recipe.name}"])).problems
+    return any(problem.key.endswith(".init_from") for problem in found)
 
 
 def wants_run(recipe: Recipe) -> bool:

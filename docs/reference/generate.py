@@ -8,12 +8,12 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 from typer.models import ArgumentInfo, OptionInfo
 
 from nncli.cli.main import app
-from nncli.config.document import Document, read
 from nncli.config.annotations import phrase
+from nncli.config.document import Document, read
 from nncli.config.origin import spelled
 from nncli.config.recipes import read as read_recipe
 from nncli.config.reference import at, children
-from nncli.config.slots import load, parameters
+from nncli.config.slots import parameters, target_class
 from nncli.run.assemble import SECTIONS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -115,7 +115,7 @@ def takes(values: Mapping[str, Any], key: str, owner: Any) -> str:
     """What the signature allows. Only our own are asked: those of torch differ from version to version."""
     section, _, name = key.rpartition(".")
     target = (at(values, section) if section else values).get("_target_", "")
-    found = load(target, ()) if target.startswith("nncli.") else owner
+    found = target_class(target, ()) if target.startswith("nncli.") else owner
     parameter = parameters(found).get(name) if callable(found) else None
     hint = parameter.annotation if parameter else inspect.Parameter.empty
     return "" if hint is inspect.Parameter.empty else phrase(hint).replace("_partial_: true", "`_partial_: true`")

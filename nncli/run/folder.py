@@ -17,15 +17,12 @@ from typing import Any
 from nncli.errors import NnError
 from nncli.files import named
 from nncli.output import as_json
-from nncli.paths import RUN_FILES, runs_dir, shown
+from nncli.paths import runs_dir, shown
 from nncli.run.files import sync_folder as sync_folder
 from nncli.run.files import write_atomic, write_new
 from nncli.run.summary import contents
+from nncli.run.written import HALF_WRITTEN
 
-# the names of all that nn itself writes in a run's folder, beside its marker: nothing else in there is its to delete
-FILES = f"(?:{'|'.join(map(re.escape, RUN_FILES))})"
-CHECKPOINTS = r"(?:(?:best|last|step-\d{9,}|\.new-\d{9,})\.ckpt)"
-HALF_WRITTEN = rf"\.{FILES}\.\d+\.tmp|checkpoints/(?:\.{CHECKPOINTS}\.\d+\.tmp|\.new-\d{{9,}}\.ckpt)"
 LETTERS = "abcdefghijkmnpqrstuvwxyz"
 FORMAT = 1  # of a run's folder, as its marker says; older versions of nn do not touch a newer one
 REMOVED = ".removed-"  # begins the name of a folder while it is being deleted

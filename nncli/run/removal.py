@@ -15,7 +15,8 @@ from typing import NamedTuple
 
 from nncli.errors import NnError
 from nncli.paths import runs_dir, shown
-from nncli.run.folder import CHECKPOINTS, FILES, HALF_WRITTEN, LETTERS, REMOVED, RunFolder, held, is_run, mark, marked
+from nncli.run.folder import LETTERS, REMOVED, RunFolder, held, is_run, mark, marked
+from nncli.run.written import CHECKPOINTS, FILES, HALF_WRITTEN
 
 _WANDB = r"wandb/(?:offline-)?run-\d{8}_\d{6}-\w+"
 _MLFLOW = r"\d+"  # the number of an experiment
