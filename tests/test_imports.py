@@ -11,12 +11,13 @@ import nncli
 
 PACKAGE = Path(nncli.__file__).parent
 LIBRARY = {"tasks", "models", "losses", "data", "transforms", "optim"}
+TOOLS = {"hydra", "omegaconf", "typer", "rich", "lightning", "torchmetrics"}  # that the library wing does without
 BOTTOM = {"paths", "files", "errors", "output", "terminal", "seed"}
 # what a room may import of ours, besides itself
 MAY: dict[str, set[str]] = {
     "cli": {*("sweep", "tune", "bench", "insight", "export", "serve", "run", "config"), *BOTTOM, "cli"},
     "insight": {"run", "config", "data", *BOTTOM},
-    "tune": {"insight", "run", "config", "data", *BOTTOM},
+    "tune": {"bench", "insight", "run", "config", "data", *BOTTOM},
     "bench": {"run", "config", "data", *BOTTOM},
     "run": {"config", "contracts", "stalls", *BOTTOM, ""},
     "config": {"paths", "files", "errors"},

@@ -19,15 +19,13 @@ assert len(RECIPES) >= 6
 def wants_files(recipe: Recipe) -> bool:
     """Whether its data is fetched, or given by the person."""
     data = compose([f"recipe={recipe.name}"]).tree.data
-    found = resolve_init_from(compose([f"recipe={recipe.name}"])).problems
-    return any(problem.key.endswith(".init_from") for problem in found)
+    return any(key in data and data[key] is None for key in ("root", "path"))
 
 
 def wants_run(recipe: Recipe) -> bool:
     """Whether it goes on from an earlier run, which the person names."""
-    return any(
-        problem.key.endswith(".init_from") for problem in resolve_init_from(compose([f"recipe={recipe.name}"])).problems
-    )
+    found = resolve_init_from(compose([f"recipe={recipe.name}"])).problems
+    return any(problem.key.endswith(".init_from") for problem in found)
 
 
 def by_name(recipe: Recipe) -> str:

@@ -15,13 +15,11 @@ from nncli.config.places import misplaced
 from nncli.config.reference import around, at, children, locate, whole
 from nncli.config.slots import FIRST, PARTIAL, SLOTS, base, injected, is_net, parameters, slot_of, target_class
 from nncli.config.try_out import extra_needed, refusals
-from nncli.config.used_keys import read_keys, unread
+from nncli.config.used_keys import read_keys
 from nncli.errors import ConfigError, Problem, short
 
 Sections = Mapping[str, Callable[..., object]]
 _PLAIN = ("regularization", "defaults", "name")  # knobs that others refer to, and what belongs to the file itself
-
-__all__ = ["check", "require", "unread"]
 
 
 def check(config: Config, sections: Sections) -> list[Problem]:

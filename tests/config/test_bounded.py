@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from nncli.cli.problems import show_problems
-from nncli.config.check import check, unread
+from nncli.config.check import check
 from nncli.config.compose import compose, freeze, load_frozen
 from nncli.config.explain import explain
+from nncli.config.used_keys import unread
 from nncli.errors import ConfigError, Problem
 from nncli.terminal import Terminal
 from tests.config.sections import SECTIONS

@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from nncli.config.check import check, require, unread
+from nncli.config.check import check, require
 from nncli.config.compose import compose, freeze
 from nncli.config.search_path import recipes
+from nncli.config.used_keys import unread
 from nncli.errors import ConfigError
 from tests.config.sections import SECTIONS
 
