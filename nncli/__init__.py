@@ -1,11 +1,14 @@
-"""Train neural networks from YAML: `nn train recipe=…` at the prompt, `nncli.fit([...])` in a notebook."""
+"""Train neural networks from YAML: `nn train recipe=…` at the prompt, `nncli.fit([...])` and `nncli.load` in Python."""
 
 import time
 from collections.abc import Collection, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from nncli.run.folder import RunFolder
+    from nncli.run.model import Model
 
 STARTED = time.time()  # summaries count from here: the tool's first own line
 
@@ -15,3 +18,12 @@ def fit(words: Sequence[str] = (), *, show: Any = "auto", trust: Collection[str]
     from nncli.run.fit import fit_words
 
     return fit_words(words, show=show, trust=trust)
+
+
+def load(
+    run: "str | Path" = "last", *, which: Literal["best", "last"] = "best", trust: Collection[str] = ()
+) -> "Model":
+    """The model of a finished run, to ask: `nncli.load("last").predict(rows)`. Needs the run's folder alone."""
+    from nncli.run.model import load as load_model
+
+    return load_model(run, which=which, trust=trust)

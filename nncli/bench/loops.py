@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from nncli.bench.meter import Clock, Meter, Metered, Timing
 from nncli.config.compose import Config
+from nncli.config.hosting import refuse_hosted
 from nncli.run.assemble import Parts, assemble, place_data
 from nncli.run.folder import make
 from nncli.run.learner import Move, better
@@ -99,6 +100,7 @@ CONTENDERS: dict[str, Contender] = {"bare": bare, "plain": plain, "by hand": by_
 
 def begin(config: Config, data: Any, steps: int, *, plain: bool = False) -> tuple[Parts, Any, Meter]:
     """New weights on the device, laid out and compiled as the run's unless `plain`, and a meter that is running."""
+    refuse_hosted(config, "nn bench")
     parts = assemble(config, data=data)
     device = parts.where.device
     place_data(config, parts, device=device)

@@ -8,6 +8,7 @@ from omegaconf import OmegaConf
 
 from nncli.config.compose import Config
 from nncli.config.slots import parameters, target_class
+from nncli.errors import NnError
 
 KEPT = ("task", "data", "trainer", "loader", "checkpoint", "logger", "regularization")  # of the sections
 _BASES = {"task": "LightningModule", "data": "LightningDataModule"}
@@ -29,6 +30,12 @@ def _class(config: Config, slot: str) -> type | str:
     section = config.tree.get(slot)
     target = section.get("_target_") if isinstance(section, Mapping) else None
     return target_class(target, config.trust) if isinstance(target, str) else ""
+
+
+def refuse_hosted(config: Config, verb: str) -> None:
+    """Refuse what is made for tasks, where the config's is a LightningModule."""
+    if hosts(config):
+        raise NnError(f"{verb} is for tasks of nn, and {config.tree.task['_target_']} is a LightningModule")
 
 
 def pruned(config: Config) -> Config:

@@ -14,7 +14,7 @@ from nncli.config.annotations import accepts
 from nncli.config.build import build
 from nncli.config.check import check
 from nncli.config.compose import Config
-from nncli.config.hosting import is_lightning, pruned
+from nncli.config.hosting import is_lightning, pruned, refuse_hosted
 from nncli.config.origin import source
 from nncli.config.places import untyped
 from nncli.config.reference import Missing, locate
@@ -146,6 +146,8 @@ def assemble(config: Config, *, data: Any = None, facts: dict[str, Any] | None =
     task = build_task(config, data.facts)
     settings = section(config, "trainer")
     if is_lightning(type(task), "task"):
+        if settings["ema"] is not None or settings["swa"] is not None:
+            refuse_hosted(config, "averaging the weights (regularization.ema, .swa)")
         return Parts(data, task, place(settings), settings)
     for turn in task.turns():  # before other processes look at which weights have gradients
         turn.updates.groups.freeze(turn.net, shared=True)

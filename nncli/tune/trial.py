@@ -4,6 +4,7 @@ import tempfile
 from dataclasses import replace
 
 from nncli.config.compose import Config
+from nncli.config.hosting import refuse_hosted
 from nncli.errors import Stopped
 from nncli.run import random
 from nncli.run.assemble import Parts, place_data
@@ -20,6 +21,7 @@ def trial(config: Config, parts: Parts, steps: int, *watching: StepCallback, sha
     Where the config is for several devices, this one takes the others' micro-batches after its own, so that it learns
     what all would; or, as a `share`, what the first of them takes, as fast as it would.
     """
+    refuse_hosted(config, "nn tune")
     where, settings = parts.where, parts.trainer
     world = where.world if share else 1
     if not share:

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from nncli.errors import ConfigError, TrainingFailed
+import nncli
+from nncli.errors import ConfigError, NnError, TrainingFailed
 from nncli.run.checkpoint import load
 from nncli.run.eval import judged
 from nncli.run.fit import fit_words, resume
@@ -156,6 +157,14 @@ def test_the_best_weights_are_those_of_the_lowest_validation_loss() -> None:
 def test_a_step_that_raises_is_told_and_the_run_failed() -> None:
     with pytest.raises(TrainingFailed, match="no such thing"):
         trained("Broken")
+
+
+def test_what_is_made_for_tasks_is_refused() -> None:
+    with pytest.raises(NnError, match=r"averaging the weights .* is for tasks of nn, and mine\.Usual is a"):
+        trained("Usual", "regularization.ema=0.9")
+    run = trained("Usual", "trainer.max_epochs=1")
+    with pytest.raises(NnError, match="is a LightningModule of your own"):
+        nncli.load(run.path, trust={"mine"})
 
 
 def test_what_it_does_not_take_is_told() -> None:

@@ -1,0 +1,79 @@
+"""A finished run as a model to ask, in a notebook or a program: `nncli.load("last").predict(rows)`."""
+
+import csv
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any, Literal, cast
+
+import torch
+from omegaconf import OmegaConf
+from torch import Tensor
+
+from nncli.config.build import build
+from nncli.config.compose import Config
+from nncli.config.hosting import is_lightning
+from nncli.errors import NnError
+from nncli.run import folder
+from nncli.run.folder import RunFolder
+from nncli.run.restore import restore_task
+
+PIECE = 1024  # samples that are answered together
+DIMENSIONS = {"image": 3, "table": 1, "text": 1, "series": 2}  # of one sample
+
+
+class Model:
+    """What a run has learned. It needs the run's folder and nothing else: no data is opened, no trainer is made."""
+
+    def __init__(self, run: RunFolder, config: Config, task: Any) -> None:
+        self.run, self.config, self.task = run, config, task
+        self.data = cast(Any, build(config.tree.data, config=config))
+        self.data.facts = dict(task.facts)
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """The run's metrics, as summary.json has them."""
+        return self.run.read(self.run.summary).get("metrics", {})
+
+    @property
+    def classes(self) -> list[str]:
+        """What the columns of a classifier's answer are called."""
+        count = int(OmegaConf.select(self.config.tree, "data.num_classes") or 0)
+        return [self.data.class_name(number) for number in range(count)]
+
+    def predict(self, raw: Any) -> Tensor:
+        """The answer to one raw sample, or to several: a picture's file or values, rows of a table, texts, arrays.
+
+        Preprocessing is the run's own. A classifier answers with the probability of each class, a regression in the
+        target's own units. A CSV file of a table is all of its rows.
+        """
+        rows = _rows(raw) if self.data.kind == "table" else raw
+        encoded = self.data.encode(rows)
+        if alone := encoded.dim() == self._dimensions():
+            encoded = encoded[None]
+        with torch.inference_mode():
+            answers = torch.cat([self.task.predict(some) for some in encoded.split(PIECE)])
+        return answers[0] if alone else answers
+
+    def _dimensions(self) -> int:
+        shape = self.data.known().get("shape")
+        return len(shape) if shape else DIMENSIONS[self.data.kind]
+
+
+def _rows(raw: Any) -> Any:
+    """The rows of a CSV file, where one is named; anything else as it is."""
+    if not isinstance(raw, str | Path) or Path(raw).suffix.lower() != ".csv":
+        return raw
+    try:
+        with open(raw, newline="", encoding="utf-8-sig") as file:
+            return list(csv.DictReader(file))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise NnError(f"{raw} cannot be read as a table: {error}") from error
+
+
+def load(run: str | Path, *, which: Literal["best", "last"] = "best", trust: Collection[str] = ()) -> Model:
+    """The model of a run, by its folder, its name or `last`."""
+    found = folder.find(str(run))
+    config, task = restore_task(found, which=which, trust=trust)
+    if is_lightning(type(task), "task"):
+        raise NnError(f"{found.name} is a LightningModule of your own; load its weights into it as Lightning does")
+    return Model(found, config, task)
