@@ -14,7 +14,7 @@ from nncli.config.annotations import accepts
 from nncli.config.build import build
 from nncli.config.check import check
 from nncli.config.compose import Config
-from nncli.config.hosting import is_lightning, pruned, refuse_hosted
+from nncli.config.hosting import hosts, is_lightning, pruned, refuse_hosted
 from nncli.config.origin import source
 from nncli.config.places import untyped
 from nncli.config.reference import Missing, locate
@@ -74,7 +74,7 @@ def problems(config: Config) -> list[Problem]:
     target = optimizer.get("_target_") if isinstance(optimizer, dict) else None
     averages = hasattr(target_class(target, config.trust), "averages")
     plain = OmegaConf.to_container(config.tree, resolve=False)
-    for key, value, text in misfits(trainer, cast(int, batch_size), averages=averages):
+    for key, value, text in misfits(trainer, cast(int, batch_size), averages=averages, hosted=hosts(config)):
         key = _set_at(plain, key)  # where it is set: regularization.ema, not trainer.ema
         origin = source(config.origins, key)
         found.append(Problem(key, str(value), origin.where if origin else "", text))

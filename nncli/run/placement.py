@@ -114,10 +114,12 @@ def _best_precision(accelerator: str) -> str:
     return "bf16" if accelerator == "cpu" and cpu_does_bf16() else "32"
 
 
-def misfits(section: dict[str, Any], batch_size: int, *, averages: bool = False) -> list[tuple[str, Any, str]]:
+def misfits(
+    section: dict[str, Any], batch_size: int, *, averages: bool = False, hosted: bool = False
+) -> list[tuple[str, Any, str]]:
     """(key, value, what would be right) for settings that this machine or each other rule out.
 
-    `averages`: the optimizer keeps an average of the weights itself.
+    `averages`: the optimizer keeps an average of the weights itself. `hosted`: the task is a LightningModule.
     """
     found: list[tuple[str, Any, str]] = []
     if section["accelerator"] == "gpu" and not torch.cuda.is_available():
@@ -136,6 +138,9 @@ def misfits(section: dict[str, Any], batch_size: int, *, averages: bool = False)
         found.append(("trainer.precision", "16", "fp16 needs a GPU: choose bf16 or 32 on a CPU"))
     if where.strategy == "fsdp" and where.accelerator != "gpu":
         found.append(("trainer.strategy", "fsdp", "sharding needs GPUs: choose ddp or auto"))
+    elif where.strategy == "fsdp" and not hosted:
+        text = "only a LightningModule of your own can be sharded, a task of nn cannot: choose ddp"
+        found.append(("trainer.strategy", "fsdp", text))
     asked = [key for key in ("ema", "swa") if section.get(key) is not None]
     if where.strategy == "fsdp":
         text = "averaged weights do not go with fsdp: choose ddp, or null"
