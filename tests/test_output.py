@@ -97,7 +97,7 @@ def test_what_the_system_refused_is_said_with_the_file(error: OSError, text: str
 PRINTS = re.compile(r"(?<![\w.])print\(|\bstd(?:out|err)\.write|\bConsole\(|\bs?echo\(|rich\.print|rich import print")
 PIPES = {
     "data/images/decode.py",
-    "insight/batch_memory.py",
+    "tune/batch_memory.py",
 }  # print to the process that asked them
 
 
