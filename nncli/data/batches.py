@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from torch.utils.data.dataloader import _MultiProcessingDataLoaderIter
 
-from nncli.data.rows import Rows
+from nncli.data.rows import InMemory, Rows
 from nncli.errors import DataError, NnError, TrainingFailed
 from nncli.stalls import PATIENCE, Stalls
 
@@ -29,6 +29,7 @@ STOPPED = (
     "nn resume goes on"
 )
 AHEAD = 4  # batches that are prepared before they are asked for
+TOGETHER = 4 * 2**20  # bytes of batches that are fetched together
 POOL = 50  # batches among which samples of like length are brought together
 
 Sampling = Literal["natural", "balanced"]
@@ -94,12 +95,25 @@ class Batches:
             order = self.order(epoch) if self.shuffle else torch.arange(len(self.rows))
             yield from _in_advance(self._pinned if self._pin else self.rows.take, [order[a:b] for a, b in bounds])
         elif self.shuffle:
-            order = self.order(epoch)
-            for low, high in bounds:
-                yield self.rows.take(order[low:high])
+            order, each = self.order(epoch), self._at_once()
+            for at in range(0, len(bounds), each):
+                yield from self._taken([order[low:high] for low, high in bounds[at : at + each]])
         else:
             for low, high in bounds:
                 yield self.rows.span(low, high)
+
+    def _at_once(self) -> int:
+        """How many batches are fetched together: a small one takes as long to fetch as to learn from."""
+        if not isinstance(self.rows, InMemory) or not len(self.rows):
+            return 1
+        batch = self.rows.nbytes / len(self.rows) * self.batch_size
+        return max(1, int(TOGETHER // max(batch, 1)))
+
+    def _taken(self, plan: list[Tensor]) -> Iterator[tuple[Tensor, Tensor]]:
+        """Some batches, fetched as one."""
+        sizes = [len(rows) for rows in plan]
+        x, y = self.rows.take(torch.cat(plan))
+        yield from zip(x.split(sizes), y.split(sizes), strict=True)
 
     def order(self, epoch: int) -> Tensor:
         """Which sample comes when in this epoch, the same on every rank: a pure function of seed and epoch.
