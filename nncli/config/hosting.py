@@ -1,6 +1,6 @@
 """Configs whose task is a LightningModule of the person's own: such a module brings its net, loss and optimizers."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, cast
 
@@ -9,8 +9,10 @@ from omegaconf import OmegaConf
 from nncli.config.compose import Config
 from nncli.config.slots import parameters, target_class
 from nncli.errors import NnError
+from nncli.paths import shipped
 
 KEPT = ("task", "data", "trainer", "loader", "checkpoint", "logger", "regularization")  # of the sections
+PLAIN = {"grad_clip": None, "precision": "32"}  # of the trainer section
 _BASES = {"task": "LightningModule", "data": "LightningDataModule"}
 
 
@@ -46,20 +48,32 @@ def pruned(config: Config) -> Config:
     for slot in ("task", "data"):
         cls = _class(config, slot)
         if is_lightning(cls, slot) and isinstance(cls, type):
-            tree[slot] = _taken(tree[slot], cls, {k for k, o in config.origins.items() if o.kind == "word"}, slot)
+            tree[slot] = _taken(config, tree[slot], cls, slot)
+    for key, value in PLAIN.items():  # as Lightning has it, where nobody says otherwise
+        if isinstance(tree.get("trainer"), dict) and not _meant(config, f"trainer.{key}", f"regularization.{key}"):
+            tree["trainer"][key] = value
     typed = {key.partition(".")[0] for key, origin in config.origins.items() if origin.kind == "word"}
     gone = {key for key, node in tree.items() if isinstance(node, dict) and key not in KEPT} - typed
     problems = tuple(p for p in config.problems if p.key.partition(".")[0] not in gone)
+    named = any(word.startswith("recipe=") for word in config.words)
     return replace(
         config,
+        name=config.name if named else str(tree["task"]["_target_"]).rpartition(".")[2],
         tree=OmegaConf.create({key: node for key, node in tree.items() if key not in gone}),
         problems=problems,
     )
 
 
-def _taken(section: dict[str, Any], cls: type, typed: Collection[str], slot: str) -> dict[str, Any]:
-    """What the class takes by name, and what a person typed; the rest belongs to the class that was there before."""
+def _taken(config: Config, section: dict[str, Any], cls: type, slot: str) -> dict[str, Any]:
+    """What a person means for the class; the rest belongs to the class of nn's that was there before."""
     known = parameters(cls)
-    return {
-        key: value for key, value in section.items() if key in known or key.startswith("_") or f"{slot}.{key}" in typed
-    }
+    meant = {key for key in section if _meant(config, f"{slot}.{key}")}
+    typed = {key for key in meant if config.origins[f"{slot}.{key}"].kind == "word"}
+    return {k: v for k, v in section.items() if k.startswith("_") or k in typed or (k in meant and k in known)}
+
+
+def _meant(config: Config, *keys: str) -> bool:
+    """Whether a person set one of these, by a word or in a file of their own; what nn ships is made for its own."""
+    origins = [config.origins[key] for key in keys if key in config.origins]
+    shelves = (shipped("conf"), shipped("recipes"))
+    return any(o.file is None or not any(o.file.is_relative_to(shelf) for shelf in shelves) for o in origins)

@@ -68,13 +68,14 @@ def problems(config: Config) -> list[Problem]:
         return found
     resolved = cast(dict[str, Any], OmegaConf.to_container(config.tree, resolve=True))
     trainer, data, optimizer = resolved["trainer"], resolved["data"], resolved.get("optimizer")
+    hosted = hosts(config)
     batch_size = data.get("batch_size", 1) if isinstance(data, dict) else None
-    if not _suits(trainer, trainer_settings) or not accepts(batch_size, Annotated[int, Ge(1)]):
+    if not _suits(trainer, trainer_settings) or not (hosted or accepts(batch_size, Annotated[int, Ge(1)])):
         return found  # a reference in it was reported where it leads to
     target = optimizer.get("_target_") if isinstance(optimizer, dict) else None
     averages = hasattr(target_class(target, config.trust), "averages")
     plain = OmegaConf.to_container(config.tree, resolve=False)
-    for key, value, text in misfits(trainer, cast(int, batch_size), averages=averages, hosted=hosts(config)):
+    for key, value, text in misfits(trainer, 0 if hosted else cast(int, batch_size), averages=averages, hosted=hosted):
         key = _set_at(plain, key)  # where it is set: regularization.ema, not trainer.ema
         origin = source(config.origins, key)
         found.append(Problem(key, str(value), origin.where if origin else "", text))

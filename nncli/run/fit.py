@@ -35,7 +35,7 @@ def _alone(folder: str, checkpoint: str) -> None:
 def prepared(config: Config, screen: Screen) -> tuple[Config, Parts]:
     """Every check there is, up to one batch through the net; nothing on disk is touched."""
     config = require(config)
-    notes = unread(config)
+    notes = [] if hosts(config) else unread(config)
     for note in [*notes[:SHOWN], *([f"{len(notes) - SHOWN} more have no effect"] if len(notes) > SHOWN else [])]:
         screen.line(f"  note: {short(note)}")
     with quiet_libraries():

@@ -5,12 +5,15 @@ weights by its validation loss, a resume from the last epoch's end, and a stop b
 tasks (exact resumes inside an epoch, several steps a call, averages, a look at every loss) is not done to it.
 """
 
+import csv
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from lightning.pytorch import Callback, LightningDataModule, LightningModule, Trainer
-from lightning.pytorch.callbacks import RichProgressBar
+import torch
+from lightning.pytorch import LightningDataModule, LightningModule, Trainer
+from lightning.pytorch.callbacks import Checkpoint, RichProgressBar
 
 from nncli.errors import NnError, Stopped
 from nncli.run import random
@@ -28,8 +31,8 @@ LOSSES = ("val/loss", "val_loss", "valid_loss", "validation_loss")  # names unde
 BRINGS = ("hyper_parameters", "datamodule_hyper_parameters")  # of a checkpoint: the frozen config says them
 
 
-class Keeping(Callback):
-    """Rows, checkpoints and the best weights, at the end of each epoch."""
+class Keeping(Checkpoint):
+    """Rows, checkpoints and the best weights, at the end of each epoch and after the module's own hooks."""
 
     def __init__(
         self, run: RunFolder, screen: Screen, signals: Signals, identity: dict[str, str], patience: int | None
@@ -41,6 +44,8 @@ class Keeping(Callback):
         self.metrics: Metrics | None = None
         self.rows = 0
         self.latest: dict[str, float] = {}
+        self.validated = False  # in this epoch
+        self.passed = 0.0  # seconds of training before this process
         self.seconds, self.began = 0.0, time.perf_counter()
         self.first_step: float | None = None
 
@@ -61,8 +66,7 @@ class Keeping(Callback):
         self.seconds = time.perf_counter() - self.began
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Lightning calls this after the validation of the epoch, and last of all callbacks."""
-        logged = {name: float(value) for name, value in trainer.callback_metrics.items()}
+        logged = self._logged(trainer)
         self.latest |= logged
         name = next((name for name in LOSSES if name in logged), None)
         if self.best is None and name is not None:
@@ -70,6 +74,7 @@ class Keeping(Callback):
             if self.saved:
                 self.best.load(self.saved)
         better = self.best is None or (name is not None and self.best.take(logged, trainer.global_step))
+        self.validated = False
         if self.best is not None and self.best.given_up:
             trainer.should_stop = True
         if trainer.is_global_zero:
@@ -77,16 +82,42 @@ class Keeping(Callback):
         for file in ("best.ckpt",) * better + ("last.ckpt",):
             trainer.save_checkpoint(self.run.checkpoints / file)
 
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self.validated = True
+
+    def _logged(self, trainer: Trainer) -> dict[str, float]:
+        """What was logged in this epoch, the mean over ranks: each of them decides by it, and all must alike."""
+        names = sorted(n for n in trainer.callback_metrics if self.validated or not n.startswith("val"))
+        if not names:
+            return {}
+        device = trainer.strategy.root_device
+        values = torch.stack([trainer.callback_metrics[name].detach().float().to(device) for name in names])
+        found = trainer.strategy.reduce(values, reduce_op="mean")
+        return dict(zip(names, found.tolist(), strict=True))
+
+    def _columns(self, names: Iterable[str]) -> Metrics:
+        """metrics.csv with a column for each of these names, and for all that it had; its rows stay."""
+        had: list[dict[str, str]] = []
+        if self.run.metrics.is_file():
+            with open(self.run.metrics, newline="") as file:
+                had = list(csv.DictReader(file))[: self.metrics.rows if self.metrics else self.rows]
+        known = dict.fromkeys([*(name for row in had[:1] for name in row), *names])
+        columns = ["step", "epoch", *(n for n in known if n not in ("step", "epoch", "time_s")), "time_s"]
+        metrics = Metrics(self.run.metrics, columns)
+        metrics.rewind(0)
+        for row in had:
+            metrics.add({name: float(value) for name, value in row.items() if value})
+        self.passed = float(had[-1]["time_s"]) if had and self.metrics is None else self.passed
+        return metrics
+
     def _row(self, trainer: Trainer, logged: dict[str, float]) -> None:
-        if self.metrics is None:
-            self.metrics = Metrics(self.run.metrics, ["step", "epoch", *sorted(logged), "time_s"])
-            self.metrics.rewind(self.rows)
+        if self.metrics is None or not logged.keys() <= set(self.metrics.columns):
+            self.metrics = self._columns(sorted(logged))
         place = {"step": trainer.global_step, "epoch": trainer.current_epoch}
-        known = {name: value for name, value in logged.items() if name in self.metrics.columns}
-        self.metrics.add({**place, **known, "time_s": time.perf_counter() - self.began})
-        shown = " · ".join(f"{name} {value:.4g}" for name, value in sorted(known.items()))
+        self.metrics.add({**place, **logged, "time_s": self.passed + time.perf_counter() - self.began})
+        shown = " · ".join(f"{name} {value:.4g}" for name, value in sorted(logged.items()))
         self.screen.line(
-            f"  epoch {trainer.current_epoch + 1} · step {trainer.global_step} · {shown}", **place, **known
+            f"  epoch {trainer.current_epoch + 1} · step {trainer.global_step} · {shown}", **place, **logged
         )
 
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:

@@ -46,8 +46,12 @@ class Model:
         Preprocessing is the run's own. A classifier answers with the probability of each class, a regression in the
         target's own units. A CSV file of a table is all of its rows.
         """
-        rows = _rows(raw) if self.data.kind == "table" else raw
-        encoded = self.data.encode(rows)
+        of_files = hasattr(self.data, "path")  # such data reads a file as it read the one it learned from
+        rows = _rows(raw) if self.data.kind == "table" and not of_files else raw
+        try:
+            encoded = self.data.encode(rows)
+        except (TypeError, ValueError, AttributeError) as error:
+            raise NnError(f"this cannot be read as samples of {type(self.data).__name__}: {error}") from error
         if alone := encoded.dim() == self._dimensions():
             encoded = encoded[None]
         with torch.inference_mode():

@@ -1,12 +1,15 @@
 """A run brought back from its folder: its task alone, or with its data. What is read is verified first."""
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
+from nncli.config.check import check
 from nncli.config.compose import Config, load_frozen
 from nncli.errors import CheckpointError, ConfigError, NnError
-from nncli.run.assemble import Parts, again, build_task, require
+from nncli.run import random
+from nncli.run.assemble import SECTIONS, Parts, again, build_task, require
 from nncli.run.checkpoint import weights
 from nncli.run.folder import RunFolder
 from nncli.run.identity import ELSEWHERE, read, unfit
@@ -39,9 +42,12 @@ def restore_task(
 ) -> tuple[Config, Any]:
     """The task of a run with its weights and facts, ready to answer. Needs the folder alone: no data is opened."""
     config = load_frozen(run.config, trust=trust)
-    if config.problems:
-        raise ConfigError(config.problems)
+    tree = config.tree.copy()
+    tree.pop("logger", None)  # of no use here, and its class would bring Lightning
+    if found := check(replace(config, tree=tree), SECTIONS):
+        raise ConfigError(found)
     state, file = _state(run, which)
+    before = random.states()
     try:
         task = build_task(config, state.get("facts", {}))
         task.load_state_dict(weights(state))
@@ -49,6 +55,8 @@ def restore_task(
         raise
     except Exception as error:  # a checkpoint of another form, or a net of the person's own that has changed
         raise unfit(file, error) from error
+    finally:
+        random.restore(before)  # those of whoever asks are left alone
     return config, task.eval()
 
 

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from lightning.fabric.plugins.environments.lightning import LightningEnvironment
 from lightning.pytorch import Callback, Trainer
+from lightning.pytorch.callbacks import Checkpoint
 from lightning.pytorch.plugins.io import CheckpointIO
 from lightning.pytorch.strategies import DDPStrategy, FSDPStrategy, Strategy
 
@@ -95,12 +96,13 @@ def hosting_trainer(
     itself = module.automatic_optimization  # else the module clips and accumulates, if anybody does
     clip = section["grad_clip"] if itself else None
     limit = section["limit_batches"]
+    strategy = "auto" if where.strategy == "single" else _strategy(where, section["timeout"], 1 if itself else 2)
     limits = {f"limit_{part}_batches": limit for part in ("train", "val", "test")} if limit is not None else {}
     trainer = Trainer(
         accelerator=where.accelerator,
         devices=where.devices,
         num_nodes=where.nodes,
-        strategy="auto" if where.strategy == "single" else _strategy(where, section["timeout"], turns=2),
+        strategy=strategy,
         precision=PRECISIONS[where.precision],
         max_epochs=section["max_epochs"],
         max_steps=section["max_steps"] or -1,
@@ -112,7 +114,7 @@ def hosting_trainer(
         overfit_batches=section["overfit_batches"],
         log_every_n_steps=section["log_every"],
         callbacks=list(callbacks),
-        enable_checkpointing=False,
+        enable_checkpointing=any(isinstance(callback, Checkpoint) for callback in callbacks),
         enable_model_summary=False,
         num_sanity_val_steps=0,
         plugins=[*_alone(where), AtomicIO()],

@@ -2,13 +2,16 @@
 
 import csv
 import json
+import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
 
 import nncli
+from nncli.config.compose import load_frozen
 from nncli.errors import ConfigError, NnError, TrainingFailed
 from nncli.run.checkpoint import load
 from nncli.run.eval import judged
@@ -109,6 +112,28 @@ class TwoOptimizers(Usual):
         return torch.optim.Adam(self.net.parameters(), 0.03), torch.optim.SGD(self.judge.parameters(), 0.1)
 
 
+class Late(Usual):
+    """Logs its validation loss when the epoch ends: 3, 1, 2, 4."""
+
+    def validation_step(self, batch, batch_idx):
+        pass
+
+    def on_train_epoch_end(self):
+        self.log("val_loss", [3.0, 1.0, 2.0, 4.0][self.current_epoch])
+
+
+class Apart(Usual):
+    """Its ranks see their losses move in opposite ways."""
+
+    def validation_step(self, batch, batch_idx):
+        self.log("val_loss", float(self.current_epoch) * (1 if self.global_rank else -1))
+
+
+class Greedy(Usual):
+    def __init__(self, num_classes: int = 2, net: str = "x", loss: str = "y") -> None:
+        super().__init__()
+
+
 class Broken(Usual):
     def training_step(self, batch, batch_idx):
         raise ValueError("no such thing")
@@ -117,10 +142,12 @@ WORDS = ["data._target_=mine.Blobs", "trainer.max_epochs=3", "trainer.precision=
 
 
 @pytest.fixture(autouse=True)
-def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     (tmp_path / "mine.py").write_text(MINE)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.delitem(sys.modules, "mine", raising=False)
+    sys.modules.pop("mine", None)  # other tests have a module of that name
+    yield
+    sys.modules.pop("mine", None)
 
 
 def trained(name: str, *words: str) -> RunFolder:
@@ -157,6 +184,50 @@ def test_the_best_weights_are_those_of_the_lowest_validation_loss() -> None:
 def test_a_step_that_raises_is_told_and_the_run_failed() -> None:
     with pytest.raises(TrainingFailed, match="no such thing"):
         trained("Broken")
+
+
+def test_nothing_of_the_defaults_of_nn_reaches_it() -> None:
+    run = trained("Greedy", "trainer.max_epochs=1")
+    tree = load_frozen(run.config, trust={"mine"}).tree
+    assert dict(tree.task) == {"_target_": "mine.Greedy"}
+    assert dict(tree.data) == {"_target_": "mine.Blobs"}
+    assert tree.trainer.grad_clip is None
+    assert run.path.parent.name == "Greedy"
+    words = ["task._target_=mine.Usual", "data._target_=mine.Blobs", "trainer.max_epochs=1", "trainer.grad_clip=0.5"]
+    typed = load_frozen(fit_words(words, show="quiet", trust={"mine"}).config, trust={"mine"}).tree.trainer
+    assert (typed.grad_clip, typed.precision) == (0.5, "32")
+
+
+def test_epochs_without_validation_choose_nothing() -> None:
+    run = trained("Usual", "trainer.max_epochs=4", "trainer.val_every=2")
+    validated = [row["val_loss"] != "" for row in rows(run)]
+    assert validated == [False, True, False, True]
+    best = load(run.checkpoints / "best.ckpt")["nncli"]["best"]
+    assert best["value"] == pytest.approx(min(float(row["val_loss"]) for row in rows(run) if row["val_loss"]))
+
+
+def test_what_is_logged_as_the_epoch_ends_is_of_that_epoch() -> None:
+    run = trained("Late", "trainer.max_epochs=4")
+    assert [float(row["val_loss"]) for row in rows(run)] == [3.0, 1.0, 2.0, 4.0]
+    best, last = (load(run.checkpoints / name)["nncli"] for name in ("best.ckpt", "last.ckpt"))
+    assert best["step"] == last["step"] // 2
+
+
+def test_columns_that_come_later_move_no_value() -> None:
+    run = trained("Usual", "trainer.max_epochs=1", "trainer.val_every=2")
+    before = rows(run)[0]
+    resume(run, ["trainer.max_epochs=4"], Screen("quiet"), trust={"mine"})
+    assert {k: rows(run)[0][k] for k in before} == before
+    assert [row["epoch"] for row in rows(run)] == ["0", "1", "2", "3"]
+    assert float(rows(run)[3]["time_s"]) > float(rows(run)[0]["time_s"])
+
+
+def test_ranks_choose_together(tmp_path: Path) -> None:
+    words = ["task._target_=mine.Apart", *WORDS, "trainer.max_epochs=3", "trainer.devices=2", "run_dir=two"]
+    command = [sys.executable, "-m", "nncli", "train", *words, "--trust", "mine", "-q"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert [abs(float(row["val_loss"])) for row in rows(RunFolder(tmp_path / "two"))] == [0.0, 0.0, 0.0]
 
 
 def test_what_is_made_for_tasks_is_refused() -> None:

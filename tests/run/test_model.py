@@ -67,6 +67,30 @@ def test_a_text() -> None:
     assert float(model.predict("a good day").sum()) == pytest.approx(1, abs=1e-5)
 
 
+def test_a_file_is_read_as_the_one_that_was_trained_on() -> None:
+    lines = [f"{i % 7};{i % 3};{'yes' if i % 7 > 3 else 'no'}" for i in range(80)]
+    Path("t.csv").write_text("\n".join(["a;b;kind", *lines]) + "\n")
+    nncli.fit(["data=csv", "data.path=t.csv", "transform=table", "data.target=kind", *SHORT], show="quiet")
+    assert nncli.load("last").predict("t.csv").shape == (80, 2)
+
+
+def test_loading_leaves_random_numbers_alone_and_holds_the_config_to_its_check() -> None:
+    run = nncli.fit(["data=iris", *SHORT], show="quiet")
+    torch.manual_seed(123)
+    expected = torch.rand(3)
+    torch.manual_seed(123)
+    model = nncli.load(run.path)
+    assert torch.equal(torch.rand(3), expected)
+    for odd in (5, None, object(), [["a", "b", "c", "d"]]):
+        with pytest.raises(NnError):
+            model.predict(odd)
+    text = run.config.read_text()
+    for change in ("nncli.data.sources.scikit.Scikit", "torch.nn.Linear"), ("batch_size: 8", "batch_size: many"):
+        run.config.write_text(text.replace(*change))
+        with pytest.raises(NnError):
+            nncli.load(run.path)
+
+
 def test_what_a_run_measured_and_how_it_was_made() -> None:
     nncli.fit(["data=iris", *SHORT, "test=true"], show="quiet")
     model = nncli.load()

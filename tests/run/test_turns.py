@@ -5,6 +5,7 @@ import json
 import random
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -107,13 +108,15 @@ EVERYTHING = [*SMALL, "trainer.accumulate=2", "regularization.grad_clip=0.5", "r
 
 
 @pytest.fixture(autouse=True)
-def duel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def duel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     (tmp_path / "duel.py").write_text(TASK)
     (tmp_path / "conf" / "task").mkdir(parents=True)
     (tmp_path / "conf" / "task" / "duel.yaml").write_text(YAML)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("NN_TRUST", "duel")
-    monkeypatch.delitem(sys.modules, "duel", raising=False)
+    sys.modules.pop("duel", None)
+    yield
+    sys.modules.pop("duel", None)
 
 
 def trained(*words: str) -> RunFolder:
