@@ -138,20 +138,20 @@ class Broken(Usual):
     def training_step(self, batch, batch_idx):
         raise ValueError("no such thing")
 '''
-WORDS = ["data._target_=mine.Blobs", "trainer.max_epochs=3", "trainer.precision=32", "trainer.accelerator=cpu"]
+WORDS = ["data._target_=lit.Blobs", "trainer.max_epochs=3", "trainer.precision=32", "trainer.accelerator=cpu"]
 
 
 @pytest.fixture(autouse=True)
 def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    (tmp_path / "mine.py").write_text(MINE)
+    (tmp_path / "lit.py").write_text(MINE)
     monkeypatch.chdir(tmp_path)
-    sys.modules.pop("mine", None)  # other tests have a module of that name
+    sys.modules.pop("lit", None)  # other tests have a module of that name
     yield
-    sys.modules.pop("mine", None)
+    sys.modules.pop("lit", None)
 
 
 def trained(name: str, *words: str) -> RunFolder:
-    return fit_words([f"task._target_=mine.{name}", *WORDS, *words], show="quiet", trust={"mine"})
+    return fit_words([f"task._target_=lit.{name}", *WORDS, *words], show="quiet", trust={"lit"})
 
 
 def rows(run: RunFolder) -> list[dict[str, str]]:
@@ -168,9 +168,9 @@ def test_it_trains_is_resumed_and_evaluated_by_its_own_hooks(name: str) -> None:
     assert summary["metrics"]["test_acc"] > 0.9
     assert {"train_loss", "val_loss", "val_acc"} <= rows(run)[0].keys()
     assert load(run.checkpoints / "last.ckpt")["state_dict"]["net.0.weight"].shape == (6, 2)
-    resume(run, ["trainer.max_epochs=5"], Screen("quiet"), trust={"mine"})
+    resume(run, ["trainer.max_epochs=5"], Screen("quiet"), trust={"lit"})
     assert [row["epoch"] for row in rows(run)] == ["0", "1", "2", "3", "4"]
-    found = judged([run], part="test", trust={"mine"})["metrics"]
+    found = judged([run], part="test", trust={"lit"})["metrics"]
     assert found["test_acc"] == pytest.approx(json.loads(run.summary.read_text())["metrics"]["test_acc"])
 
 
@@ -188,13 +188,13 @@ def test_a_step_that_raises_is_told_and_the_run_failed() -> None:
 
 def test_nothing_of_the_defaults_of_nn_reaches_it() -> None:
     run = trained("Greedy", "trainer.max_epochs=1")
-    tree = load_frozen(run.config, trust={"mine"}).tree
-    assert dict(tree.task) == {"_target_": "mine.Greedy"}
-    assert dict(tree.data) == {"_target_": "mine.Blobs"}
+    tree = load_frozen(run.config, trust={"lit"}).tree
+    assert dict(tree.task) == {"_target_": "lit.Greedy"}
+    assert dict(tree.data) == {"_target_": "lit.Blobs"}
     assert tree.trainer.grad_clip is None
     assert run.path.parent.name == "Greedy"
-    words = ["task._target_=mine.Usual", "data._target_=mine.Blobs", "trainer.max_epochs=1", "trainer.grad_clip=0.5"]
-    typed = load_frozen(fit_words(words, show="quiet", trust={"mine"}).config, trust={"mine"}).tree.trainer
+    words = ["task._target_=lit.Usual", "data._target_=lit.Blobs", "trainer.max_epochs=1", "trainer.grad_clip=0.5"]
+    typed = load_frozen(fit_words(words, show="quiet", trust={"lit"}).config, trust={"lit"}).tree.trainer
     assert (typed.grad_clip, typed.precision) == (0.5, "32")
 
 
@@ -216,26 +216,26 @@ def test_what_is_logged_as_the_epoch_ends_is_of_that_epoch() -> None:
 def test_columns_that_come_later_move_no_value() -> None:
     run = trained("Usual", "trainer.max_epochs=1", "trainer.val_every=2")
     before = rows(run)[0]
-    resume(run, ["trainer.max_epochs=4"], Screen("quiet"), trust={"mine"})
+    resume(run, ["trainer.max_epochs=4"], Screen("quiet"), trust={"lit"})
     assert {k: rows(run)[0][k] for k in before} == before
     assert [row["epoch"] for row in rows(run)] == ["0", "1", "2", "3"]
     assert float(rows(run)[3]["time_s"]) > float(rows(run)[0]["time_s"])
 
 
 def test_ranks_choose_together(tmp_path: Path) -> None:
-    words = ["task._target_=mine.Apart", *WORDS, "trainer.max_epochs=3", "trainer.devices=2", "run_dir=two"]
-    command = [sys.executable, "-m", "nncli", "train", *words, "--trust", "mine", "-q"]
+    words = ["task._target_=lit.Apart", *WORDS, "trainer.max_epochs=3", "trainer.devices=2", "run_dir=two"]
+    command = [sys.executable, "-m", "nncli", "train", *words, "--trust", "lit", "-q"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 0, done.stderr
     assert [abs(float(row["val_loss"])) for row in rows(RunFolder(tmp_path / "two"))] == [0.0, 0.0, 0.0]
 
 
 def test_what_is_made_for_tasks_is_refused() -> None:
-    with pytest.raises(NnError, match=r"averaging the weights .* is for tasks of nn, and mine\.Usual is a"):
+    with pytest.raises(NnError, match=r"averaging the weights .* is for tasks of nn, and lit\.Usual is a"):
         trained("Usual", "regularization.ema=0.9")
     run = trained("Usual", "trainer.max_epochs=1")
     with pytest.raises(NnError, match="is a LightningModule of your own"):
-        nncli.load(run.path, trust={"mine"})
+        nncli.load(run.path, trust={"lit"})
 
 
 def test_what_it_does_not_take_is_told() -> None:
@@ -247,7 +247,7 @@ def test_what_it_does_not_take_is_told() -> None:
 def test_it_goes_on_from_the_last_epoch_that_ended() -> None:
     run = trained("Usual", "trainer.max_epochs=2")
     before = load(run.checkpoints / "last.ckpt")
-    resume(run, ["trainer.max_epochs=3"], Screen("quiet"), trust={"mine"})
+    resume(run, ["trainer.max_epochs=3"], Screen("quiet"), trust={"lit"})
     after = load(run.checkpoints / "last.ckpt")
     steps = [next(iter(s["optimizer_states"][0]["state"].values()))["step"].item() for s in (before, after)]
     assert steps[1] == 1.5 * steps[0]
