@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, ClassVar, Literal, Protocol
 
 from torch import Tensor, nn
 from torch.optim import Optimizer
@@ -31,8 +31,8 @@ class WeightRules(Protocol):
 class HowToUpdate(Protocol):
     """An optimizer and a schedule that are made once there is a net."""
 
-    groups: Any  # WeightRules
-
+    @property
+    def groups(self) -> WeightRules: ...
     def make(self, net: nn.Module) -> Optimizer: ...
     def schedule(self, optimizer: Optimizer, *, total_steps: int, mode: Direction) -> LRScheduler | None: ...
 
@@ -52,12 +52,11 @@ class Turn:
     every: int = 1
 
 
-@runtime_checkable
 class Trainable(Protocol):
     """A task: an nn.Module that says what is computed. Everything else about training is the program's."""
 
-    metrics: Mapping[str, Direction]  # measured when a part is evaluated, each with its better direction
-    logged: Mapping[str, Direction]  # logged while training, as train/…
+    metrics: ClassVar[Mapping[str, Direction]]  # measured when a part is evaluated, each with its better direction
+    logged: ClassVar[Mapping[str, Direction]]  # logged while training, as train/…
     monitor: str  # decides which weights are best, such as val/accuracy
     facts: dict[str, Any]  # what the data learned from its training part; stored with the weights
 

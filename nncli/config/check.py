@@ -16,21 +16,16 @@ from nncli.config.reference import around, at, children, locate, whole
 from nncli.config.slots import FIRST, PARTIAL, SLOTS, base, injected, is_net, parameters, slot_of, target_class
 from nncli.config.try_out import extra_needed, refusals
 from nncli.config.used_keys import read_keys
-from nncli.errors import ConfigError, Problem, short
+from nncli.errors import Problem, short
 
 Sections = Mapping[str, Callable[..., object]]
 _PLAIN = ("regularization", "defaults", "name")  # knobs that others refer to, and what belongs to the file itself
 
 
-def check(config: Config, sections: Sections) -> list[Problem]:
-    """All problems. `sections` maps each plain section to the function whose signature describes it, "" the root."""
-    return _Check(config, sections).run()
-
-
-def require(config: Config, sections: Sections) -> None:
-    """Raise ConfigError with all problems, if there are any."""
-    if found := check(config, sections):
-        raise ConfigError(found)
+def check(config: Config, sections: Sections, *, trains: bool = True) -> list[Problem]:
+    """All problems. `sections` maps each plain section to the function whose signature describes it, "" the root.
+    Unless it `trains` no optimizer is tried out: making the first one imports torch's compiler, a second."""
+    return _Check(config, sections).run(trains=trains)
 
 
 class _Check:
@@ -47,7 +42,7 @@ class _Check:
         self.classes: dict[str, type] = {}  # key of a section -> what its target is
         self.settings = parameters(sections[""]) if "" in sections else {}  # the keys at the root that are no section
 
-    def run(self) -> list[Problem]:
+    def run(self, *, trains: bool) -> list[Problem]:
         self._root()
         for key, node in self.tree.items():
             if isinstance(node, dict) and "_target_" in node and (slot_of(key) or key in self.referred):
@@ -59,7 +54,7 @@ class _Check:
             else:
                 self._unclaimed(key, node)
         self._monitor()
-        self._try_out()
+        self._try_out(trains=trains)
         self._unread_words()
         return _distinct(self.problems)
 
@@ -85,8 +80,8 @@ class _Check:
         if key in self.sections:
             self._tell(key, "is a section; set one of its keys")
             return
-        names = [*SLOTS, *self.settings, *filter(None, self.sections), "regularization"]
-        text = f"no such key. {guess(key, names)}At the top there are: {listed(sorted(names), 20)}"
+        names = sorted([*SLOTS, *self.settings, *filter(None, self.sections), "regularization"])
+        text = f"no such key. {guess(key, names)}At the top there are: {listed(names, 20)}"
         self._tell(key, text, value="" if isinstance(node, dict | list) else None)
 
     def _part(self, key: str, slot: str, hint: Any = inspect.Parameter.empty) -> Built:
@@ -237,13 +232,13 @@ class _Check:
             text = f"no such metric. {guess(str(task['monitor']), names)}{cls.__name__} measures: {listed(names)}"
             self._tell(self._source("task.monitor"), text)
 
-    def _try_out(self) -> None:
+    def _try_out(self, *, trains: bool) -> None:
         """What optimizer and scheduler say for themselves, where nothing is known to be wrong with them."""
         wrong = {p.key.partition(".")[0] for p in self.problems}
         known = {
             k: c for k, c in self.classes.items() if slot_of(k) in PARTIAL and k not in wrong and not self._nested(k)
         }
-        for key, text in refusals(known, self.resolved).items() if known else ():
+        for key, text in refusals(known, self.resolved).items() if known and trains else ():
             self._tell(key, text, value=known[key].__name__)
         for key, text in misplaced(self.resolved):
             self._tell(key, text)
@@ -271,8 +266,8 @@ class _Check:
                 value = _short(at(self.resolved, key))
             except KeyError:
                 value = ""
-        origin = source(self.config.origins, key)
-        self.problems.append(Problem(key, value, origin.where if origin else "", text))
+        where = origin.where if (origin := source(self.config.origins, key)) else ""
+        self.problems.append(Problem(key, value, where, text))
 
 
 def phrase_of(parameter: inspect.Parameter) -> str:

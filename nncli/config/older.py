@@ -56,10 +56,10 @@ def bring_up_to_date(tree: dict[str, Any]) -> None:
         tree[f"model_{key}"] = tree.pop(key)
     for name, value in task.items():
         task[name] = next((f"${{model_{key}}}" for key in names if value == f"${{{key}}}"), value)
-    moved = {name: task.pop(name) for name in ("optimizer", "scheduler", "groups") if name in task}
+    taken = {name: task.pop(name) for name in ("optimizer", "scheduler", "groups") if name in task}
     task.pop("mode", None)
     task["updates"] = "${updates}"
-    tree["updates"] = {"_target_": "nncli.optim.updates.Updates", **moved}
+    tree["updates"] = {"_target_": "nncli.optim.updates.Updates", **taken}
     scheduler = tree.get("scheduler")
     if isinstance(scheduler, dict) and str(scheduler.get("_target_")).endswith("ReduceLROnPlateau"):
         scheduler.pop("mode", None)

@@ -1,5 +1,6 @@
 """What a task answered to a whole part, beside what was right: gathered once, then handed to pure functions."""
 
+import os
 import tempfile
 from typing import Any
 
@@ -34,6 +35,8 @@ class Answers:
             return torch.empty(shape, dtype=like.dtype)
         file = tempfile.NamedTemporaryFile(prefix="nn-answers-")  # noqa: SIM115  # closed with this object
         self.files.append(file)
+        if hasattr(os, "posix_fallocate"):  # so that a full disk is an error now, not the end of the process later
+            os.posix_fallocate(file.fileno(), 0, size)
         numbers = int(torch.Size(shape).numel())
         return torch.from_file(file.name, shared=True, size=numbers, dtype=like.dtype).view(shape)
 

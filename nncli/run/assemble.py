@@ -57,13 +57,13 @@ def section(config: Config, key: str) -> dict[str, Any]:
     return cast(dict[str, Any], OmegaConf.to_container(cast(DictConfig, config.tree[key]), resolve=True))
 
 
-def problems(config: Config) -> list[Problem]:
+def problems(config: Config, *, trains: bool = True) -> list[Problem]:
     """Everything wrong with a config that can be told without touching data."""
     if not {"task", "trainer"} & config.tree.keys() and not config.problems:
         text = "there is neither a task nor a trainer; begin with a list of defaults whose first entry is /train"
         where = next((origin.where for origin in config.origins.values()), "")
         return [Problem("defaults", "", where, text)]
-    found = check(config, SECTIONS)
+    found = check(config, SECTIONS, trains=trains)
     if any(p.key.startswith(("trainer", "data")) for p in found) or not {"trainer", "data"} <= config.tree.keys():
         return found
     resolved = cast(dict[str, Any], OmegaConf.to_container(config.tree, resolve=True))
@@ -96,11 +96,11 @@ def _set_at(plain: Any, key: str) -> str:
         return key
 
 
-def require(config: Config, *, begun: bool = False) -> Config:
+def require(config: Config, *, begun: bool = False, trains: bool = True) -> Config:
     """The config, once nothing is wrong with it; before a run has `begun`, with what other runs say filled in."""
     config = pruned(config)
     config = config if begun else initial_weights.resolve_init_from(config)
-    found = problems(config)
+    found = problems(config, trains=trains)
     told = {problem.key for problem in found}
     found += [] if begun else [problem for problem in untyped(config) if problem.key not in told]
     if found:

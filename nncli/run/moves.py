@@ -8,14 +8,14 @@ from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
-from nncli.contracts import Direction, Turn
+from nncli.contracts import Direction, Trainable, Turn
 from nncli.errors import NnError
 
 CALL = 0.03  # seconds that a call is to take: Lightning's share is then a few hundredths
 MOST = 10_000  # steps in a call
 
 
-def better(task: Any) -> Direction:
+def better(task: Trainable) -> Direction:
     """Which way the metric that the task monitors is better."""
     part, _, name = str(task.monitor).partition("/")
     if part != "val" or name not in task.metrics:

@@ -32,7 +32,7 @@ def restore(
     moved = [] if any(w.startswith("trainer.accelerator=") for w in words) else ["trainer.accelerator=auto"]
     allowed = (*MOVABLE, *(w.split("=")[0] for w in first))
     config = load_frozen(run.config, [*sorted(first), *moved, *words], allowed=allowed, trust=trust)
-    require(config, begun=True)
+    require(config, begun=True, trains=False)
     state, file = _state(run, which)
     return config, again(config, state, file)
 
@@ -44,7 +44,7 @@ def restore_task(
     config = load_frozen(run.config, trust=trust)
     tree = config.tree.copy()
     tree.pop("logger", None)  # of no use here, and its class would bring Lightning
-    if found := check(replace(config, tree=tree), SECTIONS):
+    if found := check(replace(config, tree=tree), SECTIONS, trains=False):
         raise ConfigError(found)
     state, file = _state(run, which)
     before = random.states()

@@ -12,6 +12,7 @@ from lightning.pytorch.callbacks import Checkpoint
 from lightning.pytorch.plugins.io import CheckpointIO
 from lightning.pytorch.strategies import DDPStrategy, FSDPStrategy, Strategy
 
+from nncli.contracts import Trainable
 from nncli.run.callbacks.combined import Combined, NoProfiler
 from nncli.run.callbacks.step import StepCallback
 from nncli.run.checkpoint import load, save
@@ -50,7 +51,7 @@ class AtomicIO(CheckpointIO):
         Path(path).unlink(missing_ok=True)
 
 
-def learner(task: Any, batches: Any, section: dict[str, Any], where: Placement) -> Learner:
+def learner(task: Trainable, batches: Any, section: dict[str, Any], where: Placement) -> Learner:
     """The task as Lightning trains it, by what the section says."""
     return Learner(
         task,
