@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
+WARM = Path(__file__).parent / "warm.py"
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 FENCE = re.compile(r"^```(\w+)([^\n]*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 FILE = re.compile(r"`([\w./]+\.(?:py|yaml))`")
@@ -26,10 +27,10 @@ def test_there_are_pages_with_commands() -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
-def test_every_command_on_a_page_runs(page: Path, tmp_path: Path) -> None:
+def test_every_command_on_a_page_runs(page: Path, tmp_path: Path, warm: str) -> None:
     shim = tmp_path / "bin" / "nn"
     shim.parent.mkdir()
-    shim.write_text(f'#!/bin/sh\nexec {sys.executable} -m nncli "$@"\n')
+    shim.write_text(f'#!/bin/sh\nexec {sys.executable} -SE {WARM} {warm} "$@"\n')
     shim.chmod(0o755)
     work = tmp_path / "work"
     work.mkdir()
