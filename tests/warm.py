@@ -6,6 +6,7 @@ the client (`warm.py SOCKET WORDS…`, which imports nothing but what it needs h
 """
 
 import atexit
+import contextlib
 import gc
 import json
 import os
@@ -87,6 +88,8 @@ def _run(line: socket.socket) -> None:
     asked = json.loads(body.decode("utf-8", "surrogateescape"))
     child = os.fork()
     if child:
+        for stream in streams:
+            os.close(stream)
         line.sendall(struct.pack("!q", child))
         signal.signal(signal.SIGCHLD, lambda *_: None)
         while (ended := os.waitpid(child, os.WNOHANG))[0] == 0:
@@ -97,7 +100,8 @@ def _run(line: socket.socket) -> None:
             except TimeoutError:
                 continue
         code = os.waitstatus_to_exitcode(ended[1])
-        line.sendall(struct.pack("!q", code))
+        with contextlib.suppress(OSError):
+            line.sendall(struct.pack("!q", code))
         os._exit(0)
     line.close()
     for target, stream in enumerate(streams):

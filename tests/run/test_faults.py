@@ -5,18 +5,39 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
+from nncli.cli.main import main
 from nncli.run import checkpoint
+from nncli.run import train as training
 from nncli.run.checkpoint import load, newest, save
 from tests.conftest import Nn
 from tests.run.test_resume import assert_equal_runs
 
 LARGE = "model.width=512"  # a checkpoint of about 4 MB
+
+
+def forked(action: Callable[[], object], said: Path) -> int:
+    """Do it in a process that is forked here; its exit code. What it says is in the file."""
+    if child := os.fork():
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    code: object = 98
+    try:
+        for stream in (1, 2):
+            os.dup2(os.open(said, os.O_WRONLY | os.O_CREAT | os.O_APPEND), stream)
+        sys.stdout, sys.stderr = open(1, "w", closefd=False), open(2, "w", closefd=False)  # noqa: SIM115
+        action()
+        code = 0
+    except SystemExit as left:
+        code = left.code
+    finally:
+        sys.stderr.flush()
+        os._exit(code if isinstance(code, int) else 1)
 
 
 def die_at(call: str, count: int, folder: Path) -> None:
@@ -39,20 +60,14 @@ def die_at(call: str, count: int, folder: Path) -> None:
 @pytest.mark.parametrize("count", [1, 2])
 def test_a_kill_while_saving_leaves_the_old_or_the_new_one(tmp_path: Path, call: str, count: int) -> None:
     save({"state_dict": {"w": torch.full((1000,), 1.0)}}, tmp_path / "last.ckpt")
-    call_it = f"die_at({call!r}, {count}, Path({str(tmp_path)!r}))"
-    program = f"from pathlib import Path; from tests.run.test_faults import die_at; {call_it}"
-    env = os.environ | {
-        "PYTHONPATH": str(Path(__file__).parents[2]),
-        "TMPDIR": "/dev/shm" if Path("/dev/shm").is_dir() else "/tmp",
-    }
-    subprocess.run([sys.executable, "-c", program], env=env, check=False)
+    forked(lambda: die_at(call, count, tmp_path), tmp_path / "said")
     found = newest(tmp_path, print)
     assert found is not None
     assert load(found)["state_dict"]["w"].unique().tolist() in ([1.0], [2.0])
 
 
 @pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="mounts a small filesystem")
-def test_a_full_disk_ends_the_run_and_keeps_the_earlier_checkpoint(tmp_path: Path) -> None:
+def test_a_full_disk_ends_the_run_and_keeps_the_earlier_checkpoint(nn: Nn, tmp_path: Path) -> None:
     """In a mount namespace of its own: 12 MB for a run whose checkpoints are about 4 MB each, three at a time."""
     script = f"""
     set -e
@@ -82,8 +97,7 @@ def test_a_full_disk_ends_the_run_and_keeps_the_earlier_checkpoint(tmp_path: Pat
     assert "last.ckpt" in left
     assert not [name for name in left if name.startswith(".")]
     load(tmp_path / "copy" / "checkpoints" / "last.ckpt")
-    words = [LARGE, "trainer.max_epochs=3", "trainer.precision=32", "run_dir=whole", "-q"]
-    subprocess.run([sys.executable, "-m", "nncli", "train", *words], cwd=tmp_path, check=True)
+    assert nn("train", LARGE, "trainer.max_epochs=3", "trainer.precision=32", "run_dir=whole", "-q").returncode == 0
     assert_equal_runs(tmp_path / "whole", tmp_path / "done")
 
 
@@ -127,26 +141,26 @@ class Middle(nn.Module):
 
 
 @pytest.mark.parametrize("eager", [True, False], ids=["looked-at-every-step", "flag-and-replay"])
-def test_the_layer_where_it_began_is_named(tmp_path: Path, eager: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_layer_where_it_began_is_named(tmp_path: Path, eager: bool) -> None:
     (tmp_path / "overflow.py").write_text(NET)
     (tmp_path / "conf" / "model").mkdir(parents=True)
     (tmp_path / "conf" / "model" / "overflow.yaml").write_text(
         "# overflows\n_target_: overflow.Overflow\nnum_outputs: ${data.num_classes}\n"
     )
-    program = "import nncli.run.callbacks.nonfinite as w, nncli.run.train as t, sys\n"
-    if not eager:  # what a GPU does, on a CPU
-        program += (
-            "real = t.Watch\nt.Watch = lambda every, eager: real(every, eager=every == 1)\nt.LOOKS_AT_ONCE = ()\n"
-        )
-    program += (
-        "from nncli.cli.main import main\n"
-        "sys.argv = ['nn', 'train', 'model=overflow', 'trainer.precision=32', 'run_dir=r', '--trust', 'overflow']\n"
-        "main()\n"
-    )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
-    assert done.returncode == 3, done.stderr
-    assert "began in layer net.middle (Middle)" in done.stderr
-    assert "step 30" in done.stderr
+
+    def train() -> None:
+        if not eager:  # what a GPU does, on a CPU
+            real = training.Watch
+            training.Watch = lambda every, eager: real(every, eager=every == 1)
+            training.LOOKS_AT_ONCE = ()
+        sys.argv = ["nn", "train", "model=overflow", "trainer.precision=32", "run_dir=r", "--trust", "overflow"]
+        sys.path.insert(0, str(tmp_path))
+        main()
+
+    said = tmp_path / "said"
+    assert forked(train, said) == 3, said.read_text()
+    assert "began in layer net.middle (Middle)" in said.read_text()
+    assert "step 30" in said.read_text()
 
 
 def test_a_read_only_place_is_refused_before_training(nn: Nn, tmp_path: Path) -> None:

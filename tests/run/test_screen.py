@@ -10,6 +10,7 @@ import pytest
 import nncli
 from nncli.run.screen import Screen
 from tests.conftest import Nn
+from tests.warm import Command
 
 QUICK = ["trainer.max_epochs=2", "run_dir=r"]
 
@@ -40,17 +41,13 @@ def test_quiet_says_nothing(nn: Nn) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo terminal")
-def test_a_terminal_gets_a_bar_with_loss_metric_rate_and_time(tmp_path: Path) -> None:
+def test_a_terminal_gets_a_bar_with_loss_metric_rate_and_time(warm: str, tmp_path: Path) -> None:
     import pty
 
     master, slave = pty.openpty()
-    pid = os.fork()
-    if pid == 0:
-        os.setsid()
-        for stream in (0, 1, 2):
-            os.dup2(slave, stream)
-        words = [sys.executable, "-m", "nncli", "train", "trainer.max_epochs=60", "run_dir=r"]
-        os.execve(sys.executable, words, os.environ | {"TERM": "xterm", "COLUMNS": "150"})
+    words = ["train", "trainer.max_epochs=60", "run_dir=r"]
+    env = os.environ | {"TERM": "xterm", "COLUMNS": "150"}
+    command = Command(warm, words, str(tmp_path), env, (slave, slave, slave))
     os.close(slave)
     seen = b""
     while True:
@@ -61,7 +58,7 @@ def test_a_terminal_gets_a_bar_with_loss_metric_rate_and_time(tmp_path: Path) ->
         if not part:
             break
         seen += part
-    os.waitpid(pid, 0)
+    assert command.wait() == 0
     text = seen.decode()
     for fact in ("epoch ", "/60", "━", "samples/s", "loss", "val/accuracy", "lr", "left"):
         assert fact in text
