@@ -17,22 +17,22 @@ from nncli.config.slots import parameters, target_class
 from nncli.run.assemble import SECTIONS
 
 ROOT = Path(__file__).resolve().parents[2]
-LINKS = """Made from the YAML files, the signatures and the verbs: it says what the code does.
+LINKS = """These pages are generated from the YAML files, the signatures and the commands, so they match the code.
 
-- [Recipes](recipes.md): what is ready to be trained, and the result each recipe claims
-- [Configs](config.md): every group, its choices and their keys: what they mean and take
-- [Verbs](verbs.md): every command with its options and examples
+- [Recipes](recipes.md): every recipe, and the result it claims
+- [Config](config.md): every config group, its choices, and the meaning and values of their keys
+- [Commands](verbs.md): every command with its options and examples
 
-Written by hand, and held to the tests by one:
+This page is written by hand, and a test checks it against the test suite:
 
-- [Faults](faults.md): what can go wrong, and what you may rely on then"""
-RECIPES = """Start from one with `nn train recipe=NAME`, or copy it with `nn recipes cp NAME MINE`. A claim was measured
-with the command, the seed and the `trainer.precision` of its row; the bound leaves room for other seeds.
-`nn verify recipe=NAME` holds a recipe to its claim, `nn verify --fast` all those that are marked fast."""
-CONFIGS = """Every key of every choice. A group's choice is typed as `model=resnet`, a value as `model.depth=34`;
-a value `${a.b}` is the value of the key `a.b`. The same at the prompt: `nn config explain KEY`."""
+- [Faults](faults.md): what can go wrong, and what `nn` guarantees in each case"""
+RECIPES = """Train a recipe with `nn train recipe=NAME`, or copy it with `nn recipes cp NAME MINE`. A claim was measured
+with the command, the seed and the `trainer.precision` in its row; the bound leaves room for other seeds.
+`nn verify recipe=NAME` checks whether a recipe reaches its claim, `nn verify --fast` checks all those marked fast."""
+CONFIGS = """Every key of every choice. Select a choice of a group with, for example, `model=resnet`, and set a value
+with `model.depth=34`. A value `${a.b}` is the value of the key `a.b`. `nn config explain KEY` prints the same."""
 FACTS = ("measured", "device", "precision", "seed", "minutes", "fast")
-VERBS = "Every verb also says this itself: `nn VERB --help`. Exit codes stand in [Runs](../guide/runs.md)."
+VERBS = "`nn COMMAND --help` prints the same information. For the exit codes, see [Runs](../guide/runs.md)."
 
 
 def page(title: str, what: str, parts: Iterable[str]) -> str:
@@ -56,7 +56,7 @@ def recipes() -> str:
         link = f"[{recipe.name}](../../recipes/{recipe.path.name})"
         rows.append([link, recipe.title, f"`nn train recipe={recipe.name}`", *facts])
     return page(
-        "Recipes", RECIPES, [table(["recipe", "what", "command", "metric", "bound", *FACTS, "published"], rows)]
+        "Recipes", RECIPES, [table(["recipe", "description", "command", "metric", "bound", *FACTS, "published"], rows)]
     )
 
 
@@ -70,14 +70,14 @@ def config() -> str:
     for entry in root.data["defaults"]:
         for group, default in entry.items() if isinstance(entry, dict) else ():
             parts += choices(group, default)
-    return page("Configs", CONFIGS, parts)
+    return page("Config", CONFIGS, parts)
 
 
 def choices(group: str, default: str) -> Iterator[str]:
     found = {path.stem: read(path) for path in sorted((ROOT / "conf" / group).glob("*.yaml"))}
     shared = {name: found.pop(name) for name in list(found) if name.startswith("_")}
     rows = ([f"`{group}={n}`" + " (default)" * (n == default), d.headline] for n, d in found.items())
-    yield f"## {group}\n\n" + table(["choice", "what"], rows)
+    yield f"## {group}\n\n" + table(["choice", "description"], rows)
     for name, document in found.items():
         values, target = dict(document.data), document.data.get("_target_")
         named = [item for item in values.pop("defaults", []) if isinstance(item, str) and item != "_self_"]
@@ -99,7 +99,7 @@ def keys(prefix: str, values: Mapping[str, Any], files: list[Document], owner: A
         marks = [file.marks[name] for file in files for name in (key, inner) if name in file.marks]
         meaning = next((mark.comment for mark in marks if mark.comment), "")
         rows.append([f"`{key}`", f"`{spelled(value) or repr(value)}`", takes(values, inner, owner), meaning])
-    return table(["key", "default", "takes", "meaning"], rows)
+    return table(["key", "default", "values", "meaning"], rows)
 
 
 def entries(values: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -122,7 +122,7 @@ def takes(values: Mapping[str, Any], key: str, owner: Any) -> str:
 
 
 def verbs() -> str:
-    return page("Verbs", VERBS, [part for name, call in commands(app, "nn") for part in verb(name, call)])
+    return page("Commands", VERBS, [part for name, call in commands(app, "nn") for part in verb(name, call)])
 
 
 def commands(group: Any, prefix: str) -> Iterator[tuple[str, Callable[..., Any]]]:
@@ -149,7 +149,7 @@ def verb(name: str, call: Callable[..., Any]) -> Iterator[str]:
             allowed = f" {phrase(kind).capitalize()}." if get_origin(kind) is Literal else ""
             rows.append([f"`{shown}`", f"{info.help}{allowed}"])
     yield f"## {name}\n\n{text.strip()}\n\n`{line}`\n\n```sh\n{examples.strip()}\n```"
-    yield table(["word", "what"], rows)
+    yield table(["argument", "what it does"], rows)
 
 
 def main(folder: Path = Path(__file__).parent) -> None:
