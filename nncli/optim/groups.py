@@ -35,7 +35,8 @@ class Groups:
         self.decay_vectors, self.layer_decay, self.l1 = decay_vectors, layer_decay, l1
         self.last = {"all": None, "head": 1}.get(str(train), train)  # how many layers learn from the start
         self.thaw = thaw
-        self._frozen: list[nn.Parameter] = []  # and would learn otherwise
+        self._names: list[str] = []  # of the weights that are frozen and would learn otherwise
+        self._frozen: list[nn.Parameter] = []
 
     def freeze(self, net: nn.Module, epoch: int = 0, shared: bool = False) -> None:
         """Hold what does not learn in this epoch: no gradient, and its norms and dropout as in use.
@@ -46,7 +47,8 @@ class Groups:
         if self.last is None:
             return
         still = self._still(net)
-        self._frozen = self._frozen or [w for w in net.parameters() if w.requires_grad and id(w) in still]
+        self._names = self._names or [n for n, w in net.named_parameters() if w.requires_grad and id(w) in still]
+        self._frozen = [net.get_parameter(name) for name in self._names]  # anew: the net may have been shared out
         held = self.thaw is None or epoch < self.thaw
         for weight in self._frozen:
             weight.requires_grad_(not held or (shared and self.thaw is not None))

@@ -73,9 +73,9 @@ def problems(config: Config, *, trains: bool = True) -> list[Problem]:
     if not _suits(trainer, trainer_settings) or not (hosted or accepts(batch_size, Annotated[int, Ge(1)])):
         return found  # a reference in it was reported where it leads to
     target = optimizer.get("_target_") if isinstance(optimizer, dict) else None
-    averages = hasattr(target_class(target, config.trust), "averages")
+    made = target_class(target, config.trust)
     plain = OmegaConf.to_container(config.tree, resolve=False)
-    for key, value, text in misfits(trainer, 0 if hosted else cast(int, batch_size), averages=averages, hosted=hosted):
+    for key, value, text in misfits(trainer, 0 if hosted else cast(int, batch_size), optimizer=made, hosted=hosted):
         key = _set_at(plain, key)  # where it is set: regularization.ema, not trainer.ema
         origin = source(config.origins, key)
         found.append(Problem(key, str(value), origin.where if origin else "", text))

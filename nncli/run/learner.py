@@ -56,6 +56,7 @@ class Learner(LightningModule):
         self.results: dict[str, float] = {}  # the latest, as "val/loss"
         self.step = self.batch = 0  # steps taken; micro-batches of this epoch trained on
         self.moves: list[Move] = []
+        self.sharded: list[Any] = []  # nets of which each rank has a share (FSDPModule)
         self.scaler = torch.amp.GradScaler("cuda") if precision == "16" else None  # no CPU computes in fp16
         self._sums: Tensor | None = None
         self._told: Sequence[StepCallback] = ()
@@ -100,6 +101,7 @@ class Learner(LightningModule):
         self._begin_epoch()
 
     def _begin_epoch(self) -> None:
+        self._let_go()
         epoch, shared = self.trainer.current_epoch, self.trainer.world_size > 1
         for move in self.moves:
             move.turn.updates.groups.freeze(move.turn.net, epoch, shared=shared)
@@ -219,7 +221,13 @@ class Learner(LightningModule):
             if last:
                 prepare_for_backward(shared, loss)
 
+    def _let_go(self) -> None:
+        """Back to this rank's shares, where a forward without a backward has left a net's weights gathered."""
+        for net in self.sharded:
+            net.reshard()
+
     def _before_step(self, move: Move) -> None:
+        self._let_go()
         if self.scaler is not None:
             self.scaler.unscale_(move.optimizer)
         groups = move.turn.updates.groups
@@ -241,9 +249,13 @@ class Learner(LightningModule):
 
     @torch.no_grad()
     def test_step(self, batch: Batch, batch_idx: int) -> None:
-        if len(batch[0]):  # a rank's share of a short last batch may be empty
-            with autocast(self.device, self.precision):
-                self._answers.add(*self.task.answers(batch))
+        empty = len(batch[0]) == 0  # a rank's share of a short last batch
+        if empty and not self.sharded:
+            return
+        with autocast(self.device, self.precision):
+            found = self.task.answers(_made_up(batch) if empty else batch)
+        if not empty:
+            self._answers.add(*found)
 
     def on_test_epoch_end(self) -> None:
         found, _ = self.task.evaluate(*self._answers.whole())
@@ -261,7 +273,10 @@ class Learner(LightningModule):
     def _evaluate(self, batch: Batch) -> None:
         exact = torch.float32 if self.device.type == "mps" else torch.float64
         with autocast(self.device, self.precision):
-            row = self.task.metric_sums(batch).to(exact)
+            if self.sharded and len(batch[0]) == 0:
+                row = self.task.metric_sums(_made_up(batch)).to(exact).zero_()
+            else:
+                row = self.task.metric_sums(batch).to(exact)
         self._sums = row if self._sums is None else self._sums + row
 
     def _finish(self, part: str) -> None:
@@ -271,3 +286,9 @@ class Learner(LightningModule):
         if distributed.is_available() and distributed.is_initialized() and distributed.get_world_size() > 1:
             distributed.all_reduce(sums)
         self.results |= {f"{part}/{name}": value for name, value in self.task.metrics_from(sums.tolist()).items()}
+
+
+def _made_up(batch: Batch) -> Batch:
+    """One sample in place of none, with which a rank takes part where the others gather a net's weights."""
+    x, y = batch
+    return x.new_zeros(1, *x.shape[1:]), y.new_zeros(1, *y.shape[1:])

@@ -1,12 +1,14 @@
 """The `trainer` and `loader` sections, and the devices that they come to on this machine."""
 
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 import torch
 from annotated_types import Ge, Gt, Interval
 
+WANT_WHOLE = (torch.optim.LBFGS, torch.optim.Adafactor)  # they take norms and products over whole weights
 YEAR = 365 * 24 * 3600  # seconds
 
 
@@ -100,7 +102,7 @@ def place(section: dict[str, Any]) -> Placement:
         devices = max(1, torch.cuda.device_count()) if accelerator == "gpu" else 1
     world = devices * section["num_nodes"]
     strategy = section["strategy"]
-    if strategy != "fsdp":
+    if strategy != "fsdp" or world == 1:
         strategy = "ddp" if world > 1 else "single"
     precision = str(section["precision"])
     if precision == "auto":
@@ -115,11 +117,11 @@ def _best_precision(accelerator: str) -> str:
 
 
 def misfits(
-    section: dict[str, Any], batch_size: int, *, averages: bool = False, hosted: bool = False
+    section: dict[str, Any], batch_size: int, *, optimizer: Any = None, hosted: bool = False
 ) -> list[tuple[str, Any, str]]:
     """(key, value, what would be right) for settings that this machine or each other rule out.
 
-    `averages`: the optimizer keeps an average of the weights itself. `hosted`: the task is a LightningModule.
+    `optimizer`: its class, where there is one. `hosted`: the task is a LightningModule.
     """
     found: list[tuple[str, Any, str]] = []
     if section["accelerator"] == "gpu" and not torch.cuda.is_available():
@@ -136,22 +138,12 @@ def misfits(
         return found
     if where.accelerator == "cpu" and where.precision == "16":
         found.append(("trainer.precision", "16", "fp16 needs a GPU: choose bf16 or 32 on a CPU"))
-    if where.strategy == "fsdp" and where.accelerator != "gpu":
-        found.append(("trainer.strategy", "fsdp", "sharding needs GPUs: choose ddp or auto"))
-    elif where.strategy == "fsdp" and not hosted:
-        text = "only a LightningModule of your own can be sharded, a task of nn cannot: choose ddp"
-        found.append(("trainer.strategy", "fsdp", text))
     asked = [key for key in ("ema", "swa") if section.get(key) is not None]
     if where.strategy == "fsdp":
-        text = "averaged weights do not go with fsdp: choose ddp, or null"
-        found += [(f"trainer.{key}", section[key], text) for key in asked]
-    if averages:
+        found += _unshardable(section, where, asked, optimizer, hosted)
+    if hasattr(optimizer, "averages"):
         text = "the optimizer averages the weights itself: set regularization.{} to null"
         found += [(f"trainer.{key}", section[key], text.format(key)) for key in asked]
-        if where.strategy == "fsdp":
-            found.append(
-                ("trainer.strategy", "fsdp", "the optimizer averages the weights, which wants them whole: choose ddp")
-            )
     elif len(asked) == 2:
         text = "there is one average, and regularization.ema is set: set that or regularization.swa to null"
         found.append(("trainer.swa", section["swa"], text))
@@ -160,3 +152,23 @@ def misfits(
         text = f"must be divisible by devices × nodes × trainer.accumulate = {parts}; the nearest is "
         found.append(("data.batch_size", batch_size, text + str(max(1, round(batch_size / parts)) * parts)))
     return found
+
+
+def _unshardable(
+    section: dict[str, Any], where: Placement, averages: list[str], optimizer: Any, hosted: bool
+) -> Iterator[tuple[str, Any, str]]:
+    """What does not go with fsdp."""
+    text = "averaged weights do not go with fsdp: choose ddp, or null"
+    yield from ((f"trainer.{key}", section[key], text) for key in averages)
+    if hosted and where.accelerator != "gpu":
+        yield "trainer.strategy", "fsdp", "sharding a LightningModule needs GPUs: choose ddp or auto"
+    if hosted:
+        return
+    if where.accelerator == "mps":
+        yield "trainer.strategy", "fsdp", "an Apple GPU cannot share a net out: choose cpu or auto"
+    if hasattr(optimizer, "averages"):
+        yield "trainer.strategy", "fsdp", "the optimizer averages the weights, which wants them whole: choose ddp"
+    elif isinstance(optimizer, type) and issubclass(optimizer, WANT_WHOLE):
+        yield "trainer.strategy", "fsdp", f"{optimizer.__name__} wants the weights whole: choose ddp"
+    if section["channels_last"]:
+        yield "trainer.channels_last", True, "fsdp shares weights out row by row: choose ddp, or false"

@@ -139,7 +139,8 @@ def _session(
     )
     bar = Bar(screen, recorder, task.monitor)
     average = averaging(settings)
-    watch = Watch(settings["log_every"], eager=parts.where.accelerator in LOOKS_AT_ONCE)
+    shared = parts.where.strategy == "fsdp"  # no rank may look into its net alone
+    watch = Watch(settings["log_every"], eager=parts.where.accelerator in LOOKS_AT_ONCE and not shared)
     resumer = Resumer(resume)
     keeper = Keeper(
         run.checkpoints,
@@ -195,7 +196,8 @@ def _fit_and_test(session: Session, config: Config, run: RunFolder, parts: Parts
     trainer.fit(module, module.batches, data.val_dataloader(), ckpt_path=resume, weights_only=True)
     if config.tree.test:
         best = run.checkpoints / "best.ckpt"
-        module.load_state_dict(weights(read(best if best.is_file() else run.checkpoints / "last.ckpt", run)))
+        whole = weights(read(best if best.is_file() else run.checkpoints / "last.ckpt", run))
+        trainer.strategy.load_model_state_dict({"state_dict": whole})
         trainer.test(module, dataloaders=data.test_dataloader(), verbose=False)
         judged = {k: v for k, v in module.results.items() if k.startswith("test/")}
         session.keeper.watch.judged(trainer, "test", judged)

@@ -75,7 +75,8 @@ def lightning_trainer(
         "accelerator": where.accelerator,
         "devices": where.devices,
         "num_nodes": where.nodes,
-        "strategy": "auto" if where.strategy == "single" else _strategy(where, section["timeout"], turns),
+        "strategy": _strategy(where, section["timeout"], turns),
+        "inference_mode": where.strategy != "fsdp",  # weights gathered in it could not be trained
         "max_epochs": section["max_epochs"],
         "max_steps": section["max_steps"] or -1,
         "check_val_every_n_epoch": section["val_every"],
@@ -97,13 +98,12 @@ def hosting_trainer(
     itself = module.automatic_optimization  # else the module clips and accumulates, if anybody does
     clip = section["grad_clip"] if itself else None
     limit = section["limit_batches"]
-    strategy = "auto" if where.strategy == "single" else _strategy(where, section["timeout"], 1 if itself else 2)
     limits = {f"limit_{part}_batches": limit for part in ("train", "val", "test")} if limit is not None else {}
     trainer = Trainer(
         accelerator=where.accelerator,
         devices=where.devices,
         num_nodes=where.nodes,
-        strategy=strategy,
+        strategy=_strategy(where, section["timeout"], 1 if itself else 2, hosted=True),
         precision=PRECISIONS[where.precision],
         max_epochs=section["max_epochs"],
         max_steps=section["max_steps"] or -1,
@@ -131,12 +131,18 @@ def _alone(where: Placement) -> list[Any]:
     return [LightningEnvironment()] if where.world == 1 and "LOCAL_RANK" not in os.environ else []
 
 
-def _strategy(where: Placement, timeout: float, turns: int) -> Strategy:
-    limit = timedelta(seconds=timeout)
-    if where.strategy == "fsdp":
+def _strategy(where: Placement, timeout: float, turns: int, *, hosted: bool = False) -> Strategy | Literal["auto"]:
+    if where.strategy == "single":
+        return "auto"
+    limit, backend = timedelta(seconds=timeout), "nccl" if where.accelerator == "gpu" else "gloo"
+    if where.strategy == "fsdp" and hosted:
         return FSDPStrategy(timeout=limit, state_dict_type="full")
+    if where.strategy == "fsdp":
+        from nncli.run.sharding import ShardedStrategy  # its imports take a while
+
+        return ShardedStrategy(timeout=limit, process_group_backend=backend)
     return DDPStrategy(
         timeout=limit,
-        process_group_backend="nccl" if where.accelerator == "gpu" else "gloo",
+        process_group_backend=backend,
         find_unused_parameters=turns > 1,  # a turn moves the weights of its own net only
     )

@@ -3,7 +3,6 @@
 import csv
 import json
 import random
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +15,7 @@ from nncli.run.checkpoint import load
 from nncli.run.fit import fit_words
 from nncli.run.folder import RunFolder
 from tests.run.moments import run_in_child
+from tests.run.ranks import forked as forked
 from tests.run.test_moments import same
 
 TASK = '''
@@ -178,12 +178,11 @@ def test_ten_random_kills_change_no_bit(tmp_path: Path) -> None:
         assert same(tmp_path / "whole", cut) == [], at
 
 
-def test_two_ranks_have_the_losses_of_one() -> None:
+@pytest.mark.parametrize("strategy", ["ddp", "fsdp"])
+@pytest.mark.usefixtures("forked")
+def test_two_ranks_have_the_losses_of_one(strategy: str) -> None:
     words = [*SMALL, "trainer.log_every=1", "trainer.accelerator=cpu", "regularization.dropout=0"]
     alone = trained(*words)
-    command = [sys.executable, "-m", "nncli", "train", *words, "trainer=ddp", "trainer.devices=2", "run_dir=two", "-q"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    both = RunFolder(Path("two").absolute())
+    both = trained(*words, f"trainer={strategy}", "trainer.devices=2")
     for name in ("train/d_loss", "train/g_loss", "val/loss"):
         assert column(both, name) == pytest.approx(column(alone, name), abs=1e-5)

@@ -4,7 +4,6 @@ from typing import Any
 
 import torch
 from lightning.pytorch import LightningModule, Trainer
-from lightning.pytorch.strategies import FSDPStrategy
 from torch import Tensor, nn
 
 from nncli.errors import NnError
@@ -143,7 +142,7 @@ class OptimizerAverage(AverageWeights):
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self.live = averaged(pl_module)
         self.optimizers = [one for one in trainer.optimizers if hasattr(one, "averages")]
-        if self.optimizers and isinstance(trainer.strategy, FSDPStrategy):
+        if self.optimizers and getattr(pl_module, "sharded", None):
             raise NnError("an optimizer that averages the weights does not go with fsdp: set trainer.strategy=ddp")
 
     def judged(self) -> dict[Tensor, Tensor]:
