@@ -65,8 +65,8 @@ class Data:
             found["num_classes"] = max(2, max(_highest(rows) for rows in self.parts.values()) + 1) if whole else None
         return found
 
-    def suits(self) -> dict[str, str]:
-        """After `setup`: the choices (task, loss, model, transform …) that fit, for a person who made none."""
+    def traits(self) -> dict[str, Any]:
+        """After `setup`: what the samples and the targets are, in the words of conf/suits.yaml; {} chooses nothing."""
         return {}
 
     def where(self, part: str, row: int) -> str:

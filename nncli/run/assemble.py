@@ -19,6 +19,7 @@ from nncli.config.origin import source
 from nncli.config.places import untyped
 from nncli.config.reference import Missing, locate
 from nncli.config.slots import parameters, target_class
+from nncli.config.suits import suits
 from nncli.errors import ConfigError, NnError, Problem
 from nncli.run import initial_weights, random
 from nncli.run.checkpoint import weights
@@ -177,12 +178,12 @@ def _fit(task: Any, data: Any) -> None:
     try:
         task.fit_statistics(data.parts["train"])
     except (RuntimeError, ValueError, TypeError, IndexError) as error:
+        better = suits(data.traits()).get("transform", "standardize")
         x, _ = data.parts["train"].span(0, 1)
-        suits = data.suits().get("transform", "standardize") if hasattr(data, "suits") else "standardize"
         raise NnError(
             f"the transform does not fit the data, whose samples are {list(x.shape[1:])} {x.dtype}: "
             f"{str(error).partition(chr(10))[0]}\n"
-            f"  take transform={suits}; what changes samples can be put into its transform.augment or transform.mix"
+            f"  take transform={better}; what changes samples can be put into its transform.augment or transform.mix"
         ) from error
 
 

@@ -9,6 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 from nncli.config.compose import Config, compose
 from nncli.config.origin import spelled
 from nncli.config.slots import is_net, target_class
+from nncli.config.suits import suits
 from nncli.errors import DataError, printable
 from nncli.run.assemble import load_data, require
 from nncli.run.screen import Screen
@@ -25,10 +26,11 @@ def infer(config: Config, screen: Screen) -> tuple[Config, Any]:
     values = {f"data.{key}": value for key, value in data.inferred().items()}
     composed, choices = replace(config, tree=config.tree.copy()), {}
     if values:
-        suits = {} if _typed(config, "recipe") else {k: v for k, v in data.suits().items() if not _typed(config, k)}
-        choices = {key: value for key, value in suits.items() if "." not in key}
+        suit = {} if _typed(config, "recipe") else suits(data.traits())
+        suit = {key: value for key, value in suit.items() if not _typed(config, key)}
+        choices = {key: value for key, value in suit.items() if "." not in key}
         composed = compose([*(f"{key}={value}" for key, value in choices.items()), *config.words], trust=config.trust)
-        values |= {key: value for key, value in suits.items() if "." in key and _there(composed, key)}
+        values |= {key: value for key, value in suit.items() if "." in key and _there(composed, key)}
     values |= _of_nets(composed)
     if not values:
         return config, data
