@@ -20,6 +20,7 @@ from nncli.config.places import untyped
 from nncli.config.reference import Missing, locate
 from nncli.config.slots import parameters, target_class
 from nncli.config.suits import suits
+from nncli.contracts import Augmenting, Averaging
 from nncli.errors import ConfigError, NnError, Problem
 from nncli.run import initial_weights, random
 from nncli.run.checkpoint import weights
@@ -74,7 +75,7 @@ def problems(config: Config, *, trains: bool = True) -> list[Problem]:
     if not _suits(trainer, trainer_settings) or not (hosted or accepts(batch_size, Annotated[int, Ge(1)])):
         return found  # a reference in it was reported where it leads to
     target = optimizer.get("_target_") if isinstance(optimizer, dict) else None
-    averages = hasattr(target_class(target, config.trust), "averages")
+    averages = isinstance(target_class(target, config.trust), Averaging)
     plain = OmegaConf.to_container(config.tree, resolve=False)
     for key, value, text in misfits(trainer, 0 if hosted else cast(int, batch_size), averages=averages, hosted=hosted):
         key = _set_at(plain, key)  # where it is set: regularization.ema, not trainer.ema
@@ -219,8 +220,8 @@ def try_one_batch(parts: Parts) -> None:
     parts.task.eval()
     try:
         with torch.no_grad():
-            if augmented := getattr(parts.task.transform, "augmented", None):
-                augmented(x)
+            if isinstance(parts.task.transform, Augmenting):
+                parts.task.transform.augmented(x)
             losses = [turn.loss((x, y)) for turn in turns]
         for turn in turns:
             turn.updates.make(turn.net)  # some optimizers refuse what others take

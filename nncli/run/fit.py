@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from nncli.config.compose import Config, compose, freeze, load_frozen
-from nncli.config.hosting import hosts
+from nncli.config.hosting import hosts, is_lightning
 from nncli.config.places import untyped
 from nncli.config.used_keys import unread
 from nncli.errors import SHOWN, ConfigError, NnError, Stopped, short
@@ -43,7 +43,7 @@ def prepared(config: Config, screen: Screen) -> tuple[Config, Parts]:
             config = resolve_devices(config)
             return config, assemble(config)
         config, data = infer(config, screen)
-        if config.tree.test and "test" not in getattr(data, "parts", {"test": None}):
+        if config.tree.test and "test" not in data.parts:
             held = "say test=false, or hold one out: data.test_fraction=0.15"
             raise NnError(f"this data has no test part to judge on; {held}")
         config = resolve_devices(config)
@@ -180,7 +180,7 @@ def _go(run: RunFolder, config: Config, parts: Parts, screen: Screen, signals: S
 
 def _outline(data: Any) -> list[str]:
     """What the data says of itself; a LightningDataModule says nothing."""
-    return [data.outline()] if hasattr(data, "outline") else []
+    return [] if is_lightning(type(data), "data") else [data.outline()]
 
 
 def headline(config: Config, parts: Parts) -> str:

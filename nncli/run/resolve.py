@@ -10,6 +10,7 @@ from nncli.config.compose import Config, compose
 from nncli.config.origin import spelled
 from nncli.config.slots import is_net, target_class
 from nncli.config.suits import suits
+from nncli.contracts import LeftOpen
 from nncli.errors import DataError, printable
 from nncli.run.assemble import load_data, require
 from nncli.run.screen import Screen
@@ -50,8 +51,8 @@ def _of_nets(config: Config) -> dict[str, Any]:
     for slot, section in config.tree.items():
         if is_net(str(slot)) and isinstance(section, DictConfig) and "_target_" in section:
             cls, given = target_class(section["_target_"], config.trust), OmegaConf.to_container(section, resolve=True)
-            if tell := getattr(cls, "inferred", None):
-                found |= {f"{slot}.{key}": value for key, value in tell(**cast(dict[str, Any], given)).items()}
+            if isinstance(cls, LeftOpen):
+                found |= {f"{slot}.{key}": value for key, value in cls.inferred(**cast(dict[str, Any], given)).items()}
     return found
 
 
