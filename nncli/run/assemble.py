@@ -1,8 +1,8 @@
 """A checked config as live parts: every problem told at once, then data, task and devices, then one batch."""
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, cast
 
@@ -14,9 +14,8 @@ from nncli.config.annotations import accepts
 from nncli.config.build import build
 from nncli.config.check import check
 from nncli.config.compose import Config
-from nncli.config.hosting import hosts, is_lightning, pruned, refuse_hosted
+from nncli.config.hosting import hosts, is_lightning, refuse_hosted
 from nncli.config.origin import source
-from nncli.config.places import untyped
 from nncli.config.reference import Missing, locate
 from nncli.config.slots import parameters, target_class
 from nncli.config.suits import suits
@@ -98,25 +97,13 @@ def _set_at(plain: Any, key: str) -> str:
         return key
 
 
-def require(config: Config, *, begun: bool = False, trains: bool = True) -> Config:
-    """The config, once nothing is wrong with it; before a run has `begun`, with what other runs say filled in."""
-    config = pruned(config)
-    config = config if begun else initial_weights.resolve_init_from(config)
+def require(config: Config, *, trains: bool = True, besides: Sequence[Problem] = ()) -> Config:
+    """The config, once nothing is wrong with it; problems that were found elsewhere are told with its own."""
     found = problems(config, trains=trains)
     told = {problem.key for problem in found}
-    found += [] if begun else [problem for problem in untyped(config) if problem.key not in told]
-    if found:
+    if found := [*found, *(problem for problem in besides if problem.key not in told)]:
         raise ConfigError(found)
     return config
-
-
-def resolve_devices(config: Config) -> Config:
-    """The config with this machine's answer in place of each `auto`, so that it says how the run was made."""
-    where = place(section(config, "trainer"))
-    tree = config.tree.copy()
-    for key in ("accelerator", "devices", "precision"):
-        OmegaConf.update(tree, f"trainer.{key}", getattr(where, key))
-    return replace(config, tree=tree)
 
 
 def load_data(config: Config, facts: dict[str, Any] | None = None) -> Any:

@@ -10,9 +10,9 @@ import yaml
 from nncli.config.compose import compose, freeze
 from nncli.data.sources.scikit import Scikit
 from nncli.errors import DataError, NnError
-from nncli.run.assemble import assemble, require
+from nncli.run.assemble import assemble
 from nncli.run.fit import fit_words
-from nncli.run.resolve import infer
+from nncli.run.resolve import complete, infer
 from nncli.run.screen import Screen
 
 OPEN = ["data.input_shape=auto", "data.num_classes=auto"]
@@ -32,7 +32,7 @@ class Heard(Screen):
 def test_open_values_are_found_told_and_frozen() -> None:
     screen = Heard()
     config = compose(["data=digits", "model=cnn", "model.channels=[8]", *OPEN])
-    require(config)
+    complete(config)
     found, data = infer(config, screen)
     assert screen.said == ["  found  data.input_shape = [1, 8, 8]", "  found  data.num_classes = 10"]
     assert found.words == config.words
