@@ -16,7 +16,7 @@ BOTTOM = {"paths", "files", "errors", "output", "terminal", "seed"}
 # what a room may import of ours, besides itself
 MAY: dict[str, set[str]] = {
     "cli": {*("sweep", "tune", "bench", "insight", "export", "serve", "run", "config"), *BOTTOM, "cli"},
-    "insight": {"run", "config", "data", *BOTTOM},
+    "insight": {"run", "config", "contracts", "data", *BOTTOM},
     "tune": {"bench", "insight", "run", "config", "data", *BOTTOM},
     "bench": {"run", "config", "data", *BOTTOM},
     "run": {"config", "contracts", "stalls", *BOTTOM, ""},
@@ -25,7 +25,7 @@ MAY: dict[str, set[str]] = {
     "tasks": {"contracts", "losses", "optim", "errors"},
     "data": {"transforms", "files", "errors", "output", "terminal", "stalls", "seed", "network"},
     "models": {"files", "errors", "network"},
-    **{room: {"errors"} for room in LIBRARY - {"tasks", "data", "models"}},
+    **{room: {"contracts", "errors"} for room in LIBRARY - {"tasks", "data", "models"}},
 }
 
 
@@ -70,6 +70,28 @@ def test_files_and_functions_stay_short(path: Path) -> None:
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.FunctionDef):
             assert (node.end_lineno or 0) - node.lineno < 60, f"{path}:{node.lineno} {node.name}"
+
+
+# what is asked of other people's objects and of the system by name; what our own parts ask of each other is a Protocol
+FOREIGN = {
+    *("problem_mark", "problem", "anchor", "tag", "start", "value"),  # YAML, errors and syntax trees
+    *("forward", "metrics", "min_length", "max_length", "multiple_of"),  # classes and annotations of any kind
+    *("columns", "to_dict", "base_model", "dtype", "names", "feature", "decode_example"),  # frames, sets and nets
+    *("name", "encoding"),  # streams
+    *("posix_fallocate", "sched_getaffinity", "killpg", "pthread_sigmask", "register_at_fork", "AF_UNIX"),
+    "_is_avx512_bf16_supported",
+}
+
+
+def test_our_own_parts_ask_each_other_for_nothing_by_a_string() -> None:
+    asked = {
+        node.args[1].value
+        for path in files()
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("hasattr", "getattr")
+        if isinstance(node.args[1], ast.Constant)
+    }
+    assert asked == FOREIGN, "say what a part may do as a Protocol in contracts.py, and ask by isinstance"
 
 
 @pytest.mark.parametrize(

@@ -100,9 +100,9 @@ def _draw_rates(config: "Config", steps: int | None, out: Path | None) -> None:
 
     from nncli.insight.png import save
     from nncli.insight.rates import chart, picture, rates, steps_of
-    from nncli.run.assemble import require
+    from nncli.run.resolve import complete
 
-    require(config)
+    complete(config)
     found = rates(config, steps_of(config, steps))
     say(chart(found, max(20, min(shutil.get_terminal_size().columns, 100) - 12)))
     if out:

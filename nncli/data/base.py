@@ -10,7 +10,7 @@ from torch import Tensor
 from nncli.data.arguments import Classes as Classes
 from nncli.data.arguments import Shape as Shape
 from nncli.data.batches import Batches, Sampling
-from nncli.data.encode import encode
+from nncli.data.encode import encode, listed
 from nncli.data.rows import InMemory, Mapped, Rows, Windows
 from nncli.errors import DataError
 from nncli.seed import Seed
@@ -30,6 +30,8 @@ class Data:
     """
 
     kind: ClassVar[Literal["image", "table", "text", "series"]] = "table"  # how a person looks at it
+    root: Any = None  # where the files lie that it was given: their folder
+    path: Any = None  # or the one file
 
     def __init__(
         self,
@@ -43,6 +45,7 @@ class Data:
         self.input_shape = input_shape if input_shape == "auto" else list(input_shape)
         self.num_classes = num_classes
         self.facts: dict[str, Any] = {}
+        self.kinds: dict[str, Any] = {}  # of the columns, where it tells them apart
         self.parts: dict[str, Rows] = {}
         self.place(seed=0, rank=0, world=1, accumulate=1, limit=None, overfit=0)
 
@@ -65,8 +68,8 @@ class Data:
             found["num_classes"] = max(2, max(_highest(rows) for rows in self.parts.values()) + 1) if whole else None
         return found
 
-    def suits(self) -> dict[str, str]:
-        """After `setup`: the choices (task, loss, model, transform …) that fit, for a person who made none."""
+    def traits(self) -> dict[str, Any]:
+        """After `setup`: what the samples and the targets are, in the words of conf/suits.yaml; {} chooses nothing."""
         return {}
 
     def where(self, part: str, row: int) -> str:
@@ -83,7 +86,7 @@ class Data:
             from nncli.data.images.encode import encode as picture
 
             return picture(raw, self.known())
-        return encode(raw, self.known())
+        return encode(listed(raw) if self.kind == "table" else raw, self.known())
 
     def decode(self, encoded: Any) -> str:
         """What `encode` was given, for a person to read; only texts and sequences have such an inverse."""

@@ -1,6 +1,8 @@
 """Raw samples that are numbers already, as a source would give them, by what it learned (`facts`) alone."""
 
+import csv
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,6 +27,17 @@ def encode(raw: Any, facts: Facts) -> Tensor:
             raise DataError("the sample has a value that is no finite number")
         return torch.from_numpy(found)
     return torch.from_numpy(whole(values, wanted))
+
+
+def listed(raw: Any) -> Any:
+    """The rows of a CSV file, where one is named; anything else as it is."""
+    if not isinstance(raw, str | Path) or Path(raw).suffix.lower() != ".csv":
+        return raw
+    try:
+        with open(raw, newline="", encoding="utf-8-sig") as file:
+            return list(csv.DictReader(file))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{raw} cannot be read as a table: {error}") from error
 
 
 def known(facts: Facts, name: str) -> Any:

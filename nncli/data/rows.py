@@ -5,7 +5,7 @@ B samples of a batch, T steps of a series or text, F values a step, L length of 
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -60,6 +60,12 @@ class Rows(ABC):
     def inputs(self) -> Iterator[Tensor]:
         """What the statistics of the inputs are taken from; each value of the part once."""
         return (x for x, _ in self.chunks())
+
+    def traits(self) -> dict[str, Any]:
+        """Whether samples are pictures or numbers and targets classes or numbers, and how many of these in a sample."""
+        x, y = self.span(0, 1)
+        targets = {"targets": "numbers", "width": y[0].numel()} if y.is_floating_point() else {"targets": "classes"}
+        return {"samples": "pictures" if x.dim() == 4 else "numbers", **targets}
 
 
 class InMemory(Rows):

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from nncli.config.build import build
 from nncli.config.compose import Config
+from nncli.contracts import Augmenting, Fitted
 from nncli.data.base import Data
 from nncli.data.rows import Rows, Windows
 from nncli.errors import NnError
@@ -60,11 +61,11 @@ def changed_window(config: Config, data: Data, rows: Rows) -> Image.Image:
 def augmented(config: Config, data: Data, x: Tensor, times: int) -> list[Tensor]:
     """Raw inputs as the transform makes them while training, several draws of the same batch."""
     transform: Any = build(config.tree.transform, config=config)
-    if not hasattr(transform, "augmented"):
+    if not isinstance(transform, Augmenting):
         raise NnError(
             f"transform._target_ is {type(transform).__name__}, which has no augmented(); see docs/guide/data.md"
         )
-    if hasattr(transform, "fit"):
+    if isinstance(transform, Fitted):
         transform.fit(data.parts["train"].inputs)
     draws: list[Tensor] = []
     with torch.random.fork_rng(devices=[]):

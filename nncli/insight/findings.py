@@ -39,7 +39,7 @@ def findings(data: Data, decode: bool) -> tuple[list[Finding], dict[str, Rows]]:
 
 def _columns(data: Data, parts: dict[str, Rows]) -> Iterator[Finding]:
     """What the columns show, and those that the source itself leaves out because they hold nothing, or one thing."""
-    for name, kind in getattr(data, "kinds", {}).items():
+    for name, kind in data.kinds.items():
         if kind in ("constant", "empty"):
             yield Finding("look", "constant column", f"{name} is {kind} and was left out", "2 values or more", 1)
     x, _ = parts["train"].span(0, 1)

@@ -15,7 +15,6 @@ from nncli.data.base import Data
 from nncli.data.rows import InMemory, Rows
 from nncli.errors import ConfigError, DataError, NnError, Problem
 from nncli.files import home, refusal
-from nncli.insight.data_list import fetched
 from nncli.run.assemble import run_settings
 
 _REFERRED = re.compile(r"\$\{(\w+)")
@@ -69,11 +68,11 @@ def source(config: Config) -> Data:
 
 
 def lies(data: Data) -> Path | None:
-    """Where its files are: the folder or file it was given, or what of it was fetched into the cache."""
-    for given in (getattr(data, "root", None), getattr(data, "path", None)):
+    """Where its files are: the folder or file it was given."""
+    for given in (data.root, data.path):
         if isinstance(given, str | Path) and not refusal(path := home(str(given)), folders=True):
             return path
-    return next(iter(fetched(str(getattr(data, "name", "")))), None)
+    return None
 
 
 def unchecked(data: Data) -> dict[str, Rows]:

@@ -72,12 +72,12 @@ class Pretrained(nn.Module):
             found["architecture"] = described(name, revision)
         return found
 
-    def load_first(self, facts: Mapping[str, Any] | None = None) -> None:
-        """Load the published weights, for a run that begins; `facts` are what its data has learned."""
+    def load_first(self, facts: Mapping[str, Any] | None = None) -> list[str]:
+        """Load the published weights, for a run that begins; `facts` are what its data has learned. Gives `notes`."""
         if self.reads == "texts" and facts is not None:
             self._check_tokens(facts)
         if not self.weights:
-            return
+            return self.notes
         check_files(self.name, self.revision)
         where = place(self.name)
         with told(self.name), alone(f"model.name={self.name}") if isinstance(where, Path) else nullcontext():
@@ -92,6 +92,7 @@ class Pretrained(nn.Module):
                 dtype=torch.float32,
             )
         self._take(found.state_dict(), set(info["missing_keys"]), {row[0]: row[1] for row in info["mismatched_keys"]})
+        return self.notes
 
     def forward(self, x: Tensor) -> Tensor:
         if self.reads == "pictures":

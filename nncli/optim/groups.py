@@ -1,6 +1,7 @@
 """Which weights learn, which decay, how fast each layer moves, and the pull of L1: the rules weight by weight."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Annotated, Any, Literal
 
 import torch
@@ -8,6 +9,7 @@ from annotated_types import Ge, Interval
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from nncli.contracts import SplitsHidden
 from nncli.errors import NnError
 
 
@@ -69,8 +71,8 @@ class Groups:
 
     def make(self, optimizer: Callable[..., Optimizer], net: nn.Module) -> Optimizer:
         """The optimizer over the net's groups. The first group has the highest rate: it is the one that is shown."""
-        given = getattr(optimizer, "keywords", {})
-        whole = bool(getattr(getattr(optimizer, "func", optimizer), "splits_hidden", False))
+        kind, given = (optimizer.func, optimizer.keywords) if isinstance(optimizer, partial) else (optimizer, {})
+        whole = isinstance(kind, SplitsHidden) and kind.splits_hidden
         found = self.split(net, decays=given.get("weight_decay", 0) != 0, hidden=whole)
         if len(found) == 1 and not whole:
             return optimizer(found[0]["params"])

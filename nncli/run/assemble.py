@@ -1,8 +1,8 @@
 """A checked config as live parts: every problem told at once, then data, task and devices, then one batch."""
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, cast
 
@@ -14,11 +14,12 @@ from nncli.config.annotations import accepts
 from nncli.config.build import build
 from nncli.config.check import check
 from nncli.config.compose import Config
-from nncli.config.hosting import hosts, is_lightning, pruned, refuse_hosted
+from nncli.config.hosting import hosts, is_lightning, refuse_hosted
 from nncli.config.origin import source
-from nncli.config.places import untyped
 from nncli.config.reference import Missing, locate
 from nncli.config.slots import parameters, target_class
+from nncli.config.suits import suits
+from nncli.contracts import Augmenting
 from nncli.errors import ConfigError, NnError, Problem
 from nncli.run import initial_weights, random
 from nncli.run.checkpoint import weights
@@ -73,7 +74,7 @@ def problems(config: Config, *, trains: bool = True) -> list[Problem]:
     if not _suits(trainer, trainer_settings) or not (hosted or accepts(batch_size, Annotated[int, Ge(1)])):
         return found  # a reference in it was reported where it leads to
     target = optimizer.get("_target_") if isinstance(optimizer, dict) else None
-    made = target_class(target, config.trust)
+    made = cls if isinstance(cls := target_class(target, config.trust), type) else object
     plain = OmegaConf.to_container(config.tree, resolve=False)
     for key, value, text in misfits(trainer, 0 if hosted else cast(int, batch_size), optimizer=made, hosted=hosted):
         key = _set_at(plain, key)  # where it is set: regularization.ema, not trainer.ema
@@ -96,25 +97,13 @@ def _set_at(plain: Any, key: str) -> str:
         return key
 
 
-def require(config: Config, *, begun: bool = False, trains: bool = True) -> Config:
-    """The config, once nothing is wrong with it; before a run has `begun`, with what other runs say filled in."""
-    config = pruned(config)
-    config = config if begun else initial_weights.resolve_init_from(config)
+def require(config: Config, *, trains: bool = True, besides: Sequence[Problem] = ()) -> Config:
+    """The config, once nothing is wrong with it; problems that were found elsewhere are told with its own."""
     found = problems(config, trains=trains)
     told = {problem.key for problem in found}
-    found += [] if begun else [problem for problem in untyped(config) if problem.key not in told]
-    if found:
+    if found := [*found, *(problem for problem in besides if problem.key not in told)]:
         raise ConfigError(found)
     return config
-
-
-def resolve_devices(config: Config) -> Config:
-    """The config with this machine's answer in place of each `auto`, so that it says how the run was made."""
-    where = place(section(config, "trainer"))
-    tree = config.tree.copy()
-    for key in ("accelerator", "devices", "precision"):
-        OmegaConf.update(tree, f"trainer.{key}", getattr(where, key))
-    return replace(config, tree=tree)
 
 
 def load_data(config: Config, facts: dict[str, Any] | None = None) -> Any:
@@ -177,12 +166,12 @@ def _fit(task: Any, data: Any) -> None:
     try:
         task.fit_statistics(data.parts["train"])
     except (RuntimeError, ValueError, TypeError, IndexError) as error:
+        better = suits(data.traits()).get("transform", "standardize")
         x, _ = data.parts["train"].span(0, 1)
-        suits = data.suits().get("transform", "standardize") if hasattr(data, "suits") else "standardize"
         raise NnError(
             f"the transform does not fit the data, whose samples are {list(x.shape[1:])} {x.dtype}: "
             f"{str(error).partition(chr(10))[0]}\n"
-            f"  take transform={suits}; what changes samples can be put into its transform.augment or transform.mix"
+            f"  take transform={better}; what changes samples can be put into its transform.augment or transform.mix"
         ) from error
 
 
@@ -218,8 +207,8 @@ def try_one_batch(parts: Parts) -> None:
     parts.task.eval()
     try:
         with torch.no_grad():
-            if augmented := getattr(parts.task.transform, "augmented", None):
-                augmented(x)
+            if isinstance(parts.task.transform, Augmenting):
+                parts.task.transform.augmented(x)
             losses = [turn.loss((x, y)) for turn in turns]
         for turn in turns:
             turn.updates.make(turn.net)  # some optimizers refuse what others take

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from nncli.config.compose import Config
+from nncli.contracts import Joinable
 from nncli.errors import NnError
 from nncli.run.assemble import Parts
 from nncli.run.folder import RunFolder
@@ -45,9 +46,11 @@ def restore_ensemble(
     if combine == "weights":
         _average(parts.task, others, runs)
         return config, parts
-    first = parts.task
-    if not hasattr(first, "joined"):
-        raise NnError(f"runs of {type(first).__name__} cannot be judged together; judge one: nn eval {runs[0].name}")
+    if not isinstance(parts.task, Joinable):
+        raise NnError(
+            f"runs of {type(parts.task).__name__} cannot be judged together; judge one: nn eval {runs[0].name}"
+        )
+    first = cast(Any, parts.task)
     answers = [copy.deepcopy(first), *others]
     first.net = Ensemble(answers, lambda found: first.joined(found, vote=combine == "vote"))
     first.transform = nn.Identity()  # each has its own
@@ -61,8 +64,7 @@ def _alike(first: Any, task: Any, run: RunFolder, other: RunFolder) -> None:
     ours, theirs = first.facts.get("classes"), task.facts.get("classes")
     if ours != theirs:
         raise NnError(f"the classes of {run.name} are {ours}, those of {other.name} {theirs}")
-    one, two = getattr(first, "num_classes", None), getattr(task, "num_classes", None)
-    if one != two:
+    if (one := first.num_classes) != (two := task.num_classes):
         raise NnError(f"{run.name} tells {one} classes apart, {other.name} {two}")
     if odd := sorted(k for k in first.facts.keys() | task.facts.keys() if first.facts.get(k) != task.facts.get(k)):
         raise NnError(f"{run.name} and {other.name} were trained on data that differs in its {', '.join(odd)}")

@@ -6,14 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from nncli.config.compose import Config, compose, freeze, load_frozen
-from nncli.config.hosting import hosts
+from nncli.config.hosting import hosts, is_lightning
 from nncli.config.places import untyped
-from nncli.config.used_keys import unread
-from nncli.errors import SHOWN, ConfigError, NnError, Stopped, short
+from nncli.errors import NnError, Stopped
 from nncli.files import straying_link
 from nncli.run import folder as folders
 from nncli.run import random
-from nncli.run.assemble import Parts, again, assemble, place_data, require, resolve_devices, try_one_batch
+from nncli.run.assemble import Parts, again, assemble, place_data, require, try_one_batch
 from nncli.run.checkpoint import newest
 from nncli.run.environment import environment
 from nncli.run.folder import RunFolder
@@ -21,7 +20,7 @@ from nncli.run.identity import RESUMABLE, read, unfit
 from nncli.run.processes import launch
 from nncli.run.processes.signals import Signals
 from nncli.run.quiet import quiet_libraries
-from nncli.run.resolve import infer
+from nncli.run.resolve import complete, resolve
 from nncli.run.screen import Screen
 from nncli.run.train import train
 
@@ -34,21 +33,11 @@ def _alone(folder: str, checkpoint: str) -> None:
 
 def prepared(config: Config, screen: Screen) -> tuple[Config, Parts]:
     """Every check there is, up to one batch through the net; nothing on disk is touched."""
-    config = require(config)
-    notes = [] if hosts(config) else unread(config)
-    for note in [*notes[:SHOWN], *([f"{len(notes) - SHOWN} more have no effect"] if len(notes) > SHOWN else [])]:
-        screen.line(f"  note: {short(note)}")
     with quiet_libraries():
-        if hosts(config):
-            config = resolve_devices(config)
-            return config, assemble(config)
-        config, data = infer(config, screen)
-        if config.tree.test and "test" not in getattr(data, "parts", {"test": None}):
-            held = "say test=false, or hold one out: data.test_fraction=0.15"
-            raise NnError(f"this data has no test part to judge on; {held}")
-        config = resolve_devices(config)
+        config, data = resolve(config, screen)
         parts = assemble(config, data=data)
-        try_one_batch(parts)
+        if not hosts(config):
+            try_one_batch(parts)
     return config, parts
 
 
@@ -99,9 +88,8 @@ def resume(
             "nowhere else; put what it leads to in its place"
         )
     with Signals().caught() as signals, folders.held(run):
-        config = require(spread(load_frozen(run.config, words, allowed=RESUMABLE, trust=trust)), begun=True)
-        if found := [problem for problem in untyped(config) if problem.key != "run_dir"]:
-            raise ConfigError(found)
+        config = spread(load_frozen(run.config, words, allowed=RESUMABLE, trust=trust))
+        config = require(config, besides=[problem for problem in untyped(config) if problem.key != "run_dir"])
         if run.read(run.summary).get("status") == "finished" and not words:
             screen.line(f"{run.name} is finished. To train longer: nn resume {run.name} trainer.max_epochs=60")
             announce("", "")
@@ -180,7 +168,7 @@ def _go(run: RunFolder, config: Config, parts: Parts, screen: Screen, signals: S
 
 def _outline(data: Any) -> list[str]:
     """What the data says of itself; a LightningDataModule says nothing."""
-    return [data.outline()] if hasattr(data, "outline") else []
+    return [] if is_lightning(type(data), "data") else [data.outline()]
 
 
 def headline(config: Config, parts: Parts) -> str:
@@ -209,4 +197,4 @@ def fit_words(words: Sequence[str], *, show: Any = "auto", trust: Collection[str
 
 def check_words(words: Sequence[str], trust: Collection[str] = ()) -> None:
     """Raise ConfigError with every problem of these words."""
-    require(compose(list(words), trust=trust))
+    complete(compose(list(words), trust=trust))

@@ -219,13 +219,13 @@ def evaluate(module: Any, data: Any, section: dict[str, Any], where: Placement, 
 
 
 def _source(data: Any) -> dict[str, Any]:
-    if hasattr(data, "trainer"):  # a LightningDataModule
+    if isinstance(data, LightningDataModule):
         return {"datamodule": data}
     return {"train_dataloaders": data.train_dataloader(), "val_dataloaders": data.val_dataloader()}
 
 
 def _tested(data: Any, part: str = "test") -> dict[str, Any]:
-    if hasattr(data, "trainer"):
+    if isinstance(data, LightningDataModule):
         return {"datamodule": data}
     return {"dataloaders": data.evaluation(part)}
 
@@ -233,6 +233,6 @@ def _tested(data: Any, part: str = "test") -> dict[str, Any]:
 def _tests(module: Any, data: Any) -> bool:
     """Whether it has a test step, and its data something to take it on."""
     steps = type(module).test_step is not LightningModule.test_step
-    if not hasattr(data, "trainer"):
+    if not isinstance(data, LightningDataModule):
         return steps
     return steps and type(data).test_dataloader is not LightningDataModule.test_dataloader

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from nncli.config.compose import Config, load_frozen
 from nncli.config.origin import source
 from nncli.config.slots import FIRST, is_net
+from nncli.contracts import Published
 from nncli.errors import CheckpointError, NnError, Problem
 from nncli.files import ABSENT, home, named, refusal
 from nncli.run import folder
@@ -93,7 +94,9 @@ def first_weights(config: Config, task: nn.Module) -> list[str]:
                 told.append(f"{slot} starts from {where}: {filled}{other}")
         else:
             _not_by_chance(slot, nets)
-            told += [note for net in nets if hasattr(net, "load_first") for note in _published(net, task)]
+            told += [
+                note for net in nets if isinstance(net, Published) for note in net.load_first(cast(Any, task).facts)
+            ]
     return told
 
 
@@ -101,14 +104,8 @@ def _not_by_chance(slot: Any, nets: list[nn.Module]) -> None:
     """A net that does not learn has to know something from the start."""
     for net in nets:
         weights = list(net.parameters())
-        if weights and not any(weight.requires_grad for weight in weights) and not hasattr(net, "load_first"):
+        if weights and not any(weight.requires_grad for weight in weights) and not isinstance(net, Published):
             raise NnError(f"the net under {slot} does not learn, so it must know something: {slot}.{FIRST}=RUN")
-
-
-def _published(net: Any, task: Any) -> list[str]:
-    """Let a net fetch the weights that its name stands for."""
-    net.load_first(task.facts)
-    return net.notes
 
 
 def _other_data(net: nn.Module, there: dict[str, Any], here: dict[str, Any], asked: str) -> str:

@@ -105,8 +105,7 @@ class Learner(LightningModule):
         epoch, shared = self.trainer.current_epoch, self.trainer.world_size > 1
         for move in self.moves:
             move.turn.updates.groups.freeze(move.turn.net, epoch, shared=shared)
-        if tell := getattr(getattr(self.task, "transform", None), "set_epoch", None):
-            tell(epoch)
+        self.task.set_epoch(epoch)
         self._learns = [p for move in self.moves for p in move.weights if p.requires_grad]
 
     # -- training

@@ -1,6 +1,5 @@
 """A finished run as a model to ask, in a notebook or a program: `nncli.load("last").predict(rows)`."""
 
-import csv
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -46,10 +45,8 @@ class Model:
         Preprocessing is the run's own. A classifier answers with the probability of each class, a regression in the
         target's own units. A CSV file of a table is all of its rows.
         """
-        of_files = hasattr(self.data, "path")  # such data reads a file as it read the one it learned from
-        rows = _rows(raw) if self.data.kind == "table" and not of_files else raw
         try:
-            encoded = self.data.encode(rows)
+            encoded = self.data.encode(raw)
         except (TypeError, ValueError, AttributeError) as error:
             raise NnError(f"this cannot be read as samples of {type(self.data).__name__}: {error}") from error
         if alone := encoded.dim() == self._dimensions():
@@ -61,17 +58,6 @@ class Model:
     def _dimensions(self) -> int:
         shape = self.data.known().get("shape")
         return len(shape) if shape else DIMENSIONS[self.data.kind]
-
-
-def _rows(raw: Any) -> Any:
-    """The rows of a CSV file, where one is named; anything else as it is."""
-    if not isinstance(raw, str | Path) or Path(raw).suffix.lower() != ".csv":
-        return raw
-    try:
-        with open(raw, newline="", encoding="utf-8-sig") as file:
-            return list(csv.DictReader(file))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise NnError(f"{raw} cannot be read as a table: {error}") from error
 
 
 def load(run: str | Path, *, which: Literal["best", "last"] = "best", trust: Collection[str] = ()) -> Model:

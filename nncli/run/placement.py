@@ -8,6 +8,8 @@ from typing import Annotated, Any, Literal
 import torch
 from annotated_types import Ge, Gt, Interval
 
+from nncli.contracts import Averaging
+
 WANT_WHOLE = (torch.optim.LBFGS, torch.optim.Adafactor)  # they take norms and products over whole weights
 YEAR = 365 * 24 * 3600  # seconds
 
@@ -117,11 +119,11 @@ def _best_precision(accelerator: str) -> str:
 
 
 def misfits(
-    section: dict[str, Any], batch_size: int, *, optimizer: Any = None, hosted: bool = False
+    section: dict[str, Any], batch_size: int, *, optimizer: type = object, hosted: bool = False
 ) -> list[tuple[str, Any, str]]:
     """(key, value, what would be right) for settings that this machine or each other rule out.
 
-    `optimizer`: its class, where there is one. `hosted`: the task is a LightningModule.
+    `optimizer`: its class. `hosted`: the task is a LightningModule.
     """
     found: list[tuple[str, Any, str]] = []
     if section["accelerator"] == "gpu" and not torch.cuda.is_available():
@@ -141,7 +143,7 @@ def misfits(
     asked = [key for key in ("ema", "swa") if section.get(key) is not None]
     if where.strategy == "fsdp":
         found += _unshardable(section, where, asked, optimizer, hosted)
-    if hasattr(optimizer, "averages"):
+    if issubclass(optimizer, Averaging):
         text = "the optimizer averages the weights itself: set regularization.{} to null"
         found += [(f"trainer.{key}", section[key], text.format(key)) for key in asked]
     elif len(asked) == 2:
@@ -155,7 +157,7 @@ def misfits(
 
 
 def _unshardable(
-    section: dict[str, Any], where: Placement, averages: list[str], optimizer: Any, hosted: bool
+    section: dict[str, Any], where: Placement, averages: list[str], optimizer: type, hosted: bool
 ) -> Iterator[tuple[str, Any, str]]:
     """What does not go with fsdp."""
     text = "averaged weights do not go with fsdp: choose ddp, or null"
@@ -166,9 +168,9 @@ def _unshardable(
         return
     if where.accelerator == "mps":
         yield "trainer.strategy", "fsdp", "an Apple GPU cannot share a net out: choose cpu or auto"
-    if hasattr(optimizer, "averages"):
+    if issubclass(optimizer, Averaging):
         yield "trainer.strategy", "fsdp", "the optimizer averages the weights, which wants them whole: choose ddp"
-    elif isinstance(optimizer, type) and issubclass(optimizer, WANT_WHOLE):
+    elif issubclass(optimizer, WANT_WHOLE):
         yield "trainer.strategy", "fsdp", f"{optimizer.__name__} wants the weights whole: choose ddp"
     if section["channels_last"]:
         yield "trainer.channels_last", True, "fsdp shares weights out row by row: choose ddp, or false"

@@ -1,4 +1,4 @@
-"""What a person left open, found in the data: `auto` values of the data section and the choices that suit it."""
+"""A composed config becomes one that leaves nothing open: what earlier runs, the data and this machine say."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -7,28 +7,59 @@ from typing import Any, cast
 from omegaconf import DictConfig, OmegaConf
 
 from nncli.config.compose import Config, compose
+from nncli.config.hosting import hosts, pruned
 from nncli.config.origin import spelled
+from nncli.config.places import untyped
 from nncli.config.slots import is_net, target_class
-from nncli.errors import DataError, printable
-from nncli.run.assemble import load_data, require
+from nncli.config.suits import suits
+from nncli.config.used_keys import unread
+from nncli.contracts import LeftOpen
+from nncli.errors import SHOWN, DataError, NnError, printable, short
+from nncli.run.assemble import load_data, require, section
+from nncli.run.initial_weights import resolve_init_from
+from nncli.run.placement import place
 from nncli.run.screen import Screen
 
 WIDEST = 120  # characters of a value on the screen; the run's config.yaml has it whole
 
 
-def infer(config: Config, screen: Screen) -> tuple[Config, Any]:
-    """The config with nothing left open, and its data, loaded. What was found is told.
+def resolve(config: Config, screen: Screen) -> tuple[Config, Any]:
+    """The config with nothing left open, and its data, loaded; a LightningModule's is loaded with it, later.
 
-    A choice (task, loss, model …) is only made where neither a recipe nor a word has made it.
+    In this order: earlier runs' nets and a check of the whole, what the data says, this machine's devices.
+    """
+    config, data = complete(config), None
+    notes = [] if hosts(config) else unread(config)
+    for note in [*notes[:SHOWN], *([f"{len(notes) - SHOWN} more have no effect"] if len(notes) > SHOWN else [])]:
+        screen.line(f"  note: {short(note)}")
+    if not hosts(config):
+        config, data = infer(config, screen)
+        if config.tree.test and "test" not in data.parts:
+            held = "say test=false, or hold one out: data.test_fraction=0.15"
+            raise NnError(f"this data has no test part to judge on; {held}")
+    return resolve_devices(config), data
+
+
+def complete(config: Config) -> Config:
+    """What needs no data: the nets and files that `init_from` names, and everything wrong with the config at once."""
+    config = resolve_init_from(pruned(config))
+    return require(config, besides=untyped(config))
+
+
+def infer(config: Config, screen: Screen) -> tuple[Config, Any]:
+    """What the data says, and the data, loaded: values for each `auto`, and the choices that suit it.
+
+    What was found is told. A choice (task, loss, model …) is only made where neither a recipe nor a word has made it.
     """
     data = load_data(config)
     values = {f"data.{key}": value for key, value in data.inferred().items()}
     composed, choices = replace(config, tree=config.tree.copy()), {}
     if values:
-        suits = {} if _typed(config, "recipe") else {k: v for k, v in data.suits().items() if not _typed(config, k)}
-        choices = {key: value for key, value in suits.items() if "." not in key}
+        suit = {} if _typed(config, "recipe") else suits(data.traits())
+        suit = {key: value for key, value in suit.items() if not _typed(config, key)}
+        choices = {key: value for key, value in suit.items() if "." not in key}
         composed = compose([*(f"{key}={value}" for key, value in choices.items()), *config.words], trust=config.trust)
-        values |= {key: value for key, value in suits.items() if "." in key and _there(composed, key)}
+        values |= {key: value for key, value in suit.items() if "." in key and _there(composed, key)}
     values |= _of_nets(composed)
     if not values:
         return config, data
@@ -39,17 +70,26 @@ def infer(config: Config, screen: Screen) -> tuple[Config, Any]:
     for key, value in {**choices, **values}.items():
         text = printable(spelled(value))
         screen.line(f"  found  {key} = {text if len(text) <= WIDEST else text[: WIDEST - 1] + '…'}")
-    return require(replace(composed, words=config.words)), data
+    return complete(replace(composed, words=config.words)), data
+
+
+def resolve_devices(config: Config) -> Config:
+    """The config with this machine's answer in place of each `auto`, so that it says how the run was made."""
+    where = place(section(config, "trainer"))
+    tree = config.tree.copy()
+    for key in ("accelerator", "devices", "precision"):
+        OmegaConf.update(tree, f"trainer.{key}", getattr(where, key))
+    return replace(config, tree=tree)
 
 
 def _of_nets(config: Config) -> dict[str, Any]:
     """What the nets left open, such as what a published one is made of."""
     found: dict[str, Any] = {}
-    for slot, section in config.tree.items():
-        if is_net(str(slot)) and isinstance(section, DictConfig) and "_target_" in section:
-            cls, given = target_class(section["_target_"], config.trust), OmegaConf.to_container(section, resolve=True)
-            if tell := getattr(cls, "inferred", None):
-                found |= {f"{slot}.{key}": value for key, value in tell(**cast(dict[str, Any], given)).items()}
+    for slot, node in config.tree.items():
+        if is_net(str(slot)) and isinstance(node, DictConfig) and "_target_" in node:
+            cls, given = target_class(node["_target_"], config.trust), OmegaConf.to_container(node, resolve=True)
+            if isinstance(cls, LeftOpen):
+                found |= {f"{slot}.{key}": value for key, value in cls.inferred(**cast(dict[str, Any], given)).items()}
     return found
 
 
@@ -60,8 +100,8 @@ def _typed(config: Config, key: str) -> bool:
 
 def _there(config: Config, key: str) -> bool:
     """Whether a key is in the tree: a net that the person chose may have no such argument."""
-    section, _, name = key.rpartition(".")
-    return name in (OmegaConf.select(config.tree, section) or {})
+    around, _, name = key.rpartition(".")
+    return name in (OmegaConf.select(config.tree, around) or {})
 
 
 def _texts(value: Any) -> list[str]:

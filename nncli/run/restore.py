@@ -32,7 +32,7 @@ def restore(
     moved = [] if any(w.startswith("trainer.accelerator=") for w in words) else ["trainer.accelerator=auto"]
     allowed = (*MOVABLE, *(w.split("=")[0] for w in first))
     config = load_frozen(run.config, [*sorted(first), *moved, *words], allowed=allowed, trust=trust)
-    require(config, begun=True, trains=False)
+    require(config, trains=False)
     state, file = _state(run, which)
     return config, again(config, state, file)
 

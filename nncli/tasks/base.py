@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from nncli.contracts import Batch as Batch
-from nncli.contracts import Direction, Turn
+from nncli.contracts import ByEpoch, Direction, Fitted, FittedNet, Mix, Mixing, Turn
 from nncli.contracts import Rows as Rows
 from nncli.errors import NnError
 from nncli.optim.updates import Updates
@@ -35,7 +35,8 @@ class Task(nn.Module):
 
     metrics: ClassVar[Mapping[str, Direction]]
     logged: ClassVar[Mapping[str, Direction]] = {"loss": "min"}
-    mixes: ClassVar[bool] = False  # whether training calls `transform.mix`
+    mixes: ClassVar[bool] = False  # whether training mixes samples, as `mixer` says
+    num_classes: int | None = None  # that it tells apart
 
     def __init__(self, **parts: Unpack[Parts]) -> None:
         super().__init__()
@@ -85,14 +86,23 @@ class Task(nn.Module):
 
     def fit_statistics(self, rows: Rows) -> None:
         """Take the scale of the inputs, and of a measured target, from the training part."""
-        if getattr(self.transform, "mix", None) is not None and not self.mixes:
+        if self.mixer() is not None and not self.mixes:
             raise NnError("transform.mix is for task=classification; set transform.mix=null")
-        if fit := getattr(self.transform, "fit", None):
-            fit(rows.inputs)
-        if fit := getattr(self.net, "fit_inputs", None):  # a first layer that is taken from the standardized inputs
+        if isinstance(self.transform, Fitted):
+            self.transform.fit(rows.inputs)
+        if isinstance(self.net, FittedNet):
             self.transform.eval()
-            fit(lambda: (self.transform(x) for x in rows.inputs()))
+            self.net.fit_inputs(lambda: (self.transform(x) for x in rows.inputs()))
             self.transform.train()
+
+    def set_epoch(self, epoch: int) -> None:
+        """Called as each epoch begins, from 0."""
+        if isinstance(self.transform, ByEpoch):
+            self.transform.set_epoch(epoch)
+
+    def mixer(self) -> Mix | None:
+        """What the transform mixes samples and their targets with in training."""
+        return self.transform.mixer() if isinstance(self.transform, Mixing) else None
 
 
 def mean_loss(loss: nn.Module, answers: Tensor, targets: Tensor, piece: int = 65_536) -> float:

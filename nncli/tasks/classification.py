@@ -61,7 +61,7 @@ class Classification(Task):
                 "task=classification wants classes as targets, and this data has measured numbers; "
                 "take task=regression or, for a series, task=forecast, each with loss=mse"
             )
-        mix = getattr(self.transform, "mix", None)
+        mix = self.mixer()
         if mix is None or not self.training:
             return self.transform(x), y
         return mix(self.transform(x), functional.one_hot(y, self._classes()).float())

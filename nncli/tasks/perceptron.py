@@ -1,20 +1,14 @@
 """Rosenblatt's learning rule for a threshold unit ("The perceptron", 1958)."""
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Protocol, cast
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
-from nncli.contracts import Direction
+from nncli.contracts import Direction, Threshold
 from nncli.errors import NnError
 from nncli.tasks.base import Batch, Task, mean_loss
-
-
-class HasSum(Protocol):
-    """A unit that shows the sum z (B,) that its threshold judges."""
-
-    def z(self, x: Tensor) -> Tensor: ...
 
 
 class PerceptronRule(Task):
@@ -60,6 +54,6 @@ class PerceptronRule(Task):
         return {"loss": mean_loss(self.loss, z, y), "accuracy": float(right.mean())}, {}
 
     def _z(self, x: Tensor) -> Tensor:
-        if not hasattr(self.net, "z"):
+        if not isinstance(self.net, Threshold):
             raise NnError("task=perceptron trains a threshold unit, which this net is not; take model=perceptron")
-        return cast(HasSum, self.net).z(self.transform(x)).float()
+        return self.net.z(self.transform(x)).float()

@@ -26,15 +26,17 @@ class CropFlip(nn.Module):
         super().__init__()
         self.padding = padding
         self.flip = flip
-        self.original = flip == "alternate"  # whether it wants the images as they came, too
         self.epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
         self.epoch = epoch
 
-    def forward(self, x: Tensor, original: Tensor | None = None) -> Tensor:
+    def forward(self, x: Tensor) -> Tensor:
+        return self.by_original(x, x)
+
+    def by_original(self, x: Tensor, original: Tensor) -> Tensor:
+        """The images changed; which of them are mirrored in this epoch is told from the raw ones."""
         (height, width), batch = sides(x), len(x)
-        original = x if original is None else original
         windows = functional.pad(x, [self.padding] * 4).unfold(2, height, 1).unfold(3, width, 1)  # views, no copy
         row, column = torch.randint(2 * self.padding + 1, (2, batch), device=x.device)
         x = windows[torch.arange(batch, device=x.device), :, row, column]

@@ -1,14 +1,15 @@
 """Numbers brought to a common scale, with statistics of the training part only."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from nncli.contracts import Inputs as Inputs
+
 CHUNK = 4096  # samples widened to float64 at a time, so that a large uint8 tensor is never copied whole
-Inputs = Callable[[], Iterable[Tensor]]
 
 
 class Standardize(nn.Module):

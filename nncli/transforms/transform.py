@@ -1,9 +1,9 @@
 """From raw inputs to what the net sees: a common scale always, random changes while training."""
 
-from collections.abc import Callable, Iterable
-
 import torch
 from torch import Tensor, nn
+
+from nncli.contracts import ByEpoch, ByOriginal, Fitted, Inputs, Invertible, Mix, OnPixels
 
 
 class Transform(nn.Module):
@@ -11,8 +11,8 @@ class Transform(nn.Module):
 
     A change sees standardized values, where 0 is the mean of the training part: what it moves in or cuts out becomes
     0. One with `pixels = True` works on raw values, such as 0 to 255, and so comes before standardizing, wherever it
-    stands in the list. One with `original = True` is given the raw values beside, one with `set_epoch` is told the
-    epoch. All draw from torch's global random state and compute in float32. `mix` mixes samples and their targets,
+    stands in the list. One with `by_original` is given the raw values beside, one with `set_epoch` is told the epoch.
+    All draw from torch's global random state and compute in float32. `mix` mixes samples and their targets,
     `mix(x, y_soft) -> (x, y_soft)`; the task calls it, since it changes what is to be learned.
     """
 
@@ -22,16 +22,20 @@ class Transform(nn.Module):
         self.augment = nn.ModuleList(augment)
         self.mix = mix
 
-    def fit(self, inputs: Callable[[], Iterable[Tensor]]) -> None:
+    def fit(self, inputs: Inputs) -> None:
         """Let the standardization take its statistics from the training part, which comes in pieces."""
-        if fit := getattr(self.standardize, "fit", None):
-            fit(inputs)
+        if isinstance(self.standardize, Fitted):
+            self.standardize.fit(inputs)
 
     def set_epoch(self, epoch: int) -> None:
         """Tell the changes that go by it which epoch, from 0, the next batches belong to."""
         for change in self.augment:
-            if tell := getattr(change, "set_epoch", None):
-                tell(epoch)
+            if isinstance(change, ByEpoch):
+                change.set_epoch(epoch)
+
+    def mixer(self) -> Mix | None:
+        """What mixes transformed samples and their targets."""
+        return self.mix
 
     def forward(self, x: Tensor) -> Tensor:
         return self._changed(x) if self.training and len(self.augment) else self.standardize(x)
@@ -39,18 +43,21 @@ class Transform(nn.Module):
     @torch.no_grad()
     def augmented(self, x: Tensor) -> Tensor:
         """What training would make of a batch, in the units of the data: for drawing it."""
-        undo = getattr(self.standardize, "undo", None)
         changed = self._changed(x)
-        return undo(changed) if undo else changed
+        return self.standardize.undo(changed) if isinstance(self.standardize, Invertible) else changed
 
     def _changed(self, x: Tensor) -> Tensor:
         original = x
         with torch.autocast(x.device.type, enabled=False):  # bf16 has too few digits for 256 grey levels
             for change in self.augment:
-                if getattr(change, "pixels", False):
+                if _on_pixels(change):
                     x = change(x.float())
             x = self.standardize(x)
             for change in self.augment:
-                if not getattr(change, "pixels", False):
-                    x = change(x, original) if getattr(change, "original", False) else change(x)
+                if not _on_pixels(change):
+                    x = change.by_original(x, original) if isinstance(change, ByOriginal) else change(x)
         return x
+
+
+def _on_pixels(change: nn.Module) -> bool:
+    return isinstance(change, OnPixels) and change.pixels

@@ -44,8 +44,12 @@ class Prober:
 
     def __init__(self, process: "subprocess.Popen[str]", log: Path) -> None:
         self.process, self.log = process, log
-        self.free = int(self._answer()["free"])  # bytes for one device's process, or on its GPU
         self.lost = ""
+        try:
+            self.free = int(self._answer()["free"])  # bytes for one device's process, or on its GPU
+        except EOFError:
+            said = self.log.read_text(errors="replace").strip().splitlines() or [f"code {self.process.wait()}"]
+            raise NnError(f"the process that measures ended before its first step: {said[-1]}") from None
 
     def __call__(self, size: int, steps: int) -> Step | None:
         assert self.process.stdin
@@ -63,9 +67,6 @@ class Prober:
         assert self.process.stdout
         line = self.process.stdout.readline()
         if not line:
-            if not hasattr(self, "free"):
-                said = self.log.read_text(errors="replace").strip().splitlines() or [f"code {self.process.wait()}"]
-                raise NnError(f"the process that measures ended before its first step: {said[-1]}")
             raise EOFError
         told = json.loads(line)
         if "error" in told:

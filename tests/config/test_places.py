@@ -14,9 +14,9 @@ from nncli.config.check import check
 from nncli.config.compose import Config, compose, load_frozen
 from nncli.config.places import TAKES, misplaced
 from nncli.errors import ConfigError, NnError
-from nncli.run.assemble import require
 from nncli.run.fit import resume
 from nncli.run.folder import RunFolder
+from nncli.run.resolve import complete
 from nncli.run.restore import restore
 from nncli.run.screen import Screen
 from tests.config.sections import SECTIONS
@@ -36,7 +36,7 @@ def logger(kind: str, **given: Any) -> list[str]:
 
 def told(words: Sequence[str]) -> dict[str, tuple[str, str]]:
     try:
-        require(compose(list(words)))
+        complete(compose(list(words)))
     except ConfigError as error:
         return {problem.key: (problem.where, problem.text) for problem in error.problems}
     return {}

@@ -7,7 +7,7 @@ from nncli.bench.loops import by_nn
 from nncli.config.compose import compose
 from nncli.data.base import Data, Parts
 from nncli.data.rows import Ragged
-from nncli.run.assemble import resolve_devices
+from nncli.run.resolve import resolve_devices
 
 pytestmark = [
     pytest.mark.gpu,

@@ -10,9 +10,9 @@ import yaml
 from nncli.config.compose import compose, freeze
 from nncli.data.sources.scikit import Scikit
 from nncli.errors import DataError, NnError
-from nncli.run.assemble import assemble, require
+from nncli.run.assemble import assemble
 from nncli.run.fit import fit_words
-from nncli.run.resolve import infer
+from nncli.run.resolve import complete, infer
 from nncli.run.screen import Screen
 
 OPEN = ["data.input_shape=auto", "data.num_classes=auto"]
@@ -32,7 +32,7 @@ class Heard(Screen):
 def test_open_values_are_found_told_and_frozen() -> None:
     screen = Heard()
     config = compose(["data=digits", "model=cnn", "model.channels=[8]", *OPEN])
-    require(config)
+    complete(config)
     found, data = infer(config, screen)
     assert screen.said == ["  found  data.input_shape = [1, 8, 8]", "  found  data.num_classes = 10"]
     assert found.words == config.words
@@ -49,23 +49,23 @@ def test_nothing_is_found_or_said_where_nothing_is_open() -> None:
     assert screen.said == []
 
 
-def suit(monkeypatch: pytest.MonkeyPatch, choices: dict[str, Any]) -> None:
-    monkeypatch.setattr(Scikit, "suits", lambda self: choices)
+NUMBERS = {"samples": "numbers", "targets": "numbers", "width": 1}
 
 
 def test_choices_that_suit_are_made_where_nobody_made_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    suit(monkeypatch, {"task": "regression", "loss": "mse", "model": "linear", "model.num_outputs": 1})
-    found, _ = infer(compose(["data=diabetes", "model=mlp", *OPEN]), Heard())
+    monkeypatch.setattr(Scikit, "traits", lambda self: NUMBERS)
+    found, _ = infer(compose(["data=diabetes", "model=linear", *OPEN]), Heard())
     assert found.tree.task._target_.endswith("Regression")
-    assert found.tree.model._target_.endswith("MLP"), "a word of the person's was replaced"
+    assert found.tree.model._target_.endswith("Linear"), "a word of the person's was replaced"
     assert (found.tree.model.num_outputs, found.tree.data.num_classes) == (1, None)
-    suit(monkeypatch, {"task": "regression", "loss": "mse", "model.depth": 7})
+    Path("conf").mkdir()
+    Path("conf/suits.yaml").write_text("targets:\n  numbers: [task=regression, loss=mse, model.depth=7]\n")
     found, _ = infer(compose(["data=diabetes", "model=linear", "model.num_outputs=1", *OPEN]), Heard())
     assert "depth" not in found.tree.model, "the chosen net has no such argument"
 
 
 def test_a_recipe_is_not_changed_but_for_what_it_leaves_open(monkeypatch: pytest.MonkeyPatch) -> None:
-    suit(monkeypatch, {"task": "regression", "loss": "mse"})
+    monkeypatch.setattr(Scikit, "traits", lambda self: NUMBERS)
     found, _ = infer(compose(["recipe=wine_mlp", *OPEN]), Heard())
     assert found.tree.task._target_.endswith("Classification")
     assert found.tree.data.num_classes == 3

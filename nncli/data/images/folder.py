@@ -81,10 +81,9 @@ class Folder(Data):
             found["channels"] = self.form.channels
         return found
 
-    def suits(self) -> dict[str, str]:
+    def traits(self) -> dict[str, Any]:
         photos = self.form.channels == 3 and min(self.form.height, self.form.width) >= PHOTO
-        transform = "crop_flip" if photos else "standardize"
-        return {"task": "classification", "loss": "cross_entropy", "model": "cnn", "transform": transform}
+        return {"samples": "photographs" if photos else "pictures", "targets": "classes"}
 
     def where(self, part: str, row: int) -> str:
         pictures, which = self._of[part]

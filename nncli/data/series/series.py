@@ -97,8 +97,8 @@ class Series(Data):
         }
         return {key: found for key, (given, found) in left_open.items() if given == "auto"} | super().inferred()
 
-    def suits(self) -> dict[str, str]:
-        return {"task": "forecast", "loss": "mse", "model": "nlinear", "transform": "series"}
+    def traits(self) -> dict[str, Any]:
+        return {"samples": "windows", "targets": "future"}
 
     def encode(self, raw: Any) -> Tensor:
         """Steps of all columns in order or by name, or the path of a CSV that has them."""

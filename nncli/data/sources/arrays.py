@@ -69,13 +69,8 @@ class Arrays(Data):
             self._from["test"] = (self.test_path, torch.arange(len(y)))
         return parts
 
-    def suits(self) -> dict[str, Any]:
-        rows = self.parts["train"]
-        x, y = rows.span(0, 1)
-        model = {"model": "cnn" if x.dim() == 4 else "mlp"}
-        if y.is_floating_point():
-            return model | {"task": "regression", "loss": "mse", "model.num_outputs": y[0].numel()}
-        return model | {"task": "classification", "loss": "cross_entropy"}
+    def traits(self) -> dict[str, Any]:
+        return self.parts["train"].traits()
 
     def encode(self, raw: Any) -> Tensor:
         """Values as those of a row of x; where these are pictures, pictures of any kind."""

@@ -12,7 +12,7 @@ from nncli.data.files.download import cache_dir, download
 from nncli.data.files.encoding import read_text
 from nncli.data.files.paths import located
 from nncli.data.text.encode import decode, encode
-from nncli.data.text.tokens import Goal, Tokenizing, choices, cut, learn, settled, stride_of, tokenizing, windows
+from nncli.data.text.tokens import Goal, Tokenizing, cut, learn, settled, stride_of, tokenizing, windows
 from nncli.data.text.vocabulary import Kind
 from nncli.errors import DataError
 
@@ -79,8 +79,8 @@ class Book(Data):
     def inferred(self) -> dict[str, Any]:
         return settled(vars(self), self._found)
 
-    def suits(self) -> dict[str, str]:
-        return choices(self.target)
+    def traits(self) -> dict[str, Any]:
+        return {"samples": "passages", "targets": self.target}
 
     def encode(self, raw: Any) -> Tensor:
         return encode(raw, self.facts, None)

@@ -16,7 +16,7 @@ from nncli.data.images.decode import UNREADABLE, Form, Trouble, decoded, look, r
 from nncli.data.split import How, split_rows
 from nncli.data.text import encode as text
 from nncli.data.text.text_files import TARGETS, in_order
-from nncli.data.text.tokens import Tokenizing, choices, learn, ragged, settled, tokenizing
+from nncli.data.text.tokens import Tokenizing, learn, ragged, settled, tokenizing
 from nncli.data.text.vocabulary import Kind
 from nncli.errors import DataError
 
@@ -91,15 +91,8 @@ class HuggingFace(Data):
         found = {**self._found, "input_shape": shape, "num_classes": None if names is None else len(names)}
         return settled({**vars(self), **{f"{part}_split": self.splits[part] for part in self.splits}}, found)
 
-    def suits(self) -> dict[str, str]:
-        x, y = self.parts["train"].span(0, 1)
-        if y.is_floating_point():
-            made = {"task": "regression", "loss": "mse", "model": "mlp", "model.num_outputs": "1"}
-        else:
-            made = {"task": "classification", "loss": "cross_entropy", "model": "mlp"}
-        if self._found["num_tokens"]:
-            return choices(None) | {key: made[key] for key in ("task", "loss")}
-        return made | {"transform": "standardize"} | ({"model": "cnn"} if x.dim() == 4 else {})
+    def traits(self) -> dict[str, Any]:
+        return self.parts["train"].traits() | ({"samples": "texts"} if self._found["num_tokens"] else {})
 
     def encode(self, raw: Any) -> Tensor:
         """A text, a picture (also as the library has it, with its bytes or path), or numbers in order or by name."""

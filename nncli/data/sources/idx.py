@@ -4,7 +4,7 @@ import gzip
 import re
 import zlib
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal, NamedTuple, Unpack
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Unpack
 
 import numpy as np
 import torch
@@ -108,8 +108,8 @@ class Idx(Data):
         val, train = split(y, [self.val_size], self.split_seed)
         return {"train": (x[train], y[train]), "val": (x[val], y[val]), "test": test}
 
-    def suits(self) -> dict[str, str]:
-        return {"task": "classification", "loss": "cross_entropy", "model": "cnn", "transform": "standardize"}
+    def traits(self) -> dict[str, Any]:
+        return self.parts["train"].traits()
 
     def _read(self, part: str) -> tuple[Tensor, Tensor]:
         files = [_find(self.root, part, what) for what in ("images", "labels")]

@@ -105,10 +105,8 @@ class Table(Data):
             found["num_classes"] = len(self.facts["classes"]) if "classes" in self.facts else None
         return found
 
-    def suits(self) -> dict[str, Any]:
-        if "classes" in self.facts:
-            return {"task": "classification", "loss": "cross_entropy", "model": "mlp", "transform": "table"}
-        return {"task": "regression", "loss": "mse", "model": "mlp", "model.num_outputs": 1, "transform": "table"}
+    def traits(self) -> dict[str, Any]:
+        return self.parts["train"].traits() | {"samples": "cells"}
 
     def encode(self, raw: Any) -> Tensor:
         """Rows by name or in order, or the path of a file that is written as the training file is."""

@@ -27,7 +27,6 @@ from nncli.data.text.text_files import (
 )
 from nncli.data.text.tokens import (
     Tokenizing,
-    choices,
     cut,
     goal_of,
     learn,
@@ -102,8 +101,10 @@ class Text(Data):
     def inferred(self) -> dict[str, Any]:
         return settled({**vars(self), "split": self.how}, self._found)
 
-    def suits(self) -> dict[str, str]:
-        return choices(self._found["target"] if self._found["layout"] == "stream" else None)
+    def traits(self) -> dict[str, Any]:
+        if self._found["layout"] == "stream":
+            return {"samples": "passages", "targets": self._found["target"]}
+        return {"samples": "texts", "targets": "classes"}
 
     def encode(self, raw: Any) -> Tensor:
         return encode(raw, self.facts, self.max_length if "classes" in self.facts else None)

@@ -119,13 +119,6 @@ def stride_of(stride: int | str, max_length: int, goal: Goal) -> int:
     return 1 if goal == "next" else max_length
 
 
-def choices(goal: str | None) -> dict[str, str]:
-    """What suits tokens: classes of whole texts (None), or what comes next."""
-    made = {"task": "classification", "loss": "cross_entropy", "transform": "tokens"}
-    models = {None: "bag", "next": "token_window"}
-    return made | ({"model": models[goal]} if goal in models else {})
-
-
 def settled(given: Mapping[str, Any], found: Mapping[str, Any]) -> dict[str, Any]:
     """Of what was found, what a person had left open."""
     return {name: value for name, value in found.items() if given[name] == "auto" and value != "auto"}

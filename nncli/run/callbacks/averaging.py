@@ -6,6 +6,7 @@ import torch
 from lightning.pytorch import LightningModule, Trainer
 from torch import Tensor, nn
 
+from nncli.contracts import Averaging
 from nncli.errors import NnError
 from nncli.run.callbacks.step import StepCallback
 
@@ -32,7 +33,7 @@ class AverageWeights(StepCallback):
         self._loaded: dict[str, Tensor] = {}
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        if any(hasattr(optimizer, "averages") for optimizer in trainer.optimizers):
+        if any(isinstance(optimizer, Averaging) for optimizer in trainer.optimizers):
             raise NnError("the optimizer averages the weights itself: set regularization.ema and .swa to null")
         self.live = averaged(pl_module)
         self.shadow = {t: self._loaded.get(name, t.detach()).to(t, copy=True) for name, t in self.live.items()}
@@ -137,11 +138,11 @@ class OptimizerAverage(AverageWeights):
 
     def __init__(self) -> None:
         super().__init__()
-        self.optimizers: list[Any] = []
+        self.optimizers: list[Averaging] = []
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self.live = averaged(pl_module)
-        self.optimizers = [one for one in trainer.optimizers if hasattr(one, "averages")]
+        self.optimizers = [one for one in trainer.optimizers if isinstance(one, Averaging)]
         if self.optimizers and getattr(pl_module, "sharded", None):
             raise NnError("an optimizer that averages the weights does not go with fsdp: set trainer.strategy=ddp")
 

@@ -11,6 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
+from nncli.config.suits import suits
 from nncli.data.images import decode_pool, listing, pictures
 from nncli.data.images.decode import Form, decode
 from nncli.data.images.folder import Folder
@@ -69,7 +70,7 @@ def test_class_folders_are_split_and_all_is_found(tmp_path: Path) -> None:
     check(data, (12, 4, 4))
     assert data.facts["classes"] == ["cat", "dog"]
     assert data.inferred() == {"input_shape": [3, 32, 32], "num_classes": 2, "size": [32, 32], "channels": 3}
-    assert data.suits()["model"] == "cnn"
+    assert suits(data.traits())["model"] == "cnn"
     _, y = data.parts["val"].span(0, 1)
     assert data.where("val", 0).endswith(".png")
     assert f"{data.facts['classes'][int(y[0])]}/" in data.where("val", 0)

@@ -10,6 +10,7 @@ import torch
 import yaml
 from torch import Tensor
 
+from nncli.config.suits import suits
 from nncli.data.series.series import Series
 from nncli.errors import DataError
 from nncli.run.eval import judged
@@ -58,7 +59,7 @@ def test_columns_time_and_shape_are_found() -> None:
         "num_classes": None,
     }
     assert data.facts["columns"] == ["a", "b"]
-    assert data.suits()["task"] == "forecast"
+    assert suits(data.traits())["task"] == "forecast"
 
 
 def test_targets_follow_their_inputs_and_parts_follow_one_another() -> None:

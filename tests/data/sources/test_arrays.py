@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from nncli.config.suits import suits
 from nncli.data.rows import InMemory, Mapped
 from nncli.data.sources.arrays import Arrays
 from nncli.errors import DataError
@@ -44,7 +45,12 @@ def test_an_npz_becomes_three_parts_that_stay_together(tmp_path: Path) -> None:
     assert x.dtype == torch.float32
     assert torch.equal(x[:, 1], 3.0 * y)
     assert data.inferred() == {"input_shape": [2], "num_classes": 2}
-    assert data.suits() == {"model": "mlp", "task": "classification", "loss": "cross_entropy"}
+    assert suits(data.traits()) == {
+        "model": "mlp",
+        "transform": "standardize",
+        "task": "classification",
+        "loss": "cross_entropy",
+    }
     grouped = ready(tmp_path / "a.npz", split="grouped", group="who")
     whose = [
         {int(data.where(part, i).split()[-1]) // 2 for i in range(len(rows))} for part, rows in grouped.parts.items()
@@ -58,7 +64,7 @@ def test_npy_pictures_larger_than_memory_stay_in_their_file(tmp_path: Path) -> N
     np.save(tmp_path / "x.npy", x)
     np.save(tmp_path / "y.npy", np.arange(30) % 3)
     small, large = ready(tmp_path / "x.npy", memory=1e-6), ready(tmp_path)
-    assert small.suits()["model"] == "cnn"
+    assert suits(small.traits())["model"] == "cnn"
     for part, rows in small.parts.items():
         assert isinstance(rows, Mapped)
         assert isinstance(large.parts[part], InMemory)

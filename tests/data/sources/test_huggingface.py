@@ -15,6 +15,7 @@ os.environ["HF_HUB_OFFLINE"] = "1"  # read when the library is imported: no test
 os.environ["HF_DATASETS_OFFLINE"] = "1"
 
 from nncli import fit
+from nncli.config.suits import suits
 from nncli.data.base import Data
 from nncli.data.files import hub
 from nncli.data.images.folder import Folder
@@ -61,7 +62,7 @@ def test_texts_with_named_classes_and_given_splits(tmp_path: Path) -> None:
     assert data.facts["classes"] == ["bad", "good"]
     found = data.inferred()
     assert (found["input"], found["target"], found["num_classes"]) == ("text", "label", 2)
-    assert data.suits()["model"] == "bag"
+    assert suits(data.traits())["model"] == "bag"
     assert isinstance(data.parts["test"], Ragged)
     x, y = data.parts["test"].span(0, 2)
     assert Vocabulary.parse(data.facts["tokenizer"]).decode(x[1].tolist()) == "a fine film number 1"
@@ -90,7 +91,7 @@ def test_images_are_bytes_of_one_shape(tmp_path: Path) -> None:
     assert (x.dtype, list(x.shape[1:])) == (torch.uint8, [3, 5, 4])
     assert torch.equal(x[:, 0, 0, 0] % 10, y.byte())
     assert data.kind == "image"
-    assert data.suits()["model"] == "cnn"
+    assert suits(data.traits())["model"] == "cnn"
     Image.fromarray(np.zeros((9, 9, 3), np.uint8)).save(tmp_path / "photos" / "dog" / "z.png")
     with pytest.raises(DataError, match=r"split train, row 20: the image cannot be used: it is 9 x 9, not 5 x 4"):
         load(tmp_path / "photos")
@@ -164,7 +165,8 @@ def test_numbers_from_parquet_with_a_measured_answer(tmp_path: Path) -> None:
     x, y = data.parts["train"].span(0, 24)
     assert torch.equal(x[:, 0] / 2, y)
     assert data.inferred()["num_classes"] is None
-    assert data.suits()["task"] == "regression"
+    assert suits(data.traits())["task"] == "regression"
+    assert suits(data.traits())["model.num_outputs"] == 1
 
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning")  # the library leaves a file open where a stream is left early

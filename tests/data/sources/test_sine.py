@@ -7,6 +7,7 @@ import pytest
 import torch
 import yaml
 
+from nncli.config.suits import suits
 from nncli.data.sources.sine import Sine
 
 CONF = Path(__file__).parents[3] / "conf" / "data" / "sine.yaml"
@@ -37,5 +38,5 @@ def test_its_noise_is_what_the_split_seed_draws() -> None:
 def test_everything_left_open_is_found() -> None:
     data = sine(length=30)
     assert data.inferred() == {"num_targets": 1, "input_shape": [30, 1], "num_classes": None}
-    assert data.suits()["task"] == "forecast"
+    assert suits(data.traits())["task"] == "forecast"
     assert data.where("val", 0).startswith("the sine, lines 1370 to")

@@ -11,6 +11,7 @@ import pytest
 import torch
 import yaml
 
+from nncli.config.suits import suits
 from nncli.data.tables.cells import texts
 from nncli.data.tables.encode import encode
 from nncli.data.tables.table import Table
@@ -83,7 +84,7 @@ def test_kinds_are_found_and_what_names_nothing_is_left_out(name: str) -> None:
     assert found["num_classes"] == 2
     assert data.facts["classes"] == ["no", "yes"]
     assert data.facts["columns"][2:5] == ["born.year", "born.month", "born.day"]
-    assert data.suits()["task"] == "classification"
+    assert suits(data.traits())["task"] == "classification"
 
 
 def test_what_is_stored_is_what_the_rows_say() -> None:
@@ -145,7 +146,7 @@ def test_vocabularies_come_from_the_training_part_only() -> None:
     data.setup()
     assert set(data.facts["categories"]["x"]) == {"a", "b"}
     assert set(data.parts["test"].span(0, 10)[0].flatten().tolist()) == {0}
-    assert data.suits()["model.num_outputs"] == 1
+    assert suits(data.traits())["model.num_outputs"] == 1
 
 
 def test_only_the_most_frequent_values_are_told_apart() -> None:

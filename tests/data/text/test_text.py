@@ -10,6 +10,7 @@ import torch
 import yaml
 
 from nncli import fit
+from nncli.config.suits import suits
 from nncli.data.text.text import Text
 from nncli.data.text.vocabulary import Vocabulary
 from nncli.errors import DataError
@@ -119,7 +120,7 @@ def test_one_text_is_cut_in_order_and_every_token_is_a_target_once(tmp_path: Pat
     book = tmp_path / "book.txt"
     book.write_text("".join(chr(97 + i % 26) for i in range(1000)))
     data = load(book, tokens="characters", max_length=4)
-    assert data.suits()["model"] == "token_window"
+    assert suits(data.traits())["model"] == "token_window"
     found = data.inferred()
     assert (found["layout"], found["stride"], found["num_classes"], found["target"]) == ("stream", 1, 28, "next")
     x, y = data.parts["train"].span(0, 800 - 4)

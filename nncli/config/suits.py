@@ -1,0 +1,22 @@
+"""The choices that suit data, from the one table that knows both: conf/suits.yaml, or a person's own in its place."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from nncli.config.document import read, refused
+from nncli.config.reference import whole
+from nncli.config.search_path import find, folders
+
+
+def suits(traits: Mapping[str, Any]) -> dict[str, Any]:
+    """The choices (`model`) and values (`model.num_outputs`) for data of these traits; `${name}` is a trait itself."""
+    path = find("suits", folders())
+    assert path is not None  # one is shipped
+    document, found = read(path), {}
+    for trait, rows in document.data.items():
+        words = rows.get(str(traits.get(trait)), []) if isinstance(rows, dict) else None
+        if not isinstance(words, list) or not all(isinstance(word, str) and "=" in word for word in words):
+            raise refused(path, document.marks[trait].line, f"{trait} must hold lists such as pictures: [model=cnn]")
+        for key, _, value in (word.partition("=") for word in words):
+            found[key] = traits.get(value[2:-1], value) if whole(value) else value
+    return found
