@@ -63,17 +63,26 @@ def show(
 
 
 @app.command()
-def check(words: Words = None, trust: Trust = None) -> None:
-    """Say everything that is wrong with a config; start nothing.
+def check(words: Words = None, json: Json = False, trust: Trust = None) -> None:
+    """Report every problem of a config; start nothing.
 
     \b
     nn config check recipe=digits_mlp optimizer=sgd
     """
+    from dataclasses import asdict
+
     from nncli.config.trust import trusted
+    from nncli.errors import ConfigError
     from nncli.run.fit import check_words
 
-    check_words(words or [], trusted(trust or ()))
-    say("no problems")
+    try:
+        check_words(words or [], trusted(trust or ()))
+    except ConfigError as error:
+        if not json:
+            raise
+        say(as_json([asdict(problem) for problem in error.problems]))
+        raise typer.Exit(error.exit_code) from error
+    say("[]" if json else "no problems")
 
 
 @app.command()

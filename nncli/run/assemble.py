@@ -60,9 +60,9 @@ def section(config: Config, key: str) -> dict[str, Any]:
 def problems(config: Config, *, trains: bool = True) -> list[Problem]:
     """Everything wrong with a config that can be told without touching data."""
     if not {"task", "trainer"} & config.tree.keys() and not config.problems:
-        text = "there is neither a task nor a trainer; begin with a list of defaults whose first entry is /train"
+        text = "there is neither a task nor a trainer; begin with a defaults list whose first entry is /train"
         where = next((origin.where for origin in config.origins.values()), "")
-        return [Problem("defaults", "", where, text)]
+        return [Problem("defaults", "", where, "missing-key", text)]
     found = check(config, SECTIONS, trains=trains)
     if any(p.key.startswith(("trainer", "data")) for p in found) or not {"trainer", "data"} <= config.tree.keys():
         return found
@@ -78,7 +78,7 @@ def problems(config: Config, *, trains: bool = True) -> list[Problem]:
     for key, value, text in misfits(trainer, 0 if hosted else cast(int, batch_size), optimizer=made, hosted=hosted):
         key = _set_at(plain, key)  # where it is set: regularization.ema, not trainer.ema
         origin = source(config.origins, key)
-        found.append(Problem(key, str(value), origin.where if origin else "", text))
+        found.append(Problem(key, str(value), origin.where if origin else "", "incompatible-value", text))
     return found
 
 

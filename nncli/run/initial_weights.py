@@ -39,7 +39,8 @@ def resolve_init_from(config: Config) -> Config:
                 tree[slot] = _begun(section, config, follows=slot == "model")
         except NnError as error:
             origin = source(config.origins, key if section[FIRST] else str(slot))
-            problems.append(Problem(key, named(section[FIRST] or ""), origin.where if origin else "", str(error)))
+            where, value = origin.where if origin else "", named(section[FIRST] or "")
+            problems.append(Problem(key, value, where, "unusable-weights", str(error)))
     return replace(config, tree=tree, problems=tuple(problems))
 
 
