@@ -71,8 +71,8 @@ def test_bounds_in_the_wrong_order_are_told() -> None:
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (["tune", "lr", "--high", "inf"], "--high is inf; wanted are numbers, 0 < low < high"),
-        (["tune", "lr", "--out", "gone/x.png"], "there is no folder gone"),
+        (["tune", "lr", "--high", "inf"], "--high is inf; both must be numbers with 0 < low < high"),
+        (["tune", "lr", "--out", "gone/x.png"], "the folder gone does not exist"),
         (["config", "show", "--lr", "--out", "."], "it is a folder"),
         (["config", "show", "--steps", "5"], "nn config show --lr"),
     ],

@@ -63,7 +63,10 @@ def test_the_net_of_a_run_need_not_be_named_and_takes_its_sizes_from_the_new_dat
     run = fit(compose(words), Told(said))
     assert run is not None
     (note,) = (line for line in said if "model starts from" in line)
-    assert "the best weights of digits_mlp/one: 3 of 6 tensors; anew: layers.1.weight 32×13 (there 32×64)" in note
+    assert (
+        "best weights of digits_mlp/one: 3 of 6 tensors; newly initialized: layers.1.weight 32×13 (there 32×64)"
+        in note
+    )
     assert "layers.7.weight 3×32 (there 10×32)" in note
     frozen = compose([f"recipe={run.config}"]).tree.model
     assert frozen.init_from == str(Path("runs/digits_mlp/one").absolute())
@@ -148,7 +151,7 @@ def test_a_run_whose_config_has_no_net_is_reported(model: Any) -> None:
 def test_a_net_inside_of_another_is_not_passed_over_in_silence() -> None:
     config = compose(["model.init_from=x"])
     config.tree.task.net = {"_target_": "mine.Outer", "body": "${model}"}
-    with pytest.raises(NnError, match=r"model.init_from is for a net that the task itself names"):
+    with pytest.raises(NnError, match=r"model.init_from needs an argument of the task"):
         first_weights(config, layers.Module())
 
 
@@ -171,13 +174,15 @@ def test_a_net_that_numbers_otherwise_is_told_and_no_teacher(tmp_path: Path) -> 
     source = trained(*words, "data.path=one", "run_dir=first")
     said: list[str] = []
     fit(compose([*words, *CPU, "data.path=two", f"model.init_from={source.path}"]), Told(said))
-    assert any("model starts from" in line and line.endswith("; it was trained on other tokens") for line in said)
-    with pytest.raises(NnError, match=r"model_teacher.init_from = .*: it was trained on other tokens than this data's"):
+    assert any("model starts from" in line and line.endswith("; it was trained with other tokens") for line in said)
+    with pytest.raises(
+        NnError, match=r"model_teacher.init_from = .* trained with other tokens than this data's"
+    ):
         trained(*words, "data.path=two", "task=distillation", f"model_teacher.init_from={source.path}")
 
 
 def test_another_net_is_told_with_what_there_is(first: RunFolder) -> None:
-    with pytest.raises(NnError, match=r"none of the weights there fits this net \(CNN\).*model=earlier"):
+    with pytest.raises(NnError, match=r"none of its weights fits this net \(CNN\).*model=earlier"):
         trained("model=cnn", f"model.init_from={first.path}")
 
 

@@ -152,5 +152,5 @@ def test_a_flipped_bit_in_last_falls_back_and_still_ends_equal(nn: Nn, tmp_path:
     (tmp_path / "cut" / "summary.json").unlink()
     done = nn("resume", "cut")
     assert done.returncode == 0
-    assert "last.ckpt is broken" in done.stderr
+    assert "last.ckpt is corrupt" in done.stderr
     assert_equal_runs(tmp_path / "whole", tmp_path / "cut")

@@ -143,7 +143,7 @@ class OptimizerAverage(AverageWeights):
         self.live = averaged(pl_module)
         self.optimizers = [one for one in trainer.optimizers if hasattr(one, "averages")]
         if self.optimizers and getattr(pl_module, "sharded", None):
-            raise NnError("an optimizer that averages the weights does not go with fsdp: set trainer.strategy=ddp")
+            raise NnError("an optimizer that averages the weights cannot be used with fsdp: set trainer.strategy=ddp")
 
     def judged(self) -> dict[Tensor, Tensor]:
         return {weight: mean for one in self.optimizers for weight, mean in one.averages().items()}

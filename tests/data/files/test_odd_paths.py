@@ -148,7 +148,7 @@ def test_a_recipe_that_is_a_pipe(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("odd", PATHS)
 def test_a_run_by_such_a_name(odd: str) -> None:
-    with pytest.raises(NnError, match=r"there is no run "):
+    with pytest.raises(NnError, match=r"no such run: "):
         folder.find(PATHS[odd][0])
 
 
