@@ -100,7 +100,7 @@ def load(path: Path) -> dict[str, Any]:
     except CheckpointError:
         raise
     except Exception as error:  # torch raises many kinds for a file that is not a plain zip of tensors
-        raise CheckpointError(f"{path} contains more than tensors and plain values, so it was not loaded.") from error
+        raise CheckpointError(f"{path} contains more than tensors and plain values: refused.") from error
     if not isinstance(state, dict) or not isinstance(state.get("state_dict"), dict):
         raise CheckpointError(f"{path} is not a checkpoint of a run.")
     try:

@@ -334,9 +334,7 @@ def test_what_lies_beside_what_tensorboard_writes_stays() -> None:
     run = nncli.fit(["trainer.max_steps=2", "logger=tensorboard", "logger.version=a/b"], show="quiet")
     for name in ("a/mine.txt", "a/b/mine.txt", "a/hparams.yaml"):
         (run.path / name).write_text("mine")
-    assert (
-        "nn did not write: a/b/mine.txt, a/hparams.yaml, a/mine.txt" in rm("last", "--yes").output
-    )
+    assert "nn did not write: a/b/mine.txt, a/hparams.yaml, a/mine.txt" in rm("last", "--yes").output
     left = {str(p.relative_to(run.path)) for p in run.path.rglob("*") if p.is_file()}
     assert left == {"a/mine.txt", "a/b/mine.txt", "a/hparams.yaml"}
 

@@ -64,8 +64,7 @@ def test_the_net_of_a_run_need_not_be_named_and_takes_its_sizes_from_the_new_dat
     assert run is not None
     (note,) = (line for line in said if "model starts from" in line)
     assert (
-        "best weights of digits_mlp/one: 3 of 6 tensors; newly initialized: layers.1.weight 32×13 (there 32×64)"
-        in note
+        "best weights of digits_mlp/one: 3 of 6 tensors; newly initialized: layers.1.weight 32×13 (there 32×64)" in note
     )
     assert "layers.7.weight 3×32 (there 10×32)" in note
     frozen = compose([f"recipe={run.config}"]).tree.model
@@ -175,9 +174,7 @@ def test_a_net_that_numbers_otherwise_is_told_and_no_teacher(tmp_path: Path) -> 
     said: list[str] = []
     fit(compose([*words, *CPU, "data.path=two", f"model.init_from={source.path}"]), Told(said))
     assert any("model starts from" in line and line.endswith("; it was trained with other tokens") for line in said)
-    with pytest.raises(
-        NnError, match=r"model_teacher.init_from = .* trained with other tokens than this data's"
-    ):
+    with pytest.raises(NnError, match=r"model_teacher.init_from = .* trained with other tokens than this data's"):
         trained(*words, "data.path=two", "task=distillation", f"model_teacher.init_from={source.path}")
 
 
@@ -275,7 +272,7 @@ def test_a_teacher_of_a_named_net_begins_from_a_file_and_never_by_chance(first: 
     tensors = {name.removeprefix("net."): tensor.clone() for name, tensor in net_of(first).items()}
     save_file(tensors, "net.safetensors")
     words = ("task=distillation", "model@model_teacher=mlp", "model_teacher.width=32", *STILL)
-    with pytest.raises(NnError, match=r"the net under model_teacher does not learn.*model_teacher.init_from=RUN"):
+    with pytest.raises(NnError, match=r"the net under model_teacher is not trained.*model_teacher.init_from=RUN"):
         trained(*words)
     run = trained(*words, "model_teacher.init_from=net.safetensors")
     held = load(run.checkpoints / "last.ckpt")["state_dict"]
