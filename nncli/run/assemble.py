@@ -182,7 +182,7 @@ def _fit(task: Any, data: Any) -> None:
         raise NnError(
             f"the transform does not fit the data, whose samples are {list(x.shape[1:])} {x.dtype}: "
             f"{str(error).partition(chr(10))[0]}\n"
-            f"  take transform={suits}; what changes samples can be put into its transform.augment or transform.mix"
+            f"  choose transform={suits}; augmentation can be added to its transform.augment or transform.mix"
         ) from error
 
 
@@ -212,7 +212,7 @@ def try_one_batch(parts: Parts) -> None:
     turns = parts.task.turns()
     for turn in turns:
         if not any(p.requires_grad for p in turn.net.parameters()):
-            raise NnError(f"the net {type(turn.net).__name__} has no parameter to train: look at model")
+            raise NnError(f"the net {type(turn.net).__name__} has no parameter to train: check model")
     x, y = parts.data.parts["train"].span(0, TRIED_ROWS)
     before, buffers = random.states(), {name: buffer.clone() for name, buffer in parts.task.named_buffers()}
     parts.task.eval()
@@ -230,7 +230,7 @@ def try_one_batch(parts: Parts) -> None:
         raise NnError(
             f"the net, the data and the loss do not fit together: {why}\n"
             f"  a batch of data is {list(x.shape)} {x.dtype} with targets {list(y.shape)} {y.dtype}; "
-            "look at model and loss in nn config show"
+            "check model and loss with nn config show"
         ) from error
     finally:
         parts.task.train()
@@ -240,4 +240,4 @@ def try_one_batch(parts: Parts) -> None:
     for turn, found in zip(turns, losses, strict=True):
         called = f"loss of {turn.name}" if turn.name else "loss"
         if not math.isfinite(value := float(found["loss"])):
-            raise NnError(f"the {called} of the first samples is {value} before any training: look at data and init")
+            raise NnError(f"the {called} of the first samples is {value} before any training: check data and init")

@@ -34,7 +34,7 @@ def infer(config: Config, screen: Screen) -> tuple[Config, Any]:
         return config, data
     for key, value in values.items():
         if any("${" in text for text in _texts(value)):
-            raise DataError(f"{key} would hold a text with ${{ from the data, which a config cannot keep; rename it")
+            raise DataError(f"{key} would contain ${{ from the data, which a config cannot store; rename it")
         OmegaConf.update(composed.tree, key, value, merge=False, force_add=True)
     for key, value in {**choices, **values}.items():
         text = printable(spelled(value))

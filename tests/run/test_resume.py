@@ -130,7 +130,7 @@ def test_an_end_that_the_run_has_passed_is_refused(nn: Nn) -> None:
     assert nn("train", "run_dir=r", "trainer.max_epochs=3", "trainer.limit_batches=2", "-q").returncode == 0
     done = nn("resume", "r", "trainer.max_epochs=2")
     assert done.returncode == 1
-    assert "the run is at 3 already" in done.stderr
+    assert "the run has already reached 3" in done.stderr
 
 
 def test_a_frozen_config_is_a_recipe_that_repeats_the_run(nn: Nn, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Averaged weights, judged and kept in place of those that are trained: moving, over epochs, or the optimizer's own."""
+"""Averaged weights, evaluated and saved in place of the trained ones: moving, over epochs, or the optimizer's own."""
 
 from typing import Any
 
@@ -24,7 +24,7 @@ def averaging(settings: dict[str, Any]) -> "AverageWeights":
 
 
 class AverageWeights(StepCallback):
-    """Swaps the average in while the validation part is judged, and keeps it in checkpoints as `average`."""
+    """Swaps the average in while the validation part is evaluated, and stores it in checkpoints as `average`."""
 
     def __init__(self) -> None:
         self.live: dict[str, Tensor] = {}  # the net's own tensors
