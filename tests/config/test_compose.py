@@ -252,7 +252,7 @@ def test_each_key_knows_who_set_it(mine: Path) -> None:
     assert config.origins["data.batch_size"].where == "recipes/mine.yaml:7"
     assert config.origins["model.width"].where.startswith("conf/model/resnet.yaml:")
     assert config.origins["data.extra"].kind == "word"
-    assert config.origins["model.depth"].comment == "18, 34, 50, 101 or 152 layers"
+    assert config.origins["model.depth"].comment == "number of layers: 18, 34, 50, 101 or 152"
 
 
 def test_composing_is_quick_and_needs_no_torch() -> None:
