@@ -1,6 +1,6 @@
-"""Everything a person can be told went wrong, and the exit code it ends with.
+"""Every error that a person can cause or meet, and the exit code it ends with.
 
-0 done; 1 something the person can mend; 2 wrong usage; 3 training failed, the run is resumable;
+0 done; 1 something the person can fix; 2 wrong usage; 3 training failed, the run is resumable;
 130 and 143 stopped by SIGINT or SIGTERM, the run is resumable.
 """
 
@@ -9,19 +9,20 @@ import os
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
-SHOWN = 50  # problems of a config that a person is shown
+SHOWN = 50  # problems of a config that are printed
 LONGEST = 1000  # characters of each of their texts
 
 
 class NnError(Exception):
-    """A message for a person: what was wrong, and the command that mends it."""
+    """A message for a person: what is wrong, and the command that fixes it."""
 
     exit_code = 1
 
 
 class DataError(NnError):
-    """The data is not what the config says, or is not there."""
+    """The data is not what the config says, or is missing."""
 
 
 class CheckpointError(NnError):
@@ -41,11 +42,11 @@ class Stopped(BaseException):
         super().__init__(f"stopped by signal {signum}")
         self.signum = signum
         self.exit_code = 128 + signum
-        self.run = ""  # that can be gone on with
+        self.run = ""  # the one that can be resumed
 
 
 def printable(text: str, lines: bool = True) -> str:
-    """Text that cannot move a terminal's cursor or clear its screen; line ends and tabs stay, or are shown."""
+    """Text that cannot move a terminal's cursor or clear its screen; line ends and tabs are kept, or made visible."""
     return text if text.isprintable() else "".join(_shown(c, lines) for c in text)
 
 
@@ -56,26 +57,62 @@ def _shown(c: str, lines: bool) -> str:
 
 
 def reason(error: OSError) -> str:
-    """What the system refused, with the file that it is about."""
+    """What the system refused, with the file concerned."""
     if isinstance(error, FileNotFoundError) and error.filename is None:  # what asking for the current folder raises
-        return "the current folder is gone: it was deleted or moved; go to another one (cd)"
+        return "the current folder no longer exists: it was deleted or moved; change to another one (cd)"
     name = os.fsdecode(error.filename) if isinstance(error.filename, bytes) else error.filename
     denied = isinstance(error, PermissionError) and error.errno == errno.EACCES
-    said = "permission denied; look at who may read it" if denied else error.strerror or str(error)
+    said = "permission denied; check who may read it" if denied else error.strerror or str(error)
     return f"{name}: {said}" if name else said or type(error).__name__
 
 
 def unforeseen(error: Exception) -> str:
-    """What a person is told of an error that no verb has looked for."""
+    """The message for an error that no command expects."""
     if isinstance(error, OSError):
         return reason(error)
     text = str(error).partition("\n")[0]
-    return f"nn itself failed: {type(error).__name__}: {text}\nNN_DEBUG=1 shows where"
+    return f"nn itself failed: {type(error).__name__}: {text}\nset NN_DEBUG=1 to see the traceback"
 
 
 def short(text: str, most: int = LONGEST) -> str:
-    """Text of a file, cut where it would fill the screen."""
+    """Text from a file, cut where it would fill the screen."""
     return text if len(text) <= most else text[: most - 1] + "…"
+
+
+# what kind of problem it is, for programs and searches; docs/reference/problems.md says what each means
+Code = Literal[
+    "cannot-build",
+    "cannot-remove",
+    "circular-reference",
+    "duplicate",
+    "frozen-key",
+    "incompatible-value",
+    "invalid-defaults",
+    "invalid-override",
+    "invalid-yaml",
+    "missing-extra",
+    "missing-key",
+    "must-be-typed",
+    "no-effect",
+    "not-a-section",
+    "not-a-value",
+    "not-in-defaults",
+    "outside-run",
+    "reserved-key",
+    "too-large",
+    "unknown-choice",
+    "unknown-class",
+    "unknown-key",
+    "unknown-metric",
+    "unknown-reference",
+    "unreadable-file",
+    "unsafe-reference",
+    "untrusted-class",
+    "unusable-weights",
+    "wrong-class",
+    "wrong-value",
+]
+Fault = tuple[Code, str]  # a problem before its key is known: the code, which stays, and the text, which may change
 
 
 @dataclass(frozen=True)
@@ -85,6 +122,7 @@ class Problem:
     key: str
     value: str
     where: str  # "you typed it", "recipes/digits_mlp.yaml:9"
+    code: Code
     text: str
 
 
@@ -94,6 +132,7 @@ class ConfigError(NnError):
     def __init__(self, problems: Sequence[Problem], see: str = "") -> None:
         self.problems = list(problems)
         self.see = see
-        lines = [f"{short(p.key)} = {short(p.value)} ({p.where}): {short(p.text)}" for p in self.problems[:SHOWN]]
+        shown = self.problems[:SHOWN]
+        lines = [f"{short(p.key)} = {short(p.value)} ({p.where}): {short(p.text)} [{p.code}]" for p in shown]
         lines += [f"and {len(self.problems) - SHOWN} more"] if len(self.problems) > SHOWN else []
         super().__init__("\n".join(lines))

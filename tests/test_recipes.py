@@ -65,6 +65,6 @@ def test_a_recipe_that_goes_on_from_a_run_says_so_and_does(nn: Nn) -> None:
     assert nn("train", "model=resnet", "model.width=4", "trainer.max_steps=1", "run_dir=first").returncode == 0
     for recipe in recipes:
         alone = nn("train", f"recipe={recipe.name}")
-        assert (alone.returncode, "give it one, model.init_from=RUN" in alone.stderr) == (1, True), alone.stderr
+        assert (alone.returncode, "name the run: model.init_from=RUN" in alone.stderr) == (1, True), alone.stderr
         done = nn("train", f"recipe={recipe.name}", "model.init_from=first", "trainer.max_steps=2")
         assert done.returncode == 0, done.stderr

@@ -23,9 +23,10 @@ LINKS = """These pages are generated from the YAML files, the signatures and the
 - [Config](config.md): every config group, its choices, and the meaning and values of their keys
 - [Commands](verbs.md): every command with its options and examples
 
-This page is written by hand, and a test checks it against the test suite:
+These pages are written by hand, and tests check them against the code:
 
-- [Faults](faults.md): what can go wrong, and what `nn` guarantees in each case"""
+- [Faults](faults.md): what can go wrong, and what `nn` guarantees in each case
+- [Problems](problems.md): the code of every problem of a config: what it means and what to do"""
 RECIPES = """Train a recipe with `nn train recipe=NAME`, or copy it with `nn recipes cp NAME MINE`. A claim was measured
 with the command, the seed and the `trainer.precision` in its row; the bound leaves room for other seeds.
 `nn verify recipe=NAME` checks whether a recipe reaches its claim, `nn verify --fast` checks all those marked fast."""

@@ -8,12 +8,16 @@ from nncli.cli.options import Json, Trust, Words
 from nncli.output import as_json, say
 
 Steps = Annotated[int, typer.Option(min=20, help="Optimizer steps of each loop and round.")]
-Rounds = Annotated[int, typer.Option(min=1, help="How often the loops take turns.")]
-Peers = Annotated[bool, typer.Option("--peers", help="Plain Lightning too, and Keras where it is installed.")]
+Rounds = Annotated[int, typer.Option(min=1, help="The number of rounds; each loop runs once a round.")]
+Peers = Annotated[bool, typer.Option("--peers", help="Also time plain Lightning, and Keras if it is installed.")]
 
 FIXED = ("test=false", "trainer.max_epochs=100000", "trainer.devices=1", "trainer.strategy=auto")
-ONCE = ("trainer.accumulate=1", "trainer.early_stopping=null", "trainer.val_every=100000")  # no loop judges in between
-MADE = ("data=shapes", "data.size=12000", "data.batch_size=128")  # pictures as large as those of MNIST
+ONCE = (
+    "trainer.accumulate=1",
+    "trainer.early_stopping=null",
+    "trainer.val_every=100000",
+)  # no loop stops to evaluate
+MADE = ("data=shapes", "data.size=12000", "data.batch_size=128")  # generated images of the size of MNIST's
 CNN = ("model=cnn", "model.channels=[32,64]", "optimizer=adam", "regularization=none", "trainer.channels_last=true")
 
 
@@ -25,9 +29,9 @@ def bench(
     json: Json = False,
     trust: Trust = None,
 ) -> None:
-    """Time training under nn beside a bare loop and a plain one, in one process, as ratios.
+    """Compare the training speed of nn with that of a bare and a plain PyTorch loop, in one process.
 
-    Without words, a small convolutional net on made pictures as large as those of MNIST.
+    Without words, a small convolutional net is trained on generated images of the size of MNIST's.
 
     \b
     nn bench recipe=digits_mlp
@@ -57,8 +61,8 @@ def bench(
 
 
 def _show(facts: dict[str, Any]) -> None:
-    told = f"{facts['config']} · {facts['where']} · batches of {facts['batch_size']}"
-    say(f"{told} · median of {facts['rounds']} rounds of {facts['steps']} steps")
+    head = f"{facts['config']} · {facts['where']} · batches of {facts['batch_size']}"
+    say(f"{head} · median of {facts['rounds']} rounds of {facts['steps']} steps")
     say(f"  {'loop':<10}{'samples/s':>11}{'ms/step':>9}{'nn is':>9}{'first step':>12}{'data wait':>11}{'peak MB':>9}")
     for name, loop in facts["loops"].items():
         say(

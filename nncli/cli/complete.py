@@ -1,4 +1,4 @@
-"""What the shell offers after Tab. Needs neither torch nor Hydra: defaults lists are read directly."""
+"""What the shell offers when Tab is pressed. Needs neither torch nor Hydra: defaults lists are read directly."""
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -56,7 +56,7 @@ def complete_recipes(incomplete: str) -> Offers:
 
 @offering
 def complete_data(incomplete: str, ctx: typer.Context | None = None) -> Offers:
-    """Names of sets where the first word stands; words after it."""
+    """Names of data sets for the first word; any words after it."""
     words = complete_words(incomplete, ctx)
     if (ctx and ctx.params.get("words")) or "=" in incomplete:
         return words
@@ -66,7 +66,7 @@ def complete_data(incomplete: str, ctx: typer.Context | None = None) -> Offers:
 
 @offering
 def complete_runs(incomplete: str) -> Offers:
-    """`last`, and the runs there are, the newest first."""
+    """`last`, and all runs, newest first."""
     from nncli.run.folder import all_runs
 
     names = ["last", *(run.name for run in all_runs())]
@@ -141,7 +141,7 @@ def _keys(words: Sequence[str]) -> Iterator[tuple[str, str]]:
 
 
 def _defaults(data: Mapping[str, Any]) -> dict[str, str]:
-    """Group and choice of each entry; those from other groups' files are Hydra's business."""
+    """Group and choice of each entry; those from files of other groups are left to Hydra."""
     entries = [item for item in data.get("defaults", []) if isinstance(item, dict)]
     return {key.split(" ")[-1].lstrip("/"): str(value) for item in entries for key, value in item.items()}
 

@@ -15,15 +15,18 @@ if TYPE_CHECKING:
     from nncli.config.compose import Config
     from nncli.config.explain import Explanation
 
-app = typer.Typer(help="Look at a config, check it, or ask what a key means.", no_args_is_help=True)
+app = typer.Typer(help="Show a config, check it, or explain a key.", no_args_is_help=True)
 Key = Annotated[
-    str, typer.Argument(help="A key, a section or a group.", autocompletion=complete_keys, show_default=False)
+    str,
+    typer.Argument(help="A key, a section or a group.", autocompletion=complete_keys, show_default=False),
 ]
 
 
-Lr = Annotated[bool, typer.Option("--lr", help="Draw the learning rate over the run instead.")]
-Steps = Annotated[int | None, typer.Option(min=1, help="With --lr: how many steps; else trainer.max_steps or 1000.")]
-Out = Annotated[Path | None, typer.Option(help="With --lr: write the curve to this PNG file.")]
+Lr = Annotated[bool, typer.Option("--lr", help="Plot the learning rate over the run instead.")]
+Steps = Annotated[
+    int | None, typer.Option(min=1, help="With --lr: how many steps. Default: trainer.max_steps or 1000.")
+]
+Out = Annotated[Path | None, typer.Option(help="With --lr: save the plot as this PNG file.")]
 
 
 @app.command()
@@ -35,7 +38,7 @@ def show(
     steps: Steps = None,
     out: Out = None,
 ) -> None:
-    """Print the whole config as it would run; on a terminal with who set each key.
+    """Print the complete config of a run; in a terminal, also where each value was set.
 
     \b
     nn config show recipe=digits_mlp
@@ -46,7 +49,7 @@ def show(
     from nncli.errors import ConfigError, NnError
 
     if not lr and (steps or out):
-        raise NnError("--steps and --out are for the curve of the learning rate: nn config show --lr")
+        raise NnError("--steps and --out need --lr: nn config show --lr")
     if out:
         may_write(out)
     config = compose(words or [], trust=trust or ())
@@ -63,22 +66,31 @@ def show(
 
 
 @app.command()
-def check(words: Words = None, trust: Trust = None) -> None:
-    """Say everything that is wrong with a config; start nothing.
+def check(words: Words = None, json: Json = False, trust: Trust = None) -> None:
+    """Report every problem of a config; start nothing.
 
     \b
     nn config check recipe=digits_mlp optimizer=sgd
     """
+    from dataclasses import asdict
+
     from nncli.config.trust import trusted
+    from nncli.errors import ConfigError
     from nncli.run.fit import check_words
 
-    check_words(words or [], trusted(trust or ()))
-    say("no problems")
+    try:
+        check_words(words or [], trusted(trust or ()))
+    except ConfigError as error:
+        if not json:
+            raise
+        say(as_json([asdict(problem) for problem in error.problems]))
+        raise typer.Exit(error.exit_code) from error
+    say("[]" if json else "no problems")
 
 
 @app.command()
 def explain(key: Key, words: Words = None, trust: Trust = None) -> None:
-    """Say what a key means, what it takes, what it is and who set it; for a group, what there is to choose from.
+    """Explain a key: its meaning, what it accepts, its value and where that was set. Of a group, list the choices.
 
     \b
     nn config explain optimizer
@@ -122,7 +134,7 @@ def _print_json(config: "Config") -> None:
 
 
 def _print_origins(config: "Config") -> None:
-    """The frozen text, and in a dim column on the right who set what stands on the line."""
+    """The frozen text, and in a dim column on the right where the value of the line was set."""
     from rich.text import Text
 
     from nncli.config.compose import freeze
@@ -137,31 +149,31 @@ def _print_origins(config: "Config") -> None:
     for number, line in enumerate(lines, 1):
         key = keys.get(number, "")
         origin = config.origins.get(key)
-        # a section's own line says nothing; its keys do
+        # not on the line of a section, but on those of its keys
         note = origin.where if origin and not line.endswith(":") else ""
         typed = "bold" if origin and origin.kind == "word" else ""
         console.print(Text(line.ljust(width), style=typed).append(note, style="dim"), soft_wrap=True)
 
 
-def _print_explanation(told: "Explanation") -> None:
+def _print_explanation(explained: "Explanation") -> None:
     from rich.table import Table
     from rich.text import Text
 
     console = screen(160)
-    console.print(Text(told.title, style="bold"))
+    console.print(Text(explained.title, style="bold"))
     table = Table.grid(padding=(0, 2))
-    for name, text in told.facts.items():
+    for name, text in explained.facts.items():
         table.add_row(Text(f"  {name}", style="dim"), Text(text))
     console.print(table)
-    if told.choices:
+    if explained.choices:
         console.print(Text("  choices", style="dim"))
         rows = Table.grid(padding=(0, 2))
-        for name, text in told.choices.items():
-            rows.add_row(Text(f"    {told.title}={name}"), Text(text))
+        for name, text in explained.choices.items():
+            rows.add_row(Text(f"    {explained.title}={name}"), Text(text))
         console.print(rows)
-    if told.keys:
+    if explained.keys:
         console.print(Text("  keys", style="dim"))
         rows = Table.grid(padding=(0, 2))
-        for name, (value, text) in told.keys.items():
+        for name, (value, text) in explained.keys.items():
             rows.add_row(Text(f"    {name}"), Text(value), Text(text, style="dim"))
         console.print(rows)

@@ -13,25 +13,25 @@ if TYPE_CHECKING:
     from nncli.insight.findings import Finding
     from nncli.insight.source import Data
 
-app = typer.Typer(help="Look at the sets of data: list, fetch, show, check them.", no_args_is_help=True)
+app = typer.Typer(help="List, download, show and check data sets.", no_args_is_help=True)
 Words = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="WORD",
-        help="A set's name, or words as for nn train: data=csv data.path=x.csv data.target=y.",
+        help="The name of a data set, or words as for nn train: data=csv data.path=x.csv data.target=y.",
         autocompletion=complete_data,
         show_default=False,
     ),
 ]
-Part = Annotated[Literal["train", "val", "test"], typer.Option(help="Which part to look into.")]
-Augmented = Annotated[bool, typer.Option("--augmented", help="Draw the same samples as the transform changes them.")]
-Out = Annotated[str, typer.Option(metavar="FILE", help="Where the picture is saved.", show_default=False)]
-Decode = Annotated[bool, typer.Option("--all", help="Also compare samples that must be decoded from files first.")]
+Part = Annotated[Literal["train", "val", "test"], typer.Option(help="The part to show.")]
+Augmented = Annotated[bool, typer.Option("--augmented", help="Draw the samples as the transform augments them.")]
+Out = Annotated[str, typer.Option(metavar="FILE", help="The file that the picture is saved as.", show_default=False)]
+Decode = Annotated[bool, typer.Option("--all", help="Also compare samples that must first be decoded from files.")]
 
 
 @app.command()
 def ls(json: Json = False) -> None:
-    """List the sets of data, their kind, and whether they are here.
+    """List the data sets, their kind, and whether they are on this machine.
 
     \b
     nn data ls
@@ -56,7 +56,7 @@ def ls(json: Json = False) -> None:
 
 @app.command()
 def get(words: Words = None, trust: Trust = None) -> None:
-    """Fetch what a set needs from the network, and say where it lies.
+    """Download a data set, and print where it is stored.
 
     \b
     nn data get digits
@@ -73,11 +73,11 @@ def get(words: Words = None, trust: Trust = None) -> None:
     if place is None:
         for key in ("root", "path"):
             if given := getattr(data, key, None):
-                raise NnError(f"data.{key} is {given}, which is not there")
-        say("nothing to fetch")
+                raise NnError(f"data.{key} is {given}, which does not exist")
+        say("nothing to download")
         return
     size = sum(file.stat().st_size for file in [place, *place.rglob("*")] if file.is_file())
-    say(f"{'is here' if before else 'fetched'}: {shown(place)} ({in_bytes(size)})")
+    say(f"{'already here' if before else 'downloaded'}: {shown(place)} ({in_bytes(size)})")
 
 
 @app.command()
@@ -89,7 +89,7 @@ def show(
     json: Json = False,
     trust: Trust = None,
 ) -> None:
-    """Show what a set holds: counts, shapes, classes, and its pictures, columns or texts.
+    """Show what a data set contains: counts, shapes, classes, and its images, columns or texts.
 
     \b
     nn data show digits
@@ -102,7 +102,7 @@ def show(
 
     config, data = _loaded(words or [], trust or (), augmented)
     if part not in data.parts:
-        raise NnError(f"this data has no {part} part; it has: {', '.join(data.parts)}")
+        raise NnError(f"this data has no {part} part; its parts are: {', '.join(data.parts)}")
     told = {"name": title(words or [], config), **described(data, part)}
     screen = console()
     picture, strip = draw(config, data, told, out, augmented, screen)
@@ -116,7 +116,7 @@ def show(
 
 @app.command()
 def check(words: Words = None, decode: Decode = False, json: Json = False, trust: Trust = None) -> None:
-    """Look for what is wrong with a set: leaks, copies, odd labels and columns. Exit code 1 if something is.
+    """Search a data set for leaks, duplicates, odd labels and columns. The exit code is 1 if something is wrong.
 
     \b
     nn data check wine
@@ -143,7 +143,7 @@ def check(words: Words = None, decode: Decode = False, json: Json = False, trust
 
 
 def _loaded(words: list[str], trust: list[str] | tuple[()], augmented: bool) -> "tuple[Config, Data]":
-    """The config and its data, set up. Drawing what the transform does needs a config with nothing left open."""
+    """The config and its data, set up. Drawing what the transform does needs a config with every value known."""
     from nncli.insight.source import composed, source
     from nncli.run.quiet import quiet_libraries
 
@@ -171,7 +171,7 @@ def _print_findings(found: "list[Finding]", counts: dict[str, int], skipped: lis
         style = "bold red" if finding.severity == "wrong" else "bold"
         head = Text("wrong    " if finding.severity == "wrong" else "look at  ", style=style).append(finding.what)
         screen.print(head.append(f"  {finding.count:,}", style="" if finding.count > 1 else "dim"))
-        about = [finding.text, *([f"fine would be: {finding.bound}"] if finding.bound else [])]
+        about = [finding.text, *([f"expected: {finding.bound}"] if finding.bound else [])]
         for line in (*about, *finding.where):
             screen.print(Text(f"         {line}"), soft_wrap=True)
     for name in skipped:
@@ -179,4 +179,4 @@ def _print_findings(found: "list[Finding]", counts: dict[str, int], skipped: lis
     sizes = ", ".join(f"{name} {count:,}" for name, count in counts.items())
     wrong = sum(finding.severity == "wrong" for finding in found)
     if sizes:
-        screen.print(f"looked at {sizes}: {wrong} wrong, {len(found) - wrong} to look at")
+        screen.print(f"checked {sizes}: {wrong} wrong, {len(found) - wrong} to look at")

@@ -5,7 +5,7 @@ from nncli.output import as_json, say
 
 
 def env(json: Json = False) -> None:
-    """Show versions, devices and folders.
+    """Print the versions, the devices and the folders that nn uses.
 
     \b
     nn env

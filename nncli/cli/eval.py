@@ -18,16 +18,16 @@ Words = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="[RUN|WORD]",
-        help="Runs (folder, name or `last`, which is the default), then values such as data.root=PATH.",
+        help="Runs (a folder, a name or `last`, the default), then values such as data.root=PATH.",
         autocompletion=complete_runs,
         show_default=False,
     ),
 ]
-Part = Annotated[Literal["train", "val", "test"], typer.Option(help="Which part of the data.")]
-Which = Annotated[Literal["best", "last"], typer.Option(help="Which weights.")]
+Part = Annotated[Literal["train", "val", "test"], typer.Option(help="The part of the data.")]
+Which = Annotated[Literal["best", "last"], typer.Option(help="The weights to evaluate.")]
 Combine = Annotated[
     Literal["mean", "vote", "weights"],
-    typer.Option(help="How several runs are one: mean answers, votes, mean weights."),
+    typer.Option(help="How to combine several runs: mean of the predictions, majority vote, mean of the weights."),
 ]
 
 
@@ -39,7 +39,7 @@ def judge(
     json: Json = False,
     trust: Trust = None,
 ) -> None:
-    """Judge a run's weights on a part of its data, or several runs together as an ensemble.
+    """Evaluate a run on a part of its data, or several runs as an ensemble.
 
     \b
     nn eval last
@@ -57,7 +57,7 @@ def judge(
             paths |= {"runs": [str(run.path) for run in runs], "combine": combine}
         say(as_json({**paths, "part": part, "weights": which, **found}))
         return
-    how = {"mean": "mean answers", "vote": "votes", "weights": "mean weights"}[combine]
+    how = {"mean": "mean predictions", "vote": "majority vote", "weights": "mean weights"}[combine]
     names = runs[0].name if len(runs) == 1 else f"{how} of {', '.join(run.name for run in runs)}"
     say(f"{names} · {which} weights · {part} part")
     for name, value in found["metrics"].items():
@@ -67,7 +67,7 @@ def judge(
         labels, few = [row["class"] for row in found["classes"]], len(found["classes"]) <= WIDEST
         say()
         show.print(_classes(found["classes"]))
-        say("\nhow often each answer (column) was given to each class (row)" if few else "\nmost often confused")
+        say("\nconfusion matrix: true classes (rows), predicted classes (columns)" if few else "\nmost often confused")
         show.print((_matrix if few else _pairs)(labels, found["confusion"]))
 
 
@@ -83,7 +83,7 @@ def _classes(rows: list[dict[str, Any]]) -> "Table":
 
 
 def _matrix(labels: list[str], confusion: list[list[int]]) -> "Table":
-    """A row a class, a column an answer; right answers stand out, and nothing stands where nothing was."""
+    """A row per class, a column per prediction; correct ones are highlighted, zeros are dots."""
     from rich.table import Table
     from rich.text import Text
 
@@ -101,13 +101,13 @@ def _matrix(labels: list[str], confusion: list[list[int]]) -> "Table":
 
 
 def _pairs(labels: list[str], confusion: list[list[int]]) -> "Table":
-    """The mistakes made most often."""
+    """The most frequent mistakes."""
     from rich.table import Table
 
     wrong = [(n, i, j) for i, row in enumerate(confusion) for j, n in enumerate(row) if n and i != j]
     table = Table(box=None, pad_edge=False, padding=(0, 1))
     table.add_column("class")
-    table.add_column("taken for")
+    table.add_column("predicted as")
     table.add_column("times", justify="right")
     for n, i, j in sorted(wrong, key=lambda pair: -pair[0])[:PAIRS]:
         table.add_row(labels[i], labels[j], str(n))

@@ -1,4 +1,4 @@
-"""`nn`: words in, one call, a result shown. Every error a person can cause ends here, as one message and a code."""
+"""`nn`: the verbs, and where every error that a person can cause ends: as one message and an exit code."""
 
 import io
 import os
@@ -40,7 +40,7 @@ def _version(asked: bool) -> None:
 def _root(
     version: Annotated[bool, typer.Option("--version", help="Print the version.", callback=_version)] = False,
 ) -> None:
-    """Train neural networks from YAML: checked, reproducible runs that can be resumed, judged and explained."""
+    """Train neural networks from YAML: checked, reproducible runs that can be resumed, evaluated and explained."""
 
 
 app.command()(train)
@@ -67,7 +67,7 @@ def main() -> None:
         say(said.getvalue(), err=True, end="")
         _leave(error.exit_code)
     except typer.Abort:
-        say("not confirmed, nothing was done", err=True)
+        say("not confirmed; nothing was done", err=True)
         _leave(1)
     except ConfigError as error:
         from nncli.cli.problems import show_problems
@@ -78,7 +78,7 @@ def main() -> None:
         say(str(error), err=True)
         _leave(error.exit_code)
     except Stopped as stopped:
-        say(f"\nstopped; go on with: nn resume {stopped.run}" if stopped.run else "\nstopped", err=True)
+        say(f"\nstopped; to continue: nn resume {stopped.run}" if stopped.run else "\nstopped", err=True)
         _leave(stopped.exit_code)
     except KeyboardInterrupt:
         _leave(130)
@@ -95,6 +95,6 @@ def main() -> None:
 def _leave(code: int) -> NoReturn:
     try:
         sys.stdout.flush()
-    except OSError:  # nobody reads on, or the disk behind `>` is full: what is left cannot be written
+    except OSError:  # the reader has gone, or the disk behind `>` is full: the rest cannot be written
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     sys.exit(code)

@@ -37,25 +37,25 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON for a program to 
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
 Trust = Annotated[
     list[str] | None,
-    typer.Option("--trust", metavar="PACKAGE", help="Allow classes of this package of yours.", show_default=False),
+    typer.Option("--trust", metavar="PACKAGE", help="Trust the classes of your own package.", show_default=False),
 ]
 
 
 def may_write(out: "Path") -> None:
-    """Refuse a file that cannot be written, or that nn did not draw, before anybody waits for what is to be in it."""
+    """Refuse a file that cannot be written, or that nn did not make, before the work for it begins."""
     from nncli.errors import NnError
     from nncli.insight.png import refuse
 
     if out.is_dir() or not out.absolute().parent.is_dir():
-        what = "it is a folder" if out.is_dir() else f"there is no folder {out.parent}"
+        what = "it is a folder" if out.is_dir() else f"the folder {out.parent} does not exist"
         raise NnError(f"--out is {out}: {what}; give a file such as --out lr.png")
     refuse(out)
     if not os.access(out if out.exists() else out.absolute().parent, os.W_OK):
-        raise NnError(f"--out is {out}: it cannot be written there; name a file in another folder")
+        raise NnError(f"--out is {out}: it cannot be written there; choose a file in another folder")
 
 
 def confirmed(question: str) -> bool:
-    """What a person answers; where nobody can, the option that answers is named."""
+    """Whether a person agrees; where nobody can answer, the error names the option that does."""
     from nncli.errors import NnError, printable
 
     try:
@@ -63,11 +63,11 @@ def confirmed(question: str) -> bool:
     except (typer.Abort, RuntimeError) as error:  # the input has ended, or there is none
         if sys.stdin is not None and sys.stdin.isatty():
             raise
-        raise NnError("nobody answered, so nothing was done; --yes answers yes") from error
+        raise NnError("nobody answered, so nothing was done; to answer yes, add --yes") from error
 
 
 def console(wide: int = 200) -> "Terminal":
-    """Where tables are printed: wide where no terminal cuts them."""
+    """The console for tables: wide where no terminal would cut them."""
     from nncli.terminal import Terminal
 
     return Terminal(width=None if sys.stdout.isatty() else wide)

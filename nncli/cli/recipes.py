@@ -9,8 +9,8 @@ from nncli.cli.complete import complete_recipes
 from nncli.cli.options import Json, console
 from nncli.output import as_json, say
 
-app = typer.Typer(help="Look at the ready recipes, or take one as a start.", no_args_is_help=True)
-Name = Annotated[str, typer.Argument(help="A recipe's name.", autocompletion=complete_recipes, show_default=False)]
+app = typer.Typer(help="List and show the recipes, or copy one to start from.", no_args_is_help=True)
+Name = Annotated[str, typer.Argument(help="The name of a recipe.", autocompletion=complete_recipes, show_default=False)]
 
 
 @app.command()
@@ -39,7 +39,7 @@ def ls(json: Json = False) -> None:
 
 @app.command()
 def show(name: Name) -> None:
-    """Print a recipe's file.
+    """Print the file of a recipe.
 
     \b
     nn recipes show digits_mlp
@@ -50,8 +50,8 @@ def show(name: Name) -> None:
 
 
 @app.command()
-def cp(name: Name, new: Annotated[str, typer.Argument(help="The copy's name.", show_default=False)] = "") -> None:
-    """Copy a recipe into ./recipes, to change it there.
+def cp(name: Name, new: Annotated[str, typer.Argument(help="The name of the copy.", show_default=False)] = "") -> None:
+    """Copy a recipe to ./recipes, where you can change it.
 
     \b
     nn recipes cp digits_mlp mine
@@ -64,15 +64,15 @@ def cp(name: Name, new: Annotated[str, typer.Argument(help="The copy's name.", s
     source = find(name)
     target = own("recipes") / f"{new or name}.yaml"
     if not (new or name).isidentifier():
-        raise NnError(f"{new} is no name for a recipe: letters, digits and _ only")
+        raise NnError(f"{new} cannot be the name of a recipe: use letters, digits and _ only")
     if os.path.lexists(target.parent) and not target.parent.is_dir():
-        raise NnError(f"{shown(target.parent)} is no folder; move it away, or go to another folder (cd)")
+        raise NnError(f"{shown(target.parent)} is not a folder; move it away, or change to another folder (cd)")
     content = source.content
     try:
         target.parent.mkdir(exist_ok=True)
         write_new(target, content)
     except FileExistsError as error:
-        raise NnError(f"{shown(target)} exists already; name the copy: nn recipes cp {name} NEW") from error
+        raise NnError(f"{shown(target)} exists already; give the copy a name: nn recipes cp {name} NEW") from error
     except OSError as error:
         raise NnError(f"the copy cannot be written: {reason(error)}") from error
-    say(f"{shown(target)}; train it with: nn train recipe={target.stem}")
+    say(f"wrote {shown(target)}; to train it: nn train recipe={target.stem}")

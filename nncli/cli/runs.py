@@ -9,7 +9,7 @@ from nncli.cli.options import Json, Run, confirmed, console
 from nncli.errors import printable
 from nncli.output import as_json, say
 
-app = typer.Typer(help="Look at the runs in ./runs (or $NN_RUNS), compare and remove them.", no_args_is_help=True)
+app = typer.Typer(help="List, show, compare and delete the runs in ./runs (or $NN_RUNS).", no_args_is_help=True)
 
 
 @app.command()
@@ -40,7 +40,7 @@ def ls(json: Json = False) -> None:
 
 
 def _is_judgement(key: str, metrics: dict[str, float]) -> bool:
-    """Whether a metric is one of the part judged last; what only a test takes is left to nn runs show."""
+    """Whether a metric is of the part evaluated last; those that only the test part has are left to nn runs show."""
     part = "test" if any(k.startswith("test/") for k in metrics) else "val"
     both = {k.partition("/")[2] for k in metrics if k.startswith("val/")}
     return key.startswith(f"{part}/") and (not both or key.partition("/")[2] in both)
@@ -48,7 +48,7 @@ def _is_judgement(key: str, metrics: dict[str, float]) -> bool:
 
 @app.command()
 def show(run: Run, json: Json = False) -> None:
-    """Print what a run was and what came of it.
+    """Print the facts and the results of a run.
 
     \b
     nn runs show last
@@ -103,11 +103,11 @@ def diff(one: Run, other: Run) -> None:
 @app.command()
 def rm(
     runs: Annotated[list[str], typer.Argument(help="Runs to delete.", autocompletion=complete_runs)],
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
     outside: Annotated[bool, typer.Option("--outside", help="Also delete runs outside the folder of runs.")] = False,
     everything: Annotated[bool, typer.Option("--all", help="Also delete files in them that nn did not write.")] = False,
 ) -> None:
-    """Delete runs, after asking. Files in them that nn did not write are kept.
+    """Delete runs, after asking for confirmation. Files in them that nn did not write are kept.
 
     \b
     nn runs rm last --yes
@@ -116,14 +116,14 @@ def rm(
     from nncli.run.removal import contents, removable, remove
 
     found = [find(text, begun=False) for text in runs]
-    chosen = {removable(run, outside=outside).path: run for run in found}  # all are looked at before the first is gone
+    chosen = {removable(run, outside=outside).path: run for run in found}  # all are checked before the first is deleted
     for real, run in chosen.items():
         others = _listed(contents(real).strays)
-        kept = f" It also holds {others}: {'deleted too' if everything else 'kept'}." if others else ""
+        kept = f" It also contains {others}: {'deleted too' if everything else 'kept'}." if others else ""
         if not yes and not confirmed(f"Delete {run.name} and its checkpoints?{kept}"):
             continue
         left = _listed(remove(run, outside=outside, everything=everything))
-        say(f"deleted {run.name}" + (f"; kept what nn did not write there: {left}" if left else ""))
+        say(f"deleted {run.name}" + (f"; kept the files that nn did not write: {left}" if left else ""))
 
 
 def _listed(names: list[str], most: int = 5) -> str:

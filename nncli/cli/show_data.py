@@ -32,7 +32,7 @@ def draw(
     sheet, pictures = drawing(config, data, told["part"], told["kind"], augmented)
     if sheet is None and (augmented or out):
         what = "--augmented" if augmented else "--out"
-        raise NnError(f"{what} is for images and series; this data is of the kind {told['kind']}")
+        raise NnError(f"{what} is for images and series; the kind of this data is {told['kind']}")
     if sheet is None:
         return None, None
     strip = half_blocks(pictures, screen.width) if pictures and screen.is_terminal else None
@@ -46,7 +46,7 @@ def draw(
 
 
 def tell(told: dict[str, Any], screen: "Console", data: "Data", strip: "Text | None") -> None:
-    """Everything on the screen."""
+    """Print all of it."""
     from nncli.config.origin import spelled
 
     screen.print(f"{told['name']} · {told['kind']}", style="bold")
@@ -151,7 +151,7 @@ def _texts(told: dict[str, Any], screen: "Console") -> None:
         screen.print(f"  vocabulary of {told['tokens']:,} tokens")
     if "lengths" in told:
         low, quarter, middle, more, high = told["lengths"]
-        screen.print(f"  {low} to {high} tokens, half of them {quarter} to {more}, the middle one {middle}")
+        screen.print(f"  {low} to {high} tokens, half of them {quarter} to {more}, median {middle}")
     for sample in told["texts"]:
         plain = [printable(sample[k], lines=False) for k in sample]
         screen.print(Text(f"  {plain[0]}").append(f"  → {plain[1]}", style="bold"))
@@ -165,7 +165,7 @@ def _cell(text: str) -> "Text":
 
 
 def in_bytes(size: float) -> str:
-    """A size as a person reads it."""
+    """A size with its unit."""
     for unit in ("bytes", "kB", "MB"):
         if size < 1000:
             return f"{size:,.0f} {unit}" if size >= 10 or unit == "bytes" else f"{size:.1f} {unit}"

@@ -9,7 +9,7 @@ from nncli.cli.options import Json, Quiet, Run, Trust, Words, named
 if TYPE_CHECKING:
     from nncli.run.screen import Mode
 
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Check everything, one batch included, and stop.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Check the config, the data and one batch, then stop.")]
 
 
 def mode(json: bool, quiet: bool) -> "Mode":
@@ -19,7 +19,7 @@ def mode(json: bool, quiet: bool) -> "Mode":
 def train(
     words: Words = None, dry_run: DryRun = False, json: Json = False, quiet: Quiet = False, trust: Trust = None
 ) -> None:
-    """Train a net and keep everything about it in a new run folder.
+    """Train a net; the run and everything about it is stored in a new folder.
 
     \b
     nn train
@@ -37,7 +37,7 @@ def train(
 def resume(
     run: Run = "last", words: Words = None, json: Json = False, quiet: Quiet = False, trust: Trust = None
 ) -> None:
-    """Go on with a run in its own folder, exactly where it was, or longer.
+    """Continue a run in its own folder, exactly where it stopped, or train it for longer.
 
     \b
     nn resume last

@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from nncli.tune.batch import Search
 
 app = typer.Typer(help="Find the learning rate or the batch size to train with.", no_args_is_help=True)
-Steps = Annotated[int, typer.Option(min=10, help="Optimizer steps of the test.")]
-Low = Annotated[float, typer.Option(help="The rate to begin with.")]
-High = Annotated[float, typer.Option(help="The rate to end with, if the loss does not diverge before.")]
-Out = Annotated[Path | None, typer.Option(help="Write the curve to this PNG file as well.", show_default=False)]
+Steps = Annotated[int, typer.Option(min=10, help="The number of optimizer steps of the test.")]
+Low = Annotated[float, typer.Option(help="The first learning rate.")]
+High = Annotated[float, typer.Option(help="The last learning rate, unless the loss diverges before.")]
+Out = Annotated[Path | None, typer.Option(help="Also save the plot as this PNG file.", show_default=False)]
 MemoryShare = Annotated[
     float,
-    typer.Option("--memory-share", min=0.01, max=0.95, help="How much of the free memory a training step may take."),
+    typer.Option("--memory-share", min=0.01, max=0.95, help="The share of the free memory that a step may take."),
 ]
 
 
@@ -38,7 +38,7 @@ def lr(
     json: Json = False,
     trust: Trust = None,
 ) -> None:
-    """Raise the learning rate from step to step, draw the loss over it, and suggest a rate. No run is made.
+    """Raise the learning rate from step to step, plot the loss and suggest a rate. No run is created.
 
     \b
     nn tune lr recipe=digits_cnn --out lr.png
@@ -47,7 +47,7 @@ def lr(
     from nncli.insight.png import save
 
     if not 0 < low < high < float("inf"):
-        raise NnError(f"--low is {low:g} and --high is {high:g}; wanted are numbers, 0 < low < high")
+        raise NnError(f"--low is {low:g} and --high is {high:g}; both must be numbers with 0 < low < high")
     if out:
         may_write(out)
     from nncli.tune.lr import drawn, picture, range_test, suggest, tuned
@@ -66,9 +66,9 @@ def lr(
         say(as_json({**facts, **curves, "png": str(out) if out else None}))
         return
     screen.line(drawn(curve, rate, _width()))
-    screen.line(f"  {curve.ended or 'the test came to its end'} at {curve.rates[-1]:.2g}")
+    screen.line(f"  {curve.ended or 'the test ended'} at {curve.rates[-1]:.2g}")
     if not curve.ended and curve.smooth.argmin() == len(curve.losses) - 1:
-        screen.line(f"  the loss still fell there; --high={10 * high:g} looks further")
+        screen.line(f"  the loss was still falling; to test higher rates: --high={10 * high:g}")
     screen.line(f"  suggested {rate:.2g} · the config has {now['optimizer.lr']:.2g}")
     if out:
         screen.line(f"  wrote {out}")
@@ -77,7 +77,7 @@ def lr(
 
 @app.command()
 def batch(words: Words = None, memory_share: MemoryShare = 0.8, json: Json = False, trust: Trust = None) -> None:
-    """Find the largest batch that leaves room in memory, and the smallest that is about as fast. No run is made.
+    """Find the largest batch size that fits in memory, and the smallest that is about as fast. No run is created.
 
     \b
     nn tune batch recipe=wine_mlp
@@ -104,20 +104,20 @@ def batch(words: Words = None, memory_share: MemoryShare = 0.8, json: Json = Fal
         screen.line(line)
     screen.line(f"  the largest that fits: {found.found.largest:,} · the smallest about as fast: {found.found.fast:,}")
     steps = [len(parts.data.parts["train"]) // size for size in (found.found.fast, now)]
-    screen.line(f"  the config has {now:,}; steps an epoch: {steps[0]:,}, now {steps[1]:,}")
+    screen.line(f"  the config has {now:,}; steps per epoch: {steps[0]:,}, now {steps[1]:,}")
     screen.line(f"type: {typed['fast']}")
     if rate and found.found.fast != now and finds_rate(config):
         again = command("tune lr", words or [], {"data.batch_size": found.found.fast}, trust or ())
         start = rate * found.found.fast / now
-        screen.line(f"another batch size wants another rate: {again}, or optimizer.lr={start:.2g} as a start")
+        screen.line(f"another batch size needs another learning rate: {again}, or begin with optimizer.lr={start:.2g}")
 
 
 def _table(search: "Search") -> list[str]:
-    """A line for each size that was looked at."""
+    """A line for each size that was tried or predicted."""
     lines = [f"  {'batch':>8}{'memory':>12}{'samples/s':>12}"]
     for row in search.found.rows:
         rate = f"{row.samples_per_s:,.0f}" if row.samples_per_s else "-"
-        over = "  more than it may" if row.memory > search.bound else ""
+        over = "  over the limit" if row.memory > search.bound else ""
         note = {
             "predicted": "  predicted, not tried",
             "too large": f"  too large{' (' + search.lost + ')' if search.lost else ''}",
@@ -131,7 +131,7 @@ def _mb(size: int) -> str:
 
 
 def command(verb: str, words: Sequence[str], values: dict[str, Any], trust: Sequence[str]) -> str:
-    """The line to type: what the person typed, with these values in place of their own."""
+    """The command to type: what the person typed, with these values in place of their own."""
     kept = [word for word in words if word.partition("=")[0].lstrip("+") not in values]
     found = [f"{key}={value:.2g}" if isinstance(value, float) else f"{key}={value}" for key, value in values.items()]
     typed = [*kept, *found, *(part for package in trust for part in ("--trust", package))]
@@ -151,7 +151,7 @@ def _prepared(words: Sequence[str], trust: Sequence[str], json: bool) -> "tuple[
 
 
 def _width() -> int:
-    """Columns of a chart beside its axis."""
+    """The width of a chart without its axis."""
     import shutil
 
     return max(30, min(shutil.get_terminal_size().columns, 100) - 12)

@@ -10,13 +10,13 @@ from nncli.output import as_json, say
 if TYPE_CHECKING:
     from nncli.run.verify import Verdict
 
-Fast = Annotated[bool, typer.Option("--fast", help="Every recipe whose claim says that it is fast.")]
+Fast = Annotated[bool, typer.Option("--fast", help="Verify every recipe whose claim is marked as fast.")]
 
 
 def verify(words: Words = None, fast: Fast = False, json: Json = False, trust: Trust = None) -> None:
-    """Train recipes as their claims say, and tell whether the claims hold: the exit code is 1 where one does not.
+    """Train recipes as their claims say, and report whether the claims hold. The exit code is 1 if one does not.
 
-    Other words go to each recipe. With --fast, claims that were never measured or want another device are skipped.
+    Other words apply to each recipe. With --fast, claims that were never measured or need another device are skipped.
 
     \b
     nn verify recipe=wine_mlp recipe=xor_mlp
@@ -28,7 +28,7 @@ def verify(words: Words = None, fast: Fast = False, json: Json = False, trust: T
     names = [word.removeprefix("recipe=") for word in words or () if word.startswith("recipe=")]
     others = [word for word in words or () if not word.startswith("recipe=")]
     if bool(names) == fast:
-        raise NnError("say which recipes: nn verify recipe=wine_mlp, or nn verify --fast")
+        raise NnError("name recipes, or verify those marked as fast: nn verify recipe=wine_mlp, or nn verify --fast")
     chosen = [find(name) for name in names] or [recipe for recipe in all_recipes() if recipe.claim.get("fast")]
     from nncli.run.verify import verify as verdicts
 

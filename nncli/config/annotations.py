@@ -1,4 +1,4 @@
-"""Annotations as a fence for plain values: does a value fit, and what would, in words a person understands."""
+"""Annotations as checks of plain values: whether a value fits, and what would, in plain words."""
 
 import collections.abc
 import types
@@ -22,7 +22,7 @@ class Built:
 
 
 def accepts(value: Any, hint: Any) -> bool:
-    """Whether a value fits an annotation. What the annotation does not say is let through."""
+    """Whether a value fits an annotation. What the annotation does not restrict is accepted."""
     if hint is Any:
         return True
     origin, inner = get_origin(hint), get_args(hint)
@@ -54,7 +54,7 @@ def _accepts_plain(value: Any, hint: Any) -> bool:
         return isinstance(value, int | float) and not isinstance(value, bool)
     if hint is str or hint is Path:
         return isinstance(value, str)
-    # any other class can only be built; anything that is no class (Any, a TypeVar, a name) says nothing
+    # any other class can only be built; anything that is not a class (Any, a TypeVar, a name) restricts nothing
     return not isinstance(hint, type) or hint is object or isinstance(value, hint)
 
 
@@ -70,7 +70,7 @@ def _accepts_built(value: Built, hint: Any, origin: Any) -> bool:
 
 
 def takes_parts(hint: Any) -> bool:
-    """Whether something that is built could fit an annotation; numbers, texts and lists of them are not built."""
+    """Whether a built object could fit an annotation; numbers, texts and lists of them are not built."""
     origin, inner = get_origin(hint), get_args(hint)
     if origin is Annotated:
         return takes_parts(inner[0])
@@ -98,7 +98,7 @@ def _same(value: Any, choice: Any) -> bool:
 
 
 def _within(value: Any, bound: Any) -> bool:
-    """Whether a value keeps one bound of `annotated_types`."""
+    """Whether a value is within one bound of `annotated_types`."""
     if value is None:
         return True
     low, high = getattr(bound, "min_length", None), getattr(bound, "max_length", None)
@@ -128,7 +128,8 @@ def phrase(hint: Any) -> str:
         bounds = ", ".join(filter(None, (_bound(b) for b in inner[1:])))
         return f"{phrase(inner[0])}, {bounds}" if bounds else phrase(inner[0])
     if origin is Literal:
-        return "one of " + ", ".join("null" if c is None else str(c).lower() if c is True else str(c) for c in inner)
+        choices = ", ".join("null" if c is None else str(c).lower() if c is True else str(c) for c in inner)
+        return f"one of {choices}" if len(inner) > 1 else choices
     if origin in (Union, types.UnionType):
         return " or ".join(dict.fromkeys(phrase(one) for one in inner))
     if origin in _LISTS or hint in _LISTS:
@@ -136,14 +137,14 @@ def phrase(hint: Any) -> str:
     if origin in _MAPS or hint in _MAPS:
         return f"keys, each with {phrase(inner[1])}" if len(inner) == 2 and inner[1] is not Any else "keys and values"
     if origin is collections.abc.Callable:
-        return "a part with _partial_: true" if inner and isinstance(inner[-1], type) else "a part"
+        partial = " and _partial_: true" if inner and isinstance(inner[-1], type) else ""
+        return f"a section with a _target_{partial}"
     if hint in _WORDS or hint is None:
         return _WORDS[types.NoneType if hint is None else hint]
     if hint is Path:
         return "a path"
-    return (
-        f"a part that builds {_article(hint.__name__)}" if isinstance(hint, type) and hint is not object else "a value"
-    )
+    is_class = isinstance(hint, type) and hint is not object
+    return f"a section with a _target_ that builds {_article(hint.__name__)}" if is_class else "a value"
 
 
 def _list_phrase(origin: Any, inner: tuple[Any, ...]) -> str:
@@ -171,13 +172,13 @@ def _bound(bound: Any) -> str:
     said += [f"above {above}"] if above is not None else []
     said += [f"below {below}"] if below is not None else []
     said += [f"a multiple of {bound.multiple_of}"] if getattr(bound, "multiple_of", None) is not None else []
-    said += [f"{short} or more long"] if short else []
-    said += [f"{long} or less long"] if long is not None else []
+    said += [f"of length {short} or more"] if short else []
+    said += [f"of length {long} or less"] if long is not None else []
     return ", ".join(said)
 
 
 def of_default(default: Any) -> Any:
-    """The annotation that a parameter without one plainly has, by its default: only numbers and truth values."""
+    """The annotation that a parameter without one has by its default: only numbers and truth values."""
     if isinstance(default, bool):
         return bool
     return float if isinstance(default, int | float) and default is not Parameter.empty else Any

@@ -1,7 +1,7 @@
-"""Words to one tree of plain values, and a tree to the text that repeats it. Needs no torch.
+"""From words to one tree of plain values, and from a tree to the text that reproduces it. Needs no torch.
 
 Hydra reads the words and orders the files; the values are merged here, as OmegaConf merges them, so that each key's
-origin is known and nothing is ever evaluated but references to other keys.
+origin is known and nothing is ever evaluated except references to other keys.
 """
 
 import re
@@ -21,15 +21,20 @@ from nncli.config.origin import Layers, Origin, source, spelled
 from nncli.config.reference import at, faults, locate, whole
 from nncli.config.trust import trusted
 from nncli.config.values import Values
-from nncli.config.words import TYPED, Words, fixed, parse, split
-from nncli.errors import ConfigError, Problem
+from nncli.config.words import TYPED, Words, is_fixed, parse, split
+from nncli.errors import ConfigError, Fault, Problem
 from nncli.files import ABSENT, home, refusal
 from nncli.paths import own, shipped, shown
+
+FROZEN: Fault = (
+    "frozen-key",
+    "cannot be changed, or the run's record would no longer be true; start a new run instead",
+)
 
 
 @dataclass(frozen=True)
 class Config:
-    """A composed config, and everything known about how it came to be."""
+    """A composed config, and everything known about where its values come from."""
 
     tree: DictConfig  # interpolations kept
     name: str  # of its runs
@@ -56,7 +61,7 @@ def compose(words: Sequence[str], *, trust: Collection[str] = ()) -> Config:
     for part, package in layout.parts:
         layers.add(part, package)
     problems = [*typed.problems, *layout.problems, *problems]
-    if not layers.tree:  # nothing could be read: every word would only be told to have no key
+    if not layers.tree:  # nothing could be read: every word would only be reported to have no key
         return _config({}, {}, words, problems, primary, trust)
     layers.tree.setdefault("name", primary.stem if typed.recipe is not None else _own_name(document, choices))
     applied = Values(layers.tree, layers.origins, among)
@@ -75,25 +80,23 @@ def load_frozen(
     typed = parse(words)
     problems = typed.problems
     if typed.recipe is not None:
-        problems.append(Problem("recipe", typed.recipe, TYPED, "this run has its config; start a new run instead"))
+        text = "cannot be changed: the run has its config; start a new run instead"
+        problems.append(Problem("recipe", typed.recipe, TYPED, "frozen-key", text))
     among = search_path.folders()
     choices, values, wrong = split(typed.overrides, among)
     problems += [*wrong, *(_frozen(choice.get_key_element(), choice.value(), path) for choice in choices)]
     applied = Values(layers.tree, layers.origins, among)
     for value in values:
-        text = fixed(value.key_or_group, allowed)
-        before = len(applied.problems)
-        if text and _stands(layers.tree, value.key_or_group):
-            problems.append(Problem(value.key_or_group, spelled(value.value()), TYPED, text))
-        else:
+        fixed, before = is_fixed(value.key_or_group, allowed), len(applied.problems)
+        if not fixed or not _exists(layers.tree, value.key_or_group):
             applied.apply(value)
-            if text and len(applied.problems) == before:
-                problems.append(Problem(value.key_or_group, spelled(value.value()), TYPED, text))
+        if fixed and len(applied.problems) == before:
+            problems.append(Problem(value.key_or_group, spelled(value.value()), TYPED, *FROZEN))
     return _config(layers.tree, layers.origins, words, [*problems, *applied.problems], path, trust)
 
 
 def freeze(config: Config) -> str:
-    """YAML that repeats this run: every value resolved; only references to whole sections stay references."""
+    """YAML that reproduces this run: every value resolved; only references to whole sections are kept."""
     plain = cast(dict[str, Any], OmegaConf.to_container(config.tree, resolve=False))
     resolved = {"name": config.name, **_resolved(plain, plain, "", config.tree)}
     return yaml.dump(resolved, Dumper=Dumper, sort_keys=False, allow_unicode=True, width=10_000)
@@ -132,11 +135,12 @@ def _config(
     if not isinstance(name, str) or not re.fullmatch(r"\w[\w. -]{0,99}", name):
         origin = source(origins, "name")
         where = origin.where if origin else shown(path)
-        found.append(Problem("name", spelled(name)[:100], where, "must be letters, digits, dots and dashes"))
+        text = "must consist of letters, digits, dots and dashes"
+        found.append(Problem("name", spelled(name)[:100], where, "wrong-value", text))
         name = "unnamed"
-    for key, text in faults(tree).items():
+    for key, fault in faults(tree).items():
         origin = source(origins, key)
-        found.append(Problem(key, spelled(at(tree, key))[:200], origin.where if origin else "", text))
+        found.append(Problem(key, spelled(at(tree, key))[:200], origin.where if origin else "", *fault))
         parent, _, last = key.rpartition(".")
         node: Any = at(tree, parent) if parent else tree
         node[int(last) if isinstance(node, list) else last] = None
@@ -158,11 +162,13 @@ def _primary(typed: Words) -> Path:
         why = refusal(path) if path.suffix == ".yaml" else "must end in .yaml"
         if not why:
             return path
-        typed.refuse(f"recipe={name}", "there is no such file" if why == ABSENT else why)
+        fault: Fault = ("unknown-choice", "no such file") if why == ABSENT else ("unreadable-file", why)
+        typed.refuse(f"recipe={name}", fault)
         return root
     recipes = search_path.recipes()
     if name not in recipes:
-        typed.refuse(f"recipe={name}", f"no such recipe. {guess(name, recipes)}There are: {listed(recipes)}")
+        text = f"no such recipe. {guess(name, recipes)}The recipes are: {listed(recipes)}"
+        typed.refuse(f"recipe={name}", ("unknown-choice", text))
     return recipes.get(name, root)
 
 
@@ -170,7 +176,7 @@ def _start(primary: Path, typed: Words) -> Document:
     try:
         return read(primary)
     except ConfigError:
-        return Document(primary, "")  # told again, with every other file, by the layout
+        return Document(primary, "")  # reported by the layout, with every other file
 
 
 def _own_name(document: Document, choices: Sequence[Any]) -> str:
@@ -184,10 +190,10 @@ def _own_name(document: Document, choices: Sequence[Any]) -> str:
 
 def _frozen(key: str, value: Any, path: Path) -> Problem:
     text = f"{shown(path)} has no defaults list, so there is nothing to choose from; start from the recipe instead"
-    return Problem(key.lstrip("+~"), spelled(value), TYPED, text)
+    return Problem(key.lstrip("+~"), spelled(value), TYPED, "frozen-key", text)
 
 
-def _stands(tree: Mapping[str, Any], key: str) -> bool:
+def _exists(tree: Mapping[str, Any], key: str) -> bool:
     try:
         at(tree, key)
     except KeyError:

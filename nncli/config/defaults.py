@@ -1,7 +1,7 @@
 """Which files make up a config, in what order: Hydra's defaults list.
 
-Below Hydra's public API on purpose: its own groups (hydra/*), plugins and global state stay out, which halves the
-time; and every file passes through our safe reading before Hydra sees its defaults list, never its values.
+Below Hydra's public API on purpose: its own groups (hydra/*), plugins and global state are left out, which halves the
+time; and every file is read by our safe reader before Hydra sees its defaults list, and never its values.
 """
 
 import re
@@ -25,10 +25,11 @@ from nncli.config.document import Document, read
 from nncli.config.nearest import guess, listed
 from nncli.config.reference import impure, texts
 from nncli.config.search_path import find, options
-from nncli.errors import ConfigError, Problem
+from nncli.errors import Code, ConfigError, Fault, Problem
 from nncli.paths import shown
 
 FILES = 300  # that make up a config
+NO_HYDRA: Fault = ("reserved-key", "Hydra's own settings cannot be changed from a config")
 
 
 class Source(ConfigSource):
@@ -54,7 +55,7 @@ class Source(ConfigSource):
         path = self.file(config_path)
         assert path is not None
         document = self.document(path)
-        # only the defaults list is Hydra's; one more key tells it that the file has content of its own
+        # Hydra sees the defaults list only
         config = OmegaConf.create({"defaults": document.data.get("defaults", [])})
         return ConfigResult("nn", "nn://", config, self._get_header_dict(document.text[:512]))
 
@@ -81,7 +82,7 @@ class Source(ConfigSource):
 
 
 class Repository(ConfigRepository):
-    """Hydra's view of the one source; bounded, so that files which include each other again and again end."""
+    """Hydra's view of the one source; bounded, so that files which include each other come to an end."""
 
     def __init__(self, source: Source) -> None:
         self.sources = [source]
@@ -110,7 +111,7 @@ def lay_out(primary: Path, among: Sequence[Path], choices: Sequence[Override]) -
     try:
         order = _order(source, kept)
     except ConfigError as error:
-        alone = _fault(source, [])  # the files themselves are at fault, whatever was chosen
+        alone = _error(source, [])  # the files themselves are at fault, whatever was chosen
         if alone is not None:
             return Layout([(source.document(primary), "")], [*source.problems, *alone.problems])
         kept, problems = _possible(source, choices)
@@ -126,24 +127,23 @@ def _possible(source: Source, choices: Sequence[Override]) -> tuple[list[Overrid
     kept: list[Override] = []
     problems: list[Problem] = []
     for choice in choices:
-        fault = _fault(source, [*kept, choice])
-        if fault is None:
+        if _error(source, [*kept, choice]) is None:
             kept.append(choice)
             continue
         key, value = choice.get_key_element().lstrip("+~"), str(choice.value())
-        problems.append(Problem(key, value, "you typed it", _why(choice, key, value)))
+        problems.append(Problem(key, value, "you typed it", *_why(choice, key, value)))
     return kept, problems
 
 
-def _why(choice: Override, key: str, value: str) -> str:
+def _why(choice: Override, key: str, value: str) -> Fault:
     if choice.is_delete():
-        return "is not among the choices of this config, so it cannot be taken away"
+        return "cannot-remove", "is not among the choices of this config, so it cannot be removed"
     if choice.is_add():
-        return f"cannot be added; if {key} is chosen already, write {key}={value} without the plus"
-    return f"is not among the choices of this config. To add it: +{key}={value}"
+        return "duplicate", f"cannot be added; if {key} is chosen already, type {key}={value} without the plus"
+    return "not-in-defaults", f"is not among the choices of this config. To add it: +{key}={value}"
 
 
-def _fault(source: Source, choices: Sequence[Override]) -> ConfigError | None:
+def _error(source: Source, choices: Sequence[Override]) -> ConfigError | None:
     try:
         _order(source, choices)
     except ConfigError as error:
@@ -165,7 +165,7 @@ def _order(source: Source, choices: Sequence[Override]) -> list[tuple[Path, str]
     for default in found.defaults:
         path = source.file(default.config_path or "")
         if (default.package or "").count(".") > 20:
-            raise ConfigError([Problem("defaults", default.package or "", shown(source.primary), "too many dots")])
+            raise _refused(default.package or "", shown(source.primary), ("too-large", "has too many dots"))
         if path is not None:
             order.append((path, default.package or ""))
     return order
@@ -177,31 +177,32 @@ def _checked(document: Document) -> Document:
     defaults = document.data.get("defaults", [])
     where = f"{shown(document.path)}:{line}"
     if "hydra" in document.data:
-        where = f"{shown(document.path)}:{document.marks['hydra'].line}"
-        raise ConfigError([Problem("hydra", "", where, "Hydra's own settings cannot be changed from a config")])
+        raise _refused("", f"{shown(document.path)}:{document.marks['hydra'].line}", NO_HYDRA, key="hydra")
     if not isinstance(defaults, list) or not all(isinstance(item, str | dict) for item in defaults):
-        raise ConfigError([Problem("defaults", "", where, "must be a list such as: - model: mlp")])
+        raise _refused("", where, ("invalid-defaults", "must be a list with entries such as: - model: mlp"))
     if (count := sum(map(_count, defaults))) > FILES:
-        raise ConfigError([Problem("defaults", "", where, f"names {count:,} files, where {FILES} are allowed")])
+        raise _refused("", where, ("too-large", f"names {count:,} files; at most {FILES} are allowed"))
     for index, item in enumerate(defaults):
-        text = _bad_entry(item)
-        if text:
+        if fault := _bad_entry(item):
             mark = document.marks.get(f"defaults.{index}")
-            where = f"{shown(document.path)}:{mark.line if mark else line}"
-            raise ConfigError([Problem("defaults", _entry(item), where, text)])
+            raise _refused(_entry(item), f"{shown(document.path)}:{mark.line if mark else line}", fault)
     return document
 
 
-def _bad_entry(item: str | dict[str, Any]) -> str:
+def _refused(entry: str, where: str, fault: Fault, key: str = "defaults") -> ConfigError:
+    return ConfigError([Problem(key, entry, where, *fault)])
+
+
+def _bad_entry(item: str | dict[str, Any]) -> Fault | None:
     if any(impure(text) for text in texts(item)):
-        return "nothing is looked up elsewhere; name the choice itself"
+        return "unsafe-reference", "only references to other keys are evaluated; name the choice itself"
     names = [item] if isinstance(item, str) else [str(key).split(" ")[-1] for key in item]
     if any(name.lstrip("/").split("/")[0].split("@")[0] == "hydra" or "@hydra" in name for name in names):
-        return "Hydra's own settings cannot be changed from a config"
+        return NO_HYDRA
     choices = [c for v in item.values() for c in (v if isinstance(v, list) else [v])] if isinstance(item, dict) else []
     if isinstance(item, dict) and (len(item) != 1 or not all(c is None or isinstance(c, str) for c in choices)):
-        return "must be one entry such as: - model: mlp"
-    return ""
+        return "invalid-defaults", "must be one entry such as: - model: mlp"
+    return None
 
 
 def _count(item: str | dict[str, Any]) -> int:
@@ -214,38 +215,44 @@ def _entry(item: Any) -> str:
 
 
 def _missing(source: Source, name: str, choices: Sequence[str]) -> ConfigError:
-    """A defaults list names a file that is not there: say which list, and what there is."""
+    """A defaults list names a file that does not exist: which list, and what it could name."""
     last = name.rpartition("/")[2]
     for document in source.documents.values():
         for index, item in enumerate(document.data.get("defaults", [])):
             if last in _entry(item).replace("/", " ").split():
                 mark = document.marks.get(f"defaults.{index}")
                 where = f"{shown(document.path)}:{mark.line if mark else 1}"
-                there = f"{guess(last, choices)}There are: {listed(choices)}" if choices else "no such file"
-                text = f"no such choice. {there}" if choices else there
-                return ConfigError([Problem("defaults", _entry(item), where, text)])
-    return ConfigError([Problem("defaults", name, shown(source.primary), "no such file")])
+                there = f"no such choice. {guess(last, choices)}The choices are: {listed(choices)}"
+                return _refused(_entry(item), where, ("unknown-choice", there if choices else "no such file"))
+    return _refused(name, shown(source.primary), ("unknown-choice", "no such file"))
 
 
-_TOLD = {
-    r"Could not override '([^']*)'": "{} is overridden before it is chosen: put - /train first, or drop `override`",
-    r"Multiple values for (\S+)\.": "{0} is chosen twice; to change an earlier choice write - override /{0}: …",
-    r"(\S+) appears more than once": "{} is chosen twice",
-    r"Overrides must be at the end": "entries with `override` come after those without",
-    r"Duplicate _self_": "_self_ stands there twice",
-    r"You must specify '([^']*)'": "a choice must be made: {}=…",
+_HYDRA: dict[str, Fault] = {
+    r"Could not override '([^']*)'": (
+        "invalid-defaults",
+        "{} is overridden before it is chosen: put - /train first, or remove `override`",
+    ),
+    r"Multiple values for (\S+)\.": (
+        "duplicate",
+        "{0} is chosen twice; to change an earlier choice write - override /{0}: …",
+    ),
+    r"(\S+) appears more than once": ("duplicate", "{} is chosen twice"),
+    r"Overrides must be at the end": ("invalid-defaults", "entries with `override` must come after those without"),
+    r"Duplicate _self_": ("duplicate", "contains _self_ twice"),
+    r"You must specify '([^']*)'": ("missing-key", "a choice must be made: {}=…"),
 }
 
 
 def _unfollowed(source: Source, error: BaseException) -> Problem:
     """Why Hydra could not follow the defaults lists, in our words."""
     circle = isinstance(error, RecursionError | AssertionError)
-    text = f"files lead in a circle, or are more than {FILES}" if circle else "it cannot be followed"
-    for pattern, said in _TOLD.items():
+    text = f"its files include each other, or there are more than {FILES}" if circle else "cannot be followed"
+    code: Code = "invalid-defaults"
+    for pattern, (its_code, its_text) in _HYDRA.items():
         if match := re.search(pattern, str(error)):
-            text = said.format(*match.groups())
+            code, text = its_code, its_text.format(*match.groups())
     file = re.search(r"In '?([\w/.-]+)'?:", str(error))
     path = (source.file(file[1]) if file else None) or source.primary
     marks = source.documents[path].marks if path in source.documents else {}
     where = f"{shown(path)}:{marks['defaults'].line}" if "defaults" in marks else shown(path)
-    return Problem("defaults", "", where, text)
+    return Problem("defaults", "", where, code, text)

@@ -1,7 +1,7 @@
 """Reads a YAML file without trusting it: bounded in size, depth and time, plain values only, every line known.
 
 Much of what YAML can do is refused: tags (they name Python objects), anchors and aliases (they blow up), merge keys.
-Numbers and words are told apart as OmegaConf does: `1e-3` is a number and a date is text.
+Numbers and text are distinguished as OmegaConf does it: `1e-3` is a number and a date is text.
 """
 
 import re
@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from nncli.errors import ConfigError, Problem
+from nncli.errors import Code, ConfigError, Fault, Problem
 from nncli.paths import shown
 
 LARGEST = 1_000_000  # bytes
@@ -58,7 +58,7 @@ Dumper.add_representer(list, _list)
 
 @dataclass(frozen=True)
 class Mark:
-    """Where a key stands in its file, and the comment behind it."""
+    """A key's line in its file, and the comment after it."""
 
     line: int
     comment: str
@@ -90,18 +90,19 @@ def read(path: Path) -> Document:
 
 
 def parse(text: str, path: Path) -> Document:
-    """A YAML text that stands, or would stand, at `path`."""
+    """A YAML text that is, or would be, the content of `path`."""
     try:
         _guard(text, path)
         root = yaml.compose(text, Loader=Loader)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
-        what = getattr(error, "problem", None) or "holds characters that YAML does not allow"
-        raise refused(path, mark.line + 1 if mark else 1, f"is not valid YAML: {what}") from None
+        what = getattr(error, "problem", None) or "it contains characters that YAML does not allow"
+        line = mark.line + 1 if mark else 1
+        raise refused(path, line, "invalid-yaml", f"is not valid YAML: {what}") from None
     if root is None:
         return Document(path, text)
     if not isinstance(root, yaml.MappingNode):
-        raise refused(path, root.start_mark.line + 1, "must hold keys and values")
+        raise refused(path, root.start_mark.line + 1, "invalid-yaml", "must contain keys and values")
     reading = _Reading(path, text.split("\n"))
     data = reading.mapping(root, "")
     if reading.problems:
@@ -109,48 +110,47 @@ def parse(text: str, path: Path) -> Document:
     return Document(path, text, data, reading.marks)
 
 
-def refused(path: Path, line: int, text: str) -> ConfigError:
-    return ConfigError([Problem(shown(path), "", f"{shown(path)}:{line}", text)])
+def refused(path: Path, line: int, code: Code, text: str) -> ConfigError:
+    return ConfigError([Problem(shown(path), "", f"{shown(path)}:{line}", code, text)])
 
 
 def _text(path: Path) -> str:
     if not path.is_file():
-        raise refused(path, 1, "is not a file")
+        raise refused(path, 1, "unreadable-file", "is not a file")
     try:
         with path.open("rb") as file:
             raw = file.read(LARGEST + 1)
         if len(raw) > LARGEST:
-            raise refused(path, 1, f"is larger than {LARGEST:,} bytes")
+            raise refused(path, 1, "too-large", f"is larger than {LARGEST:,} bytes")
         return raw.decode("utf-8")
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
-        raise refused(path, line, "is not UTF-8 text") from None
+        raise refused(path, line, "unreadable-file", "is not UTF-8 text") from None
     except OSError as error:
-        raise refused(path, 1, f"cannot be read: {error.strerror}") from None
+        raise refused(path, 1, "unreadable-file", f"cannot be read: {error.strerror}") from None
 
 
 def _guard(text: str, path: Path) -> None:
-    """Look at the parser's events one by one, so that a bomb is refused before it is unfolded."""
+    """Look at the parser's events one by one, so that a bomb is refused before it is expanded."""
     depth = documents = 0
     for count, event in enumerate(yaml.parse(text, Loader=Loader)):
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         documents += isinstance(event, yaml.DocumentStartEvent)
-        reason = _reason(event, count, depth, documents)
-        if reason:
+        if fault := _fault(event, count, depth, documents):
             mark = event.start_mark
-            raise refused(path, mark.line + 1 if mark else 1, reason)
+            raise refused(path, mark.line + 1 if mark else 1, *fault)
 
 
-def _reason(event: yaml.Event, count: int, depth: int, documents: int) -> str:
+def _fault(event: yaml.Event, count: int, depth: int, documents: int) -> Fault | None:
     if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None) is not None:
-        return "anchors and aliases (& and *) are not read; refer to another key with ${key}"
+        return "invalid-yaml", "anchors and aliases (& and *) are not supported; refer to another key with ${key}"
     if getattr(event, "tag", None) not in (None, "!"):
-        return f"the tag {event.tag} is not read; only plain values are"  # type: ignore[attr-defined]
+        return "invalid-yaml", f"the tag {event.tag} is not supported; use plain values"  # type: ignore[attr-defined]
     if depth > DEEPEST:
-        return f"is nested more than {DEEPEST} deep"
+        return "too-large", f"is nested more than {DEEPEST} levels deep"
     if count > MOST:
-        return "holds too many keys and values"
-    return "holds more than one document" if documents > 1 else ""
+        return "too-large", "contains too many keys and values"
+    return ("invalid-yaml", "contains more than one document") if documents > 1 else None
 
 
 class _Reading:
@@ -176,9 +176,9 @@ class _Reading:
         if not isinstance(node, yaml.ScalarNode) or node.tag != "tag:yaml.org,2002:str":
             self._refuse(node, "a key must be text; put quotes around it")
         elif not inside_defaults and not _KEY.fullmatch(key):
-            self._refuse(node, f"the key {key[:60]!r} holds characters that a key cannot have")
+            self._refuse(node, f"the key {key[:60]!r} contains characters that a key cannot have")
         elif key in found:
-            self._refuse(node, f"the key {key} stands here twice")
+            self._refuse(node, f"the key {key} occurs twice", "duplicate")
         else:
             return key
         return None
@@ -191,7 +191,7 @@ class _Reading:
         try:
             return self._scalars.construct_object(node)
         except (ValueError, KeyError, OverflowError, yaml.YAMLError):
-            self._refuse(node, f"the value {node.value[:60]} cannot be read; put quotes around it if it is text")
+            self._refuse(node, f"the value {node.value[:60]} cannot be read; if it is text, put quotes around it")
             return None
 
     def _items(self, node: yaml.SequenceNode, prefix: str) -> Iterator[Any]:
@@ -200,14 +200,14 @@ class _Reading:
             yield self._value(item, f"{prefix}{index}.")
 
     def _mark(self, key: yaml.Node, value: yaml.Node) -> Mark:
-        """A comment stands behind a value that ends on its line, or behind the key of a block."""
+        """A comment follows a value that ends on its line, or the key of a block."""
         line = key.start_mark.line
         end = value.end_mark if value.end_mark.line == line else key.end_mark
         comment = _COMMENT.match(self.lines[line][end.column :]) if line < len(self.lines) else None
         return Mark(line + 1, comment[1].strip() if comment else "")
 
-    def _refuse(self, node: yaml.Node, text: str) -> None:
-        self.problems += refused(self.path, node.start_mark.line + 1, text).problems
+    def _refuse(self, node: yaml.Node, text: str, code: Code = "invalid-yaml") -> None:
+        self.problems += refused(self.path, node.start_mark.line + 1, code, text).problems
 
 
 def _under_defaults(prefix: str) -> bool:

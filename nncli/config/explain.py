@@ -1,4 +1,4 @@
-"""What a key is for, what it takes, what it is now and who said so."""
+"""What a key is for, what it takes, what its value is and who set it."""
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping
@@ -15,12 +15,13 @@ from nncli.config.nearest import guess, listed
 from nncli.config.origin import spelled
 from nncli.config.reference import Missing, at, leaves, whole
 from nncli.config.slots import parameters, target_class
+from nncli.config.words import TYPED
 from nncli.errors import ConfigError, Problem
 
 
 @dataclass
 class Explanation:
-    """Facts in the order in which a person wants them."""
+    """Facts in the order in which they are printed."""
 
     title: str
     facts: dict[str, str] = field(default_factory=dict)
@@ -37,13 +38,10 @@ def explain(config: Config, key: str, sections: Mapping[str, Callable[..., objec
     except Missing:
         if choices:
             return Explanation(key, choices=choices)
-        raise ConfigError([Problem(key, "", TYPED, _unknown(tree, key))]) from None
+        raise ConfigError([Problem(key, "", TYPED, "unknown-key", _unknown(tree, key))]) from None
     if isinstance(value, dict):
         return _section(config, key, value, choices)
     return _value(config, key, value, sections)
-
-
-TYPED = "you typed it"
 
 
 def _choices(key: str) -> dict[str, str]:
@@ -59,14 +57,14 @@ def _choices(key: str) -> dict[str, str]:
 
 
 def _section(config: Config, key: str, value: dict[str, Any], choices: dict[str, str]) -> Explanation:
-    told = Explanation(key, choices=choices)
+    explained = Explanation(key, choices=choices)
     if "_target_" in value:
-        told.facts["builds"] = str(value["_target_"])
+        explained.facts["builds"] = str(value["_target_"])
     for full, inner in _entries(value, key):
         if not full.endswith(("_target_", "_partial_")):
             origin = config.origins.get(full)
-            told.keys[full] = (spelled(inner), origin.comment if origin else "")
-    return told
+            explained.keys[full] = (spelled(inner), origin.comment if origin else "")
+    return explained
 
 
 def _entries(value: dict[str, Any], key: str) -> Iterator[tuple[str, Any]]:
@@ -82,25 +80,25 @@ def _entries(value: dict[str, Any], key: str) -> Iterator[tuple[str, Any]]:
 
 
 def _value(config: Config, key: str, value: Any, sections: Mapping[str, Callable[..., object]]) -> Explanation:
-    told = Explanation(key)
+    explained = Explanation(key)
     section, _, name = key.rpartition(".")
     parameter, owner = _parameter(config, section, name, sections)
     origin = config.origins.get(key)
-    told.facts["does"] = (origin.comment if origin else "") or _first_line(owner)
+    explained.facts["does"] = (origin.comment if origin else "") or _first_line(owner)
     if parameter is not None and parameter.annotation is not parameter.empty:
-        told.facts["takes"] = phrase(parameter.annotation)
+        explained.facts["takes"] = phrase(parameter.annotation)
     if parameter is not None and parameter.default is not parameter.empty:
-        told.facts["default"] = spelled(parameter.default)
-    told.facts["value"] = spelled(value)
+        explained.facts["default"] = spelled(parameter.default)
+    explained.facts["value"] = spelled(value)
     plain = at(cast(dict[str, Any], OmegaConf.to_container(config.tree, resolve=False)), key)
     if whole(plain):
-        told.facts["from"] = plain[2:-1]
+        explained.facts["from"] = plain[2:-1]
     if origin:
-        told.facts["set by"] = origin.where
+        explained.facts["set by"] = origin.where
         if origin.kind == "word" and (file := origin.from_file):
-            told.facts["before"] = f"{file.text} ({file.where})"
-    told.facts = {name: text for name, text in told.facts.items() if text}
-    return told
+            explained.facts["before"] = f"{file.text} ({file.where})"
+    explained.facts = {name: text for name, text in explained.facts.items() if text}
+    return explained
 
 
 def _parameter(
@@ -122,4 +120,4 @@ def _first_line(owner: object) -> str:
 def _unknown(tree: Mapping[str, Any], key: str) -> str:
     groups = search_path.groups(search_path.folders())
     names = {*(k for k, _ in leaves(tree)), *tree, *groups}
-    return f"no such key. {guess(key, names)}At the top there are: {listed(sorted({*tree, *groups}), 30)}"
+    return f"no such key. {guess(key, names)}The top-level keys are: {listed(sorted({*tree, *groups}), 30)}"

@@ -17,7 +17,7 @@ _BASES = {"task": "LightningModule", "data": "LightningDataModule"}
 
 
 def is_lightning(cls: object, slot: str) -> bool:
-    """Whether a class is Lightning's kind of task or data. Told by name, so that nobody pays for importing it."""
+    """Whether a class is Lightning's kind of task or data. Decided by name, so that Lightning need not be imported."""
     if not isinstance(cls, type) or slot not in _BASES:
         return False
     return any(c.__name__ == _BASES[slot] and c.__module__.startswith("lightning.pytorch.") for c in cls.__mro__)
@@ -28,20 +28,20 @@ def hosts(config: Config) -> bool:
     return is_lightning(_class(config, "task"), "task")
 
 
-def _class(config: Config, slot: str) -> type | str:
+def _class(config: Config, slot: str) -> object:
     section = config.tree.get(slot)
     target = section.get("_target_") if isinstance(section, Mapping) else None
-    return target_class(target, config.trust) if isinstance(target, str) else ""
+    return target_class(target, config.trust) if isinstance(target, str) else None
 
 
 def refuse_hosted(config: Config, verb: str) -> None:
-    """Refuse what is made for tasks, where the config's is a LightningModule."""
+    """Refuse what needs a task of nn, where the config's task is a LightningModule."""
     if hosts(config):
-        raise NnError(f"{verb} is for tasks of nn, and {config.tree.task['_target_']} is a LightningModule")
+        raise NnError(f"{verb} needs a task of nn, but {config.tree.task['_target_']} is a LightningModule")
 
 
 def pruned(config: Config) -> Config:
-    """The config without the sections and arguments that such a module does not take, except those that were typed."""
+    """The config without the sections and arguments that such a module does not use, except those that were typed."""
     if not hosts(config):
         return config
     tree = cast(dict[str, Any], OmegaConf.to_container(config.tree, resolve=False))
@@ -49,7 +49,7 @@ def pruned(config: Config) -> Config:
         cls = _class(config, slot)
         if is_lightning(cls, slot) and isinstance(cls, type):
             tree[slot] = _taken(config, tree[slot], cls, slot)
-    for key, value in PLAIN.items():  # as Lightning has it, where nobody says otherwise
+    for key, value in PLAIN.items():  # Lightning's own defaults, unless a person sets others
         if isinstance(tree.get("trainer"), dict) and not _meant(config, f"trainer.{key}", f"regularization.{key}"):
             tree["trainer"][key] = value
     typed = {key.partition(".")[0] for key, origin in config.origins.items() if origin.kind == "word"}
@@ -65,7 +65,7 @@ def pruned(config: Config) -> Config:
 
 
 def _taken(config: Config, section: dict[str, Any], cls: type, slot: str) -> dict[str, Any]:
-    """What a person means for the class; the rest belongs to the class of nn's that was there before."""
+    """The arguments that a person set for the class; the others are for nn's class, which it replaces."""
     known = parameters(cls)
     meant = {key for key in section if _meant(config, f"{slot}.{key}")}
     typed = {key for key in meant if config.origins[f"{slot}.{key}"].kind == "word"}
@@ -73,7 +73,7 @@ def _taken(config: Config, section: dict[str, Any], cls: type, slot: str) -> dic
 
 
 def _meant(config: Config, *keys: str) -> bool:
-    """Whether a person set one of these, by a word or in a file of their own; what nn ships is made for its own."""
+    """Whether a person set one of these, by a word or in a file of their own; what nn ships is for its own."""
     origins = [config.origins[key] for key in keys if key in config.origins]
     shelves = (shipped("conf"), shipped("recipes"))
     return any(o.file is None or not any(o.file.is_relative_to(shelf) for shelf in shelves) for o in origins)

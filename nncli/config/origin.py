@@ -13,7 +13,7 @@ from nncli.paths import shown
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a key's value was set. `text` is what stands there, `before` what it replaced."""
+    """Where a key's value was set. `text` is the value as written there, `before` what it replaced."""
 
     kind: Literal["file", "word"]
     file: Path | None

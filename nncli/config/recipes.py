@@ -1,4 +1,4 @@
-"""The recipes a person can name: their own first, then the shipped ones, with what each header says."""
+"""The recipes that a person can name, their own before the shipped ones, with what each header says."""
 
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -18,7 +18,7 @@ class Recipe:
     path: Path
     title: str  # the first comment line
     claim: dict[str, Any]  # {} when it makes none
-    published: str  # what others reached, and where that is from; "" when it is not said
+    published: str  # what others reached, with its source; "" where the header does not say
 
     @property
     def is_own(self) -> bool:
@@ -26,7 +26,7 @@ class Recipe:
 
     @property
     def content(self) -> bytes:
-        """The file as it is."""
+        """The bytes of the file."""
         if text := unreadable(self.path):
             raise NnError(f"{shown(self.path)} {text}")
         return self.path.read_bytes()
@@ -41,7 +41,7 @@ def all_recipes() -> list[Recipe]:
 
 
 def read(path: Path) -> Recipe:
-    """A recipe by its header; what cannot be read is listed with the reason as its title."""
+    """A recipe by its header; a file that cannot be read is listed with the reason as its title."""
     if text := unreadable(path):
         return Recipe(path.stem, path, text, {}, "")
     with open(path, encoding="utf-8", errors="replace") as f:
@@ -57,7 +57,7 @@ def read(path: Path) -> Recipe:
 
 
 def unreadable(path: Path) -> str:
-    """Why a file cannot be read: it is none (a folder, a pipe, a link to nothing), or the system refuses it."""
+    """Why a file cannot be read: it is a folder, a pipe or a link to nothing, or the system refuses it."""
     try:
         if not path.is_file():
             return "is not a file"
@@ -73,4 +73,4 @@ def find(name: str) -> Recipe:
         return recipes[name]
     near = get_close_matches(name, recipes, 1)
     hint = f" Did you mean {near[0]}?" if near else ""
-    raise NnError(f"there is no recipe {name}.{hint} See nn recipes ls.")
+    raise NnError(f"no such recipe: {name}.{hint} To list all: nn recipes ls")

@@ -1,18 +1,20 @@
 """References from one key to another, `${a.b}`: the only interpolation there is.
 
-Resolvers such as `${oc.env:HOME}` are never evaluated, so nothing of the machine ends up in a run's folder.
+Resolvers such as `${oc.env:HOME}` are never evaluated, so nothing about the machine ends up in a run's folder.
 """
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from nncli.errors import Fault
+
 PLAIN = re.compile(r"\$\{(\.*[A-Za-z_]\w*(?:\.\w+|\[\w+\])*)\}")
-MOST = 1_000_000  # characters that all references of a tree together may unfold to
+MOST = 1_000_000  # characters that all references of a tree together may expand to
 COST = 200  # characters that following one reference counts as, so that there are at most 5,000
-DEEPEST = 20  # references behind one another
-IMPURE = "only references to other keys, such as ${model.width}, are read; nothing else is looked up"
-TOO_FAR = f"refers to a key that refers to another, more than {DEEPEST} times"
+DEEPEST = 20  # references that lead from one to the next
+IMPURE: Fault = ("unsafe-reference", "only references to other keys, such as ${model.width}, are evaluated")
+TOO_FAR: Fault = ("too-large", f"leads through more than {DEEPEST} references")
 
 
 def impure(text: str) -> bool:
@@ -62,7 +64,7 @@ def children(value: Any) -> Iterator[tuple[str, Any]]:
 
 
 def leaves(value: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Every (dotted key, value) that holds no further keys; empty mappings and lists count."""
+    """Every (dotted key, value) without further keys inside; empty mappings and lists count."""
     entries = list(children(value))
     if prefix and not entries:
         yield prefix, value
@@ -78,11 +80,11 @@ def around(key: str) -> Iterator[str]:
 
 
 class Missing(KeyError):
-    """There is no such key."""
+    """The key does not exist."""
 
 
 def at(tree: Any, key: str) -> Any:
-    """The value at a dotted key, as it stands."""
+    """The value at a dotted key, references not followed."""
     for name in key.split("."):
         if isinstance(tree, Mapping) and name in tree:
             tree = tree[name]
@@ -94,7 +96,7 @@ def at(tree: Any, key: str) -> Any:
 
 
 def locate(tree: Any, key: str, hops: int = 0) -> str:
-    """The key where a referred value really stands: references on the way, and at the end, are followed."""
+    """The key where a referenced value is set: references on the way, and at the end, are followed."""
     if hops > 2 * DEEPEST:
         raise Missing(key)
     names, value = key.split("."), tree
@@ -106,7 +108,7 @@ def locate(tree: Any, key: str, hops: int = 0) -> str:
     return key
 
 
-def faults(tree: Mapping[str, Any]) -> dict[str, str]:
+def faults(tree: Mapping[str, Any]) -> dict[str, Fault]:
     """Each key whose references cannot be followed, and why. Bounded in time and depth for any tree."""
     walk = _Walk(tree)
     for name, value in tree.items():
@@ -115,12 +117,12 @@ def faults(tree: Mapping[str, Any]) -> dict[str, str]:
 
 
 class _Walk:
-    """Follows every reference once, noting how much it unfolds to and how many lie behind one another."""
+    """Follows every reference once, noting how much it expands to and how many references it leads through."""
 
     def __init__(self, tree: Mapping[str, Any]) -> None:
         self.tree = tree
-        self.found: dict[str, str] = {}
-        self.known: dict[str, tuple[int, int]] = {}  # key -> (size, height) of what is there, unfolded
+        self.found: dict[str, Fault] = {}
+        self.known: dict[str, tuple[int, int]] = {}  # key -> (size, height) of its value, expanded
         self.open: set[str] = set()
         self.spent = 0
 
@@ -134,7 +136,7 @@ class _Walk:
         if isinstance(value, str):
             size, height = len(value), 0
             if value == "???":
-                self.found[key] = f"has no value yet; give it one: {key}=…"
+                self.found[key] = "missing-key", f"has no value yet; set one: {key}=…"
             elif impure(value):
                 self.found[key] = IMPURE
             else:
@@ -151,9 +153,9 @@ class _Walk:
                 place = locate_parent(self.tree, target)
                 inner = at(self.tree, place)
             except Missing:
-                return self._cut(key, f"refers to {target}, which does not exist")
+                return self._cut(key, ("unknown-reference", f"refers to {target}, which does not exist"))
             if place in self.open:
-                return self._cut(key, f"refers to {target}, which leads back here")
+                return self._cut(key, ("circular-reference", f"refers to {target}, which leads back here"))
             if depth > 2 * DEEPEST:
                 return self._cut(key, TOO_FAR)
             more, below = self.visit(place, inner, depth + 1)
@@ -162,11 +164,11 @@ class _Walk:
         if height > DEEPEST:
             return self._cut(key, TOO_FAR)
         if self.spent > MOST:
-            return self._cut(key, f"unfolds to more than {MOST:,} characters")
+            return self._cut(key, ("too-large", f"expands to more than {MOST:,} characters"))
         return size, height
 
-    def _cut(self, key: str, text: str) -> tuple[int, int]:
-        self.found[key] = text
+    def _cut(self, key: str, fault: Fault) -> tuple[int, int]:
+        self.found[key] = fault
         return 0, 0
 
 

@@ -1,4 +1,4 @@
-"""What each top-level key of a config is for: the type that must be built there, and what is handed in when it is."""
+"""What each top-level key of a config is for: the type that must be built there, and the arguments that nn passes."""
 
 import importlib
 import inspect
@@ -8,8 +8,9 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any, NotRequired, Unpack, get_args, get_origin, get_type_hints
 
 from nncli.config.trust import refuse
+from nncli.errors import Fault
 
-# key -> (the class that its target must derive from, arguments that the program itself hands in)
+# key -> (the class that its target must derive from, arguments that nn itself passes)
 SLOTS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "task": ("nncli.tasks.base.Task", ()),
     "model": ("torch.nn.Module", ()),
@@ -23,13 +24,14 @@ SLOTS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "groups": ("nncli.optim.groups.Groups", ()),
     "logger": ("lightning.pytorch.loggers.Logger", ("save_dir",)),
 }
-ROOTS = ("task", "data", "logger")  # built by the program; every other part is built because one of these refers to it
-FIRST = "init_from"  # a key of every net: the run or file that its first weights are from; no argument of its class
+ROOTS = ("task", "data", "logger")  # built by nn; every other component is built because one of these refers to it
+FIRST = "init_from"  # a key of every net: the run or file that its initial weights are from; no argument of its class
 PARTIAL = ("optimizer", "scheduler")  # they lack an argument until training starts
+UNUSED = "is not used here; of Hydra's own keys only _target_ and _partial_ are"
 
 
 def slot_of(key: str) -> str:
-    """The slot that a top-level key is of: its own name, or what stands before the underscore of model_teacher."""
+    """The slot of a top-level key: its own name, or the part before the underscore, as in model_teacher."""
     kind = key.partition("_")[0]
     return kind if kind in SLOTS and kind not in ROOTS else key if key in SLOTS else ""
 
@@ -40,35 +42,35 @@ def is_net(key: str) -> bool:
 
 
 def base(key: str) -> type:
-    """The class that a section's target must derive from; one that is no slot of its own holds a module."""
+    """The class that a section's target must derive from; nn.Module for a section that is not a slot."""
     module, _, name = SLOTS[slot_of(key) or "model"][0].rpartition(".")
     return getattr(importlib.import_module(module), name)
 
 
 def injected(key: str) -> tuple[str, ...]:
-    """What the program itself hands in when the slot's target is built."""
+    """The arguments that nn itself passes when the slot's target is built."""
     return SLOTS[slot][1] if (slot := slot_of(key)) else ()
 
 
-def target_class(target: Any, trust: Collection[str]) -> type | str:
-    """The class that a target names, or why it must not or cannot be had. Refuses before it imports."""
-    if reason := refuse(target, trust):
-        return reason
+def target_class(target: Any, trust: Collection[str]) -> type | Fault:
+    """The class that a target names, or why it may not or cannot be imported. Refuses before it imports."""
+    if fault := refuse(target, trust):
+        return fault
     module_name, _, name = target.rpartition(".")
     if target.partition(".")[0] in trust and "" not in sys.path and _here() not in sys.path:
         sys.path.append(_here())  # at the end: a file here never hides an installed package
     try:
         found = getattr(importlib.import_module(module_name), name, None)
     except ImportError as error:
-        return f"cannot be imported: {_one_line(error)}"
+        return "unknown-class", f"cannot be imported: {_one_line(error)}"
     except Exception as error:  # whatever a person's own module does when it is imported
-        return f"cannot be imported: {type(error).__name__}: {_one_line(error)}"
+        return "unknown-class", f"cannot be imported: {type(error).__name__}: {_one_line(error)}"
     if found is None:
-        return f"there is no {name} in {module_name}"
+        return "unknown-class", f"{module_name} does not contain {name}"
     if not inspect.isclass(found):
-        return "is not a class"
+        return "wrong-class", "is not a class"
     if target.startswith("nncli.") and found.__module__ != module_name:
-        return f"is not defined in {module_name}"
+        return "unknown-class", f"is not defined in {module_name}"
     return found
 
 
@@ -83,7 +85,7 @@ def _one_line(error: BaseException) -> str:
 
 
 def parameters(function: Callable[..., object]) -> dict[str, inspect.Parameter]:
-    """What may be given by name, each with its annotation evaluated; `self` is left out."""
+    """The parameters that can be passed by name, each with its annotation evaluated; `self` is left out."""
     called = function.__init__ if inspect.isclass(function) else function
     try:
         found = dict(inspect.signature(function).parameters)
@@ -91,7 +93,7 @@ def parameters(function: Callable[..., object]) -> dict[str, inspect.Parameter]:
         return {"kwargs": inspect.Parameter("kwargs", inspect.Parameter.VAR_KEYWORD)}
     try:
         hints = get_type_hints(called, include_extras=True)
-    except Exception:  # third-party annotations may name what cannot be found; then their types are not checked
+    except Exception:  # third-party annotations may name what cannot be imported; then their types are not checked
         hints = {}
     found.pop("self", None)
     named: dict[str, inspect.Parameter] = {}

@@ -16,7 +16,9 @@ def suits(traits: Mapping[str, Any]) -> dict[str, Any]:
     for trait, rows in document.data.items():
         words = rows.get(str(traits.get(trait)), []) if isinstance(rows, dict) else None
         if not isinstance(words, list) or not all(isinstance(word, str) and "=" in word for word in words):
-            raise refused(path, document.marks[trait].line, f"{trait} must hold lists such as pictures: [model=cnn]")
+            raise refused(
+                path, document.marks[trait].line, "wrong-value", f"{trait} must be lists such as pictures: [model=cnn]"
+            )
         for key, _, value in (word.partition("=") for word in words):
             found[key] = traits.get(value[2:-1], value) if whole(value) else value
     return found

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-from nncli.errors import ConfigError, Problem
+from nncli.errors import ConfigError, Fault, Problem
 
 _CLASS = r"[A-Z][A-Za-z0-9_]*"
 _SHIPPED = re.compile(
@@ -21,10 +21,10 @@ _PACKAGE = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 NEVER = frozenset({"hydra", "lightning", "nncli", "omegaconf", "torch"})  # nor any module of Python's own
 
 
-def refuse(target: Any, trust: Collection[str]) -> str | None:
+def refuse(target: Any, trust: Collection[str]) -> Fault | None:
     """Why a target must not be imported; None when it may."""
     if not isinstance(target, str):
-        return "must name a class, such as nncli.models.mlp.MLP"
+        return "wrong-value", "must name a class, such as nncli.models.mlp.MLP"
     if _SHIPPED.fullmatch(target):
         return None
     package = target.partition(".")[0]
@@ -33,15 +33,17 @@ def refuse(target: Any, trust: Collection[str]) -> str | None:
         return None
     if could_be_own:
         return (
-            f"is not trusted, so it was not imported. If {package} is your own package, say so with --trust {package}, "
-            f'or in ./pyproject.toml: [tool.nncli] trust = ["{package}"]'
+            "untrusted-class",
+            f"is not trusted, so it was not imported. If {package} is your own package, allow it: --trust {package} "
+            f'or in ./pyproject.toml: [tool.nncli] trust = ["{package}"]',
         )
-    return "is not one of the classes that a config may name: nn's own, torch.nn, torch.optim, Lightning's loggers"
+    text = "is not among the classes that a config may name: those of nn, torch.nn, torch.optim and Lightning's loggers"
+    return "untrusted-class", text
 
 
 def trusted(extra: Collection[str] = ()) -> frozenset[str]:
     """The person's own packages: from --trust, $NN_TRUST and [tool.nncli] trust of ./pyproject.toml."""
-    found = {name.strip() for name in os.environ.get("NN_TRUST", "").split(",")} | set(extra) | set(_noted())
+    found = {name.strip() for name in os.environ.get("NN_TRUST", "").split(",")} | set(extra) | set(_in_pyproject())
     found.discard("")
     wrong = [
         name
@@ -49,12 +51,13 @@ def trusted(extra: Collection[str] = ()) -> frozenset[str]:
         if not _PACKAGE.fullmatch(name) or name in NEVER or name in sys.stdlib_module_names
     ]
     if wrong:
-        text = "can only be the name of a package of your own, without dots"
-        raise ConfigError([Problem("trust", name, "--trust, NN_TRUST or pyproject.toml", text) for name in wrong])
+        text = "must be the name of a package of your own, without dots"
+        where = "--trust, NN_TRUST or pyproject.toml"
+        raise ConfigError([Problem("trust", name, where, "wrong-value", text) for name in wrong])
     return frozenset(found)
 
 
-def _noted() -> list[str]:
+def _in_pyproject() -> list[str]:
     path = Path.cwd() / "pyproject.toml"
     if not path.is_file():
         return []
@@ -63,7 +66,9 @@ def _noted() -> list[str]:
     try:
         names = tomllib.loads(path.read_text(encoding="utf-8")).get("tool", {}).get("nncli", {}).get("trust", [])
     except (OSError, ValueError, AttributeError):
-        raise ConfigError([Problem("trust", "", "pyproject.toml", "this file cannot be read as TOML")]) from None
+        text = "this file cannot be read as TOML"
+        raise ConfigError([Problem("trust", "", "pyproject.toml", "unreadable-file", text)]) from None
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise ConfigError([Problem("tool.nncli.trust", str(names), "pyproject.toml", "must be a list of names")])
+        text = "must be a list of package names"
+        raise ConfigError([Problem("tool.nncli.trust", str(names), "pyproject.toml", "wrong-value", text)])
     return names

@@ -1,4 +1,4 @@
-"""Optimizer and schedule made once, on one made-up weight: what their constructors refuse is told before training."""
+"""Optimizer and scheduler built once, on a dummy weight: what their constructors refuse is known before training."""
 
 import warnings
 from collections.abc import Mapping
@@ -12,28 +12,28 @@ _MARKERS = ("_target_", "_partial_")
 
 
 def refusals(classes: Mapping[str, type], resolved: Mapping[str, Any]) -> dict[str, str]:
-    """Each optimizer and scheduler that cannot be made, and what its constructor says."""
+    """Each optimizer and scheduler that cannot be built, and what its constructor says."""
     import torch
 
     found: dict[str, str] = {}
     weight = torch.nn.Parameter(torch.zeros(2, 2))
     optimizer: Any = torch.optim.SGD([weight], lr=0.1)
     for slot, cls in classes.items():
-        given: list[Any] = [[weight]] if slot_of(slot) == "optimizer" else [optimizer]
-        handed_in = {"total_steps": 100, "mode": "min"}
-        told: dict[str, Any] = {name: handed_in[name] for name in handed_in if name in parameters(cls)}
-        told |= {k: v for k, v in resolved[slot].items() if k not in _MARKERS}
+        first = [weight] if slot_of(slot) == "optimizer" else optimizer
+        from_nn = {"total_steps": 100, "mode": "min"}
+        arguments: dict[str, Any] = {name: from_nn[name] for name in from_nn if name in parameters(cls)}
+        arguments |= {k: v for k, v in resolved[slot].items() if k not in _MARKERS}
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                cls(*given, **told)
+                cls(first, **arguments)
         except Exception as error:  # a constructor may raise anything
             found[slot] = str(error).strip() or type(error).__name__
     return found
 
 
 def extra_needed(logger: type | None) -> str:
-    """The line that installs what a logger needs and is not here."""
+    """The command that installs the package that a logger needs, if it is missing."""
     package = _EXTRAS.get(logger.__name__, "") if logger else ""
     if not package or find_spec(package):
         return ""

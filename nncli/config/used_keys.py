@@ -14,7 +14,7 @@ _NEUTRAL = (None, 0, False, "", [], {})
 
 
 def read_keys(tree: Mapping[str, Any], sections: Collection[str] = ()) -> set[str]:
-    """Keys that are read: from the parts that the program builds, along every reference.
+    """Keys that are read: those of the components that nn builds, and all that these refer to.
 
     Without sections, from every key of the tree: all that anything refers to.
     """
@@ -34,7 +34,7 @@ def read_keys(tree: Mapping[str, Any], sections: Collection[str] = ()) -> set[st
 
 
 def unread(config: Config) -> list[str]:
-    """Knobs that a recipe or a choice turns and nothing here reads, as notes for the person."""
+    """Values that a recipe or a choice sets and nothing here reads, as notes for the person."""
     tree = cast(dict[str, Any], OmegaConf.to_container(config.tree, resolve=False))
     reached = read_keys(tree)
     partly = {key.partition(".")[0] for key in reached if "." in key}
@@ -44,7 +44,7 @@ def unread(config: Config) -> list[str]:
         if value in _NEUTRAL or not origin or origin.kind == "word" or key in reached or section in reached:
             continue
         knobs = isinstance(tree[section], dict) and not slot_of(section) and "_target_" not in tree[section]
-        # a frozen config refers to no knob any more: its values stand where they are used
+        # in a frozen config nothing refers to these any more: the values are written where they are used
         if knobs and section in partly:
-            notes.append(f"{key} = {spelled(value)} ({origin.where}) has no effect: nothing here reads it")
+            notes.append(f"{key} = {spelled(value)} ({origin.where}) has no effect: nothing in this config reads it")
     return notes

@@ -1,4 +1,4 @@
-"""Typed values applied to a tree one by one; every word that fits nowhere is told with the nearest key."""
+"""Typed values applied to a tree one by one; every word that fits nowhere is reported with the nearest key."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,7 +12,7 @@ from nncli.config.origin import Origin, forget, source, spelled
 from nncli.config.reference import Missing, at, children, whole
 from nncli.config.slots import FIRST, is_net
 from nncli.config.words import TYPED, shown
-from nncli.errors import SHOWN, Problem
+from nncli.errors import SHOWN, Fault, Problem
 
 
 class Values:
@@ -25,34 +25,33 @@ class Values:
     def apply(self, override: Override) -> None:
         key, value, line = override.key_or_group, override.value(), override.input_line or ""
         if override.is_delete():
-            text = self._delete(key, value)
+            fault = self._delete(key, value)
         else:
             adding = override.is_add() or override.is_force_add()
-            text = self._set(key, value, line, adding=adding, over=override.is_force_add())
-        if text:
-            self.problems.append(Problem(key, shown(value), TYPED, text))
+            fault = self._set(key, value, line, adding=adding, over=override.is_force_add())
+        if fault:
+            self.problems.append(Problem(key, shown(value), TYPED, *fault))
 
-    def _set(self, key: str, value: Any, line: str, *, adding: bool, over: bool = False) -> str:
+    def _set(self, key: str, value: Any, line: str, *, adding: bool, over: bool = False) -> Fault | None:
         if not all(key.split(".")):
-            return "a key is names with dots between them, for example model.width"
+            return "invalid-override", "a key consists of names separated by dots, for example model.width"
         try:
             here = at(self.tree, key)
         except Missing:
             return self._put(key, value, line) if adding or self._open(key) else self._unknown(key, value)
         if isinstance(value, Mapping) and isinstance(here, Mapping):
-            told = [self._set(f"{key}.{name}", v, line, adding=adding, over=over) for name, v in value.items()]
-            return next(filter(None, told), "")
+            faults = [self._set(f"{key}.{name}", v, line, adding=adding, over=over) for name, v in value.items()]
+            return next(filter(None, faults), None)
         if isinstance(here, Mapping) and not over and here:
             inner = next(iter(here))
-            return f"is a section; set one of its keys, for example {key}.{inner}=…"
+            return "not-a-value", f"is a section; set one of its keys, for example {key}.{inner}=…"
         if adding and not over:
-            return f"is there already; change it with {key}=… without the plus"
+            return "duplicate", f"already exists; change it with {key}=… without the plus"
         return self._put(key, value, line)
 
     def _open(self, key: str) -> bool:
-        """Whether the key lies in what the data fills (data.columns.age where columns is auto), is any net's, or an
-        argument of a class that was typed, which the check knows.
-        """
+        """Whether a key that is not in the tree may be set: the data fills its section (data.columns.age where columns
+        is auto), every net has it, or it is an argument of a class that was typed, which check() knows."""
         parent, _, last = key.rpartition(".")
         try:
             here = at(self.tree, parent)
@@ -66,7 +65,7 @@ class Values:
             or (last == FIRST and is_net(parent) and isinstance(here, Mapping) and "_target_" in here)
         )
 
-    def _put(self, key: str, value: Any, line: str) -> str:
+    def _put(self, key: str, value: Any, line: str) -> Fault | None:
         node: Any = self.tree
         *path, last = key.split(".")
         for depth, name in enumerate(path):
@@ -85,14 +84,14 @@ class Values:
             node = inner
         if isinstance(node, list):
             if not last.isdecimal() or int(last) >= len(node):
-                return "a list's items are counted from 0; write the whole list in brackets to make it longer"
+                return "unknown-key", "has no such item; items are counted from 0. To add one, type the whole list"
             forget(self.origins, key, node[int(last)])
             node[int(last)] = _plain(value)
         else:
             forget(self.origins, key, node.get(last))
             node[last] = _plain(value)
         self._note(key, value, line)
-        return ""
+        return None
 
     def _note(self, key: str, value: Any, line: str) -> None:
         before = self.origins.get(key)
@@ -100,26 +99,26 @@ class Values:
         for name, inner in children(value):
             self._note(f"{key}.{name}", inner, line)
 
-    def _delete(self, key: str, value: Any) -> str:
+    def _delete(self, key: str, value: Any) -> Fault | None:
         try:
             here = at(self.tree, key)
         except Missing:
             return self._unknown(key, None)
         if value not in (None, "") and value != here:
-            return f"is {spelled(here)}, not {spelled(value)}, so it was not taken away"
+            return "cannot-remove", f"is {spelled(here)}, not {spelled(value)}, so it was not removed"
         path, _, last = key.rpartition(".")
         node = at(self.tree, path) if path else self.tree
         if isinstance(node, list):
-            return "one item of a list cannot be taken away; write the whole list"
+            return "cannot-remove", "a single item of a list cannot be removed; type the whole list"
         del node[last]
         forget(self.origins, key, here)
         self.origins.pop(key, None)
-        return ""
+        return None
 
-    def _unknown(self, key: str, value: Any) -> str:
-        """The nearest key there is, and what its section takes."""
+    def _unknown(self, key: str, value: Any) -> Fault:
+        """The nearest key that exists, and what its section takes."""
         if len(self.problems) >= SHOWN:
-            return "no such key"  # nobody will see a hint, and each is a search of its own
+            return "unknown-key", "no such key"  # nobody will see a hint, and each is a search of its own
         path, _, last = key.rpartition(".")
         if not path:
             return self._unknown_root(key, value)
@@ -129,7 +128,7 @@ class Values:
             root = key.partition(".")[0]
             near = None if root in self.tree else nearest(root, self.tree)
             if near:
-                return f"no such key. Did you mean {key.replace(root, near, 1)}?"
+                return "unknown-key", f"no such key. Did you mean {key.replace(root, near, 1)}?"
             return self._unknown(path, None)
         if not isinstance(node, Mapping):
             return _through(node, path, last)
@@ -138,17 +137,17 @@ class Values:
         takes = f"{path} takes: {listed(name for name in node if not name.startswith('_'))}"
         origin = source(self.origins, f"{path}.{near}") if near else source(self.origins, f"{path}._target_")
         place = (origin and origin.from_file) or None
-        return f"no such key. {hint}{takes}" + (f"   ({place.where})" if place else "")
+        return "unknown-key", f"no such key. {hint}{takes}" + (f"   ({place.where})" if place else "")
 
-    def _unknown_root(self, key: str, value: Any) -> str:
+    def _unknown_root(self, key: str, value: Any) -> Fault:
         groups = search_path.groups(self.among)
         near = nearest(key, [*groups, *self.tree])
         if not near and (deep := [name for name in self.origins if name.endswith(f".{key}")]):
-            return f"no such key. Did you mean {deep[0]}={shown(value)}?"
+            return "unknown-key", f"no such key. Did you mean {deep[0]}={shown(value)}?"
         if not near:
-            return f"no such key or choice. Choices: {listed(groups, 20)}"
+            return "unknown-key", f"no such key. The groups of choices are: {listed(groups, 20)}"
         text = "" if value is None else f"={shown(value)}"
-        return f"no such {'choice' if near in groups else 'key'}. Did you mean {near}{text}?"
+        return "unknown-key", f"no such key. Did you mean {near}{text}?"
 
 
 def _plain(value: Any) -> Any:
@@ -158,7 +157,7 @@ def _plain(value: Any) -> Any:
     return [_plain(v) for v in value] if isinstance(value, list) else value
 
 
-def _through(value: Any, path: str, rest: str) -> str:
+def _through(value: Any, path: str, rest: str) -> Fault:
     if whole(value):
-        return f"{path} is {value}; set {value[2:-1]}.{rest} instead"
-    return f"{path} is {spelled(value)} and has no keys of its own"
+        return "not-a-section", f"{path} is {value}; set {value[2:-1]}.{rest} instead"
+    return "not-a-section", f"{path} is {spelled(value)} and has no keys of its own"

@@ -1,4 +1,4 @@
-"""What a person types, as choices and values; every bad word is told."""
+"""What a person types, as choices and values; every word that cannot be used is reported."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
@@ -14,14 +14,16 @@ from nncli.config import search_path
 from nncli.config.nearest import guess, listed, nearest
 from nncli.config.origin import spelled
 from nncli.config.reference import IMPURE, impure, texts
-from nncli.errors import Problem
+from nncli.errors import Fault, Problem
 
 LONGEST = 10_000  # characters of a word
 TOGETHER = 100_000  # characters of all words
 ITEMS = 1000  # commas in a word: Hydra's grammar takes the square of their number
 CHOICES = 50  # of groups; Hydra follows all defaults lists again for each that does not fit
-DEEPEST = 20  # brackets, or keys, inside each other
+DEEPEST = 20  # nested brackets or keys
 TYPED = "you typed it"
+EXAMPLE = ", for example optimizer.lr=0.01"
+NOT_TEXT = "contains characters that are not text"
 
 
 @dataclass
@@ -32,60 +34,60 @@ class Words:
     overrides: list[Override] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
 
-    def refuse(self, word: str, text: str) -> None:
+    def refuse(self, word: str, fault: Fault) -> None:
         key, _, value = word.partition("=")
-        self.problems.append(Problem(key[:200], value[:200], TYPED, text))
+        self.problems.append(Problem(key[:200], value[:200], TYPED, *fault))
 
 
 def parse(words: Sequence[str]) -> Words:
-    """`recipe=` taken out, every other word parsed by Hydra's grammar; what is no word of ours is a problem."""
+    """`recipe=` taken out, every other word parsed by Hydra's grammar; what cannot be parsed is a problem."""
     found = Words()
     parser = OverridesParser.create()
     spent = 0
     for word in words:
         spent += len(word)
         if spent > TOGETHER:
-            found.refuse(word, f"all words together have more than {TOGETHER:,} characters; put values into a recipe")
+            text = f"the command line has more than {TOGETHER:,} characters in all; put values into a recipe"
+            found.refuse(word, ("too-large", text))
             break
         if word.startswith("recipe="):
             if found.recipe is not None:
-                found.refuse(word, "one recipe; an earlier word names another")
+                found.refuse(word, ("duplicate", "only one recipe can be used, and another is named before this one"))
             found.recipe = word.removeprefix("recipe=")
-        elif text := _form(word):
-            found.refuse(word, text)
+        elif fault := _form(word):
+            found.refuse(word, fault)
         else:
             try:
                 override = parser.parse_override(word)
             except (HydraException, RecursionError, ValueError, OverflowError):
-                found.refuse(word, _quoting(word))
+                found.refuse(word, ("invalid-override", _quoting(word)))
                 continue
-            if text := _meaning(override):
-                found.refuse(word, text)
+            if fault := _meaning(override):
+                found.refuse(word, fault)
             else:
                 found.overrides.append(override)
     return found
 
 
-def _form(word: str) -> str:
+def _form(word: str) -> Fault | None:
     """Why a word cannot be read at all."""
     key = word.partition("=")[0].lstrip("+~")
     if len(word) > LONGEST:
-        return f"a word has at most {LONGEST:,} characters; put the value into a recipe"
+        return "too-large", f"is longer than {LONGEST:,} characters; put the value into a recipe"
     if word.count(",") > ITEMS:
-        return f"a word has at most {ITEMS:,} commas; put the value into a recipe"
+        return "too-large", f"has more than {ITEMS:,} commas; put the value into a recipe"
     if any((c < " " and c not in "\t\n") or "\ud800" <= c <= "\udfff" for c in word):
-        return "holds characters that are no text"
+        return "invalid-override", NOT_TEXT
     if word.count("[") + word.count("{") + word.count("(") > DEEPEST and _depth(word) > DEEPEST:
-        return f"brackets more than {DEEPEST} deep"
+        return "too-large", f"has brackets nested more than {DEEPEST} levels deep"
     if key.count(".") > DEEPEST:
-        return f"a key has at most {DEEPEST} dots"
+        return "too-large", f"a key can have at most {DEEPEST} dots"
     if "=" not in word and not word.startswith("~"):
-        if word in search_path.recipes():
-            return f"a word is key=value. Did you mean recipe={word}?"
-        return "a word is key=value, for example optimizer.lr=0.01"
+        meant = f". Did you mean recipe={word}?" if word in search_path.recipes() else EXAMPLE
+        return "invalid-override", f"must have the form key=value{meant}"
     if key == "hydra" or key.startswith(("hydra.", "hydra/", "hydra@")) or "@hydra" in key:
-        return "Hydra's own settings cannot be changed"
-    return ""
+        return "reserved-key", "Hydra's own settings cannot be changed"
+    return None
 
 
 def _depth(word: str) -> int:
@@ -99,20 +101,18 @@ def _depth(word: str) -> int:
 def _quoting(word: str) -> str:
     key, _, value = word.partition("=")
     quoted = value.replace("\\", "\\\\").replace('"', '\\"')
-    if not key.strip("+~") or any(c in key for c in " \t\n'\"[]{}()"):
-        return "a word is key=value, for example optimizer.lr=0.01"
-    return f"cannot be read. Text with spaces, commas or brackets stands in two kinds of quotes: '{key}=\"{quoted}\"'"
+    if not key.strip("+~") or ".." in key or any(c in key for c in " \t\n'\"[]{}()"):
+        return f"must have the form key=value{EXAMPLE}"
+    return f"cannot be parsed. Put text with spaces, commas or brackets into two kinds of quotes: '{key}=\"{quoted}\"'"
 
 
-def _meaning(override: Override) -> str:
+def _meaning(override: Override) -> Fault | None:
     """Why a word that Hydra can read is not accepted."""
     if override.is_sweep_override():
-        return "one value; several are for nn sweep"
+        return "invalid-override", "must be one value; for a list, put brackets around the values"
     if any(impure(text) for text in texts([override.key_or_group, override.package or "", override.value()])):
         return IMPURE
-    if any(_unfit(text) for text in texts(override.value())):
-        return "holds characters that are no text"
-    return ""
+    return ("invalid-override", NOT_TEXT) if any(_unfit(text) for text in texts(override.value())) else None
 
 
 def _unfit(text: str) -> bool:
@@ -131,44 +131,42 @@ def split(overrides: Sequence[Override], among: Sequence[Path]) -> tuple[list[Ov
         if not is_choice:
             values.append(override)
             continue
-        text = _bad_choice(override, group, there, among)
+        fault = _bad_choice(override, group, there, among)
         key = override.get_key_element().lstrip("+~")
-        if not text and key in choices:
-            text = f"chosen twice; another word says {choices[key].input_line}"
-        elif not text and len(choices) == CHOICES:
-            text = f"there can be at most {CHOICES} choices; put them into the defaults list of a recipe"
-        if text:
-            problems.append(Problem(key, shown(value), TYPED, text))
+        if not fault and key in choices:
+            fault = "duplicate", f"is chosen twice; you also typed {choices[key].input_line}"
+        elif not fault and len(choices) == CHOICES:
+            fault = "too-large", f"at most {CHOICES} choices can be typed; put them into the defaults list of a recipe"
+        if fault:
+            problems.append(Problem(key, shown(value), TYPED, *fault))
         else:
             choices[key] = override
     return list(choices.values()), values, problems
 
 
-def _bad_choice(override: Override, group: str, there: Sequence[str], among: Sequence[Path]) -> str:
+def _bad_choice(override: Override, group: str, there: Sequence[str], among: Sequence[Path]) -> Fault | None:
     value = override.value()
     if not there:
         near = nearest(group, search_path.groups(among))
-        return f"no such choice. Did you mean {near}={shown(value)}?" if near else "no such choice"
+        return "unknown-key", f"no such group of choices.{f' Did you mean {near}={shown(value)}?' if near else ''}"
     if override.is_delete() and value in (None, ""):
-        return ""
+        return None
     if override.is_force_add():
-        return f"a choice is made with {group}=… or added with +{group}=…"
+        return "invalid-override", f"type {group}=… to make a choice, or +{group}=… to add one"
     named = value if isinstance(value, list) else [value]
     wrong = [
         v for v in named if not isinstance(v, str) or (v not in there and not search_path.find(f"{group}/{v}", among))
     ]
     if wrong or not named:
         bad = shown(wrong[0]) if wrong else ""
-        return f"no such {group}. {guess(bad, there)}There are: {listed(there)}"
-    return ""
+        return "unknown-choice", f"no such {group}. {guess(bad, there)}The choices are: {listed(there)}"
+    return None
 
 
 def shown(value: Any) -> str:
     return "" if value is None else spelled(value)[:200]
 
 
-def fixed(key: str, allowed: Collection[str] | None) -> str:
-    """Why a key of a finished run's config must stay as it is, unless it is allowed."""
-    if allowed is None or any(fnmatchcase(key, pattern) for pattern in allowed):
-        return ""
-    return "changing it would make the run's record untrue; start a new run instead"
+def is_fixed(key: str, allowed: Collection[str] | None) -> bool:
+    """Whether a key of a run's config must stay as it is: changing it would make the run's record untrue."""
+    return allowed is not None and not any(fnmatchcase(key, pattern) for pattern in allowed)

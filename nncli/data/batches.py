@@ -25,7 +25,7 @@ KILLED = (
     "with loader.workers=1 or 0 it takes less"
 )
 STOPPED = (
-    "a worker process that decodes data was stopped (SIGSTOP) and did not go on; trainer.timeout is {:g} s. "
+    "a worker process that decodes data was stopped (SIGSTOP) and did not continue; trainer.timeout is {:g} s. "
     "nn resume goes on"
 )
 AHEAD = 4  # batches that are prepared before they are asked for

@@ -12,7 +12,7 @@ from nncli.config.document import Document, read
 from nncli.errors import ConfigError
 from nncli.paths import cache_dir, shipped
 
-FETCHES, TAKES = "null fetches", "null takes"  # how a comment says what comes without a folder of one's own
+FETCHES, TAKES = "null downloads", "null uses"  # how a comment says what comes without a folder of one's own
 EXTRAS = {"huggingface": "datasets"}  # extra -> the package that it brings
 DEEPEST = 5  # classes that a class may stand on
 

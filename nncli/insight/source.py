@@ -27,7 +27,7 @@ def composed(words: Sequence[str], trust: Collection[str] = (), sections: Collec
     read = dict.fromkeys(("", *sections), run_settings)  # what is typed in these has an effect
     found = [p for p in check(alone, read) if p in config.problems or p.key.partition(".")[0] in sections]
     if found or "data" not in config.tree:
-        missing = Problem("data", "", "", "is missing; name a set: nn data ls")
+        missing = Problem("data", "", "", "missing-key", "is missing; choose a data set: nn data ls")
         raise ConfigError(found or [missing])
     return config
 

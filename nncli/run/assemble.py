@@ -61,9 +61,9 @@ def section(config: Config, key: str) -> dict[str, Any]:
 def problems(config: Config, *, trains: bool = True) -> list[Problem]:
     """Everything wrong with a config that can be told without touching data."""
     if not {"task", "trainer"} & config.tree.keys() and not config.problems:
-        text = "there is neither a task nor a trainer; begin with a list of defaults whose first entry is /train"
+        text = "there is neither a task nor a trainer; begin with a defaults list whose first entry is /train"
         where = next((origin.where for origin in config.origins.values()), "")
-        return [Problem("defaults", "", where, text)]
+        return [Problem("defaults", "", where, "missing-key", text)]
     found = check(config, SECTIONS, trains=trains)
     if any(p.key.startswith(("trainer", "data")) for p in found) or not {"trainer", "data"} <= config.tree.keys():
         return found
@@ -79,7 +79,7 @@ def problems(config: Config, *, trains: bool = True) -> list[Problem]:
     for key, value, text in misfits(trainer, 0 if hosted else cast(int, batch_size), optimizer=made, hosted=hosted):
         key = _set_at(plain, key)  # where it is set: regularization.ema, not trainer.ema
         origin = source(config.origins, key)
-        found.append(Problem(key, str(value), origin.where if origin else "", text))
+        found.append(Problem(key, str(value), origin.where if origin else "", "incompatible-value", text))
     return found
 
 
@@ -171,7 +171,7 @@ def _fit(task: Any, data: Any) -> None:
         raise NnError(
             f"the transform does not fit the data, whose samples are {list(x.shape[1:])} {x.dtype}: "
             f"{str(error).partition(chr(10))[0]}\n"
-            f"  take transform={better}; what changes samples can be put into its transform.augment or transform.mix"
+            f"  choose transform={better}; augmentation can be added to its transform.augment or transform.mix"
         ) from error
 
 
@@ -201,7 +201,7 @@ def try_one_batch(parts: Parts) -> None:
     turns = parts.task.turns()
     for turn in turns:
         if not any(p.requires_grad for p in turn.net.parameters()):
-            raise NnError(f"the net {type(turn.net).__name__} has no parameter to train: look at model")
+            raise NnError(f"the net {type(turn.net).__name__} has no parameter to train: check model")
     x, y = parts.data.parts["train"].span(0, TRIED_ROWS)
     before, buffers = random.states(), {name: buffer.clone() for name, buffer in parts.task.named_buffers()}
     parts.task.eval()
@@ -219,7 +219,7 @@ def try_one_batch(parts: Parts) -> None:
         raise NnError(
             f"the net, the data and the loss do not fit together: {why}\n"
             f"  a batch of data is {list(x.shape)} {x.dtype} with targets {list(y.shape)} {y.dtype}; "
-            "look at model and loss in nn config show"
+            "check model and loss with nn config show"
         ) from error
     finally:
         parts.task.train()
@@ -229,4 +229,4 @@ def try_one_batch(parts: Parts) -> None:
     for turn, found in zip(turns, losses, strict=True):
         called = f"loss of {turn.name}" if turn.name else "loss"
         if not math.isfinite(value := float(found["loss"])):
-            raise NnError(f"the {called} of the first samples is {value} before any training: look at data and init")
+            raise NnError(f"the {called} of the first samples is {value} before any training: check data and init")

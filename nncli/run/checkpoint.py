@@ -1,4 +1,4 @@
-"""Checkpoints that are whole or not there: written atomically, ending in their own digest, free of code.
+"""Checkpoints that are complete or absent: written atomically, ending in their own digest, free of code.
 
 A file is torch's zip of tensors and plain values, followed by a trailer: 8 bytes of magic and the SHA-256 of
 everything before them. The trailer commits with the file in one rename, so no second file can go missing.
@@ -20,7 +20,7 @@ from nncli.paths import shown
 from nncli.run.folder import sync_folder
 
 MAGIC = b"NNCKPT01"
-VERSION = 3  # of what a checkpoint says of its run, under `nncli`
+VERSION = 3  # of what a checkpoint stores about its run, under `nncli`
 TRAILER = len(MAGIC) + 32
 CHUNK = 1 << 20
 
@@ -54,7 +54,7 @@ def save(state: dict[str, Any], path: Path) -> None:
     except (OSError, RuntimeError) as error:  # torch wraps a failed write in a RuntimeError
         raise TrainingFailed(_why_unwritten(error, path)) from error
     finally:
-        with suppress(OSError):  # where nothing can be written nothing can be taken away
+        with suppress(OSError):  # where nothing can be written, nothing can be deleted
             temporary.unlink(missing_ok=True)
     sync_folder(path.parent)
 
@@ -63,11 +63,11 @@ def _why_unwritten(error: Exception, path: Path) -> str:
     cause = error if isinstance(error, OSError) else error.__context__
     full = isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT)
     why = "the disk is full" if full else str(cause or error).splitlines()[0]
-    return f"the checkpoint {path} could not be written: {why}. Earlier ones are whole; make room, then nn resume."
+    return f"the checkpoint {path} could not be written: {why}. Earlier ones are intact; free space, then nn resume."
 
 
 def verify(path: Path) -> None:
-    """Raise CheckpointError unless the file is whole, bit for bit, as it was written."""
+    """Raise CheckpointError unless the file is, bit for bit, as it was written."""
     with open(path, "rb") as f:
         _verify(f, path)
 
@@ -76,16 +76,16 @@ def _verify(f: IO[bytes], path: Path) -> None:
     size = os.fstat(f.fileno()).st_size
     left = size - TRAILER
     if left <= 0:
-        raise CheckpointError(f"{path} is cut short ({size} bytes).")
+        raise CheckpointError(f"{path} is truncated ({size} bytes).")
     digest = hashlib.sha256()
     while left:
         chunk = f.read(min(CHUNK, left))
         if not chunk:
-            raise CheckpointError(f"{path} is cut short.")
+            raise CheckpointError(f"{path} is truncated.")
         digest.update(chunk)
         left -= len(chunk)
     if f.read(TRAILER) != MAGIC + digest.digest():
-        raise CheckpointError(f"{path} is broken: its content does not match its digest.")
+        raise CheckpointError(f"{path} is corrupt: its content does not match its digest.")
 
 
 def load(path: Path) -> dict[str, Any]:
@@ -99,14 +99,14 @@ def load(path: Path) -> dict[str, Any]:
         raise CheckpointError(f"{path} cannot be read: {error.strerror}.") from error
     except CheckpointError:
         raise
-    except Exception as error:  # torch raises many kinds for a file that is no plain zip of tensors
-        raise CheckpointError(f"{path} holds something else than tensors and plain values: refused.") from error
+    except Exception as error:  # torch raises many kinds for a file that is not a plain zip of tensors
+        raise CheckpointError(f"{path} contains more than tensors and plain values: refused.") from error
     if not isinstance(state, dict) or not isinstance(state.get("state_dict"), dict):
-        raise CheckpointError(f"{path} is no checkpoint of a run.")
+        raise CheckpointError(f"{path} is not a checkpoint of a run.")
     try:
         _bring_up_to_date(state)
     except (TypeError, ValueError, KeyError, AttributeError) as error:
-        raise CheckpointError(f"{path} is no checkpoint that nn wrote: {type(error).__name__}: {error}.") from error
+        raise CheckpointError(f"{path} is not a checkpoint that nn wrote: {type(error).__name__}: {error}.") from error
     return state
 
 
@@ -128,8 +128,8 @@ def _bring_up_to_date(state: dict[str, Any]) -> None:
 
 
 def weights(state: dict[str, Any]) -> dict[str, Any]:
-    """The weights a checkpoint is judged by: the averaged ones where there are some."""
-    return state["state_dict"] | (state.get("average") or state.get("ema", {}))  # ema: in runs of before
+    """The weights that are evaluated: the averaged ones where there are some."""
+    return state["state_dict"] | (state.get("average") or state.get("ema", {}))  # ema: in older runs
 
 
 def facts(path: Path | None) -> dict[str, Any]:
@@ -138,7 +138,7 @@ def facts(path: Path | None) -> dict[str, Any]:
 
 
 def newest(folder: Path, announce: Callable[[str], None]) -> Path | None:
-    """The newest whole checkpoint; each broken one that is passed over is announced. None where there never was one."""
+    """The newest intact checkpoint; each corrupt one that is skipped is announced. None where there never was one."""
     broken = 0
     steps = sorted(folder.glob("step-*.ckpt"), reverse=True)
     for path in [folder / "last.ckpt", *steps, folder / "best.ckpt"]:
@@ -147,15 +147,15 @@ def newest(folder: Path, announce: Callable[[str], None]) -> Path | None:
         try:
             verify(path)
         except (CheckpointError, OSError) as error:
-            announce(f"{error} Looking for an older one.")
+            announce(f"{error} Trying an older one.")
             broken += 1
             continue
         return path
     if broken:
         config = shown(folder.parent / "config.yaml")
         raise CheckpointError(
-            f"all {broken} checkpoints in {shown(folder)} are broken, so there is nothing to go on from; nothing was "
-            f"changed. To start over, in a new run: nn train recipe={config}"
+            f"all {broken} checkpoints in {shown(folder)} are corrupt, so the run cannot be resumed; nothing was "
+            f"changed. To start over in a new run: nn train recipe={config}"
         )
     return None
 
@@ -172,5 +172,5 @@ def point(target: Path, name: Path) -> None:
     except OSError as error:
         raise TrainingFailed(_why_unwritten(error, name)) from error
     finally:
-        with suppress(OSError):  # where nothing can be written nothing can be taken away
+        with suppress(OSError):  # where nothing can be written, nothing can be deleted
             temporary.unlink(missing_ok=True)

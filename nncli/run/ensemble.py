@@ -1,4 +1,4 @@
-"""Several finished runs as one model: by the mean of their answers, by a vote, or by the mean of their weights."""
+"""Several finished runs as one model: the mean of their predictions, a majority vote, or the mean of their weights."""
 
 import copy
 from collections.abc import Callable, Collection, Sequence
@@ -18,7 +18,7 @@ Combine = Literal["mean", "vote", "weights"]
 
 
 class Ensemble(nn.Module):
-    """Takes raw inputs, as each of its tasks does, and gives what the net of the first one would."""
+    """Takes raw inputs, as each of its tasks does, and returns what the net of the first one would."""
 
     join: Callable[[list[Tensor]], Tensor]
 
@@ -47,9 +47,7 @@ def restore_ensemble(
         _average(parts.task, others, runs)
         return config, parts
     if not isinstance(parts.task, Joinable):
-        raise NnError(
-            f"runs of {type(parts.task).__name__} cannot be judged together; judge one: nn eval {runs[0].name}"
-        )
+        raise NnError(f"runs of {type(parts.task).__name__} cannot be combined; evaluate one: nn eval {runs[0].name}")
     first = cast(Any, parts.task)
     answers = [copy.deepcopy(first), *others]
     first.net = Ensemble(answers, lambda found: first.joined(found, vote=combine == "vote"))
@@ -58,29 +56,29 @@ def restore_ensemble(
 
 
 def _alike(first: Any, task: Any, run: RunFolder, other: RunFolder) -> None:
-    """The answers of the two must mean the same."""
+    """The predictions of the two must mean the same."""
     if not isinstance(task, type(first)) and not isinstance(first, type(task)):
         raise NnError(f"{run.name} is {type(first).__name__}, {other.name} is {type(task).__name__}")
     ours, theirs = first.facts.get("classes"), task.facts.get("classes")
     if ours != theirs:
         raise NnError(f"the classes of {run.name} are {ours}, those of {other.name} {theirs}")
     if (one := first.num_classes) != (two := task.num_classes):
-        raise NnError(f"{run.name} tells {one} classes apart, {other.name} {two}")
+        raise NnError(f"{run.name} has {one} classes, {other.name} has {two}")
     if odd := sorted(k for k in first.facts.keys() | task.facts.keys() if first.facts.get(k) != task.facts.get(k)):
         raise NnError(f"{run.name} and {other.name} were trained on data that differs in its {', '.join(odd)}")
 
 
 def _average(task: Any, others: Sequence[Any], runs: Sequence[RunFolder]) -> None:
     """The mean of all weights, in float32 at least; counters are the first run's."""
-    # a teacher lies in the state too, but gives no answers
+    # a teacher is in the state too, but predicts nothing
     states = [{n: t for n, t in one.state_dict().items() if not n.startswith("teacher.")} for one in (task, *others)]
     shapes = [{name: list(value.shape) for name, value in state.items()} for state in states]
     for run, other in zip(runs[1:], shapes[1:], strict=True):
         for name in shapes[0] | other:
             if shapes[0].get(name) != other.get(name):
                 raise NnError(
-                    f"weights of different shapes have no mean: {name} is {shapes[0].get(name)} in {runs[0].name} and "
-                    f"{other.get(name)} in {run.name}; say --combine mean"
+                    f"weights of different shapes have no mean: {name} is {shapes[0].get(name)} in {runs[0].name}, "
+                    f"{other.get(name)} in {run.name}; use --combine mean"
                 )
     with torch.no_grad():
         for name, value in states[0].items():

@@ -1,4 +1,4 @@
-"""One finished run, or several as one, judged on a part of the data."""
+"""Evaluates a finished run, or several as an ensemble, on a part of the data."""
 
 from collections.abc import Collection, Sequence
 from typing import Any, Literal
@@ -25,7 +25,7 @@ def judged(
     combine: Combine = "mean",
     trust: Collection[str] = (),
 ) -> dict[str, Any]:
-    """The metrics on a part of the (first) run's data, and what else its task found there: classes, confusions."""
+    """The metrics on a part of the (first) run's data, with the details of its task: classes, confusions."""
     if len(runs) == 1:
         config, parts = restore(runs[0], words, which=which, trust=trust)
     else:

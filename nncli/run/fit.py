@@ -139,7 +139,7 @@ def _not_backwards(parts: Parts, saved: dict[str, Any]) -> None:
     for key, reached in (("max_epochs", saved["position"][0]), ("max_steps", saved["step"])):
         if parts.trainer[key] is not None and parts.trainer[key] < reached:
             raise NnError(
-                f"trainer.{key} = {parts.trainer[key]}: the run is at {reached} already; give a larger number"
+                f"trainer.{key} = {parts.trainer[key]}: the run has already reached {reached}; set a larger number"
             )
 
 
@@ -148,7 +148,7 @@ def _not_in_vain(parts: Parts, saved: dict[str, Any], words: Sequence[str]) -> N
     steps, typed = parts.trainer["max_steps"], {word.partition("=")[0].lstrip("+") for word in words}
     if "trainer.max_epochs" in typed and steps is not None and saved["step"] >= steps:
         raise NnError(
-            f"the run has ended at trainer.max_steps = {steps}; give a larger one: trainer.max_steps={2 * steps}"
+            f"the run has ended at trainer.max_steps = {steps}; set a larger one: trainer.max_steps={2 * steps}"
         )
 
 
@@ -176,7 +176,7 @@ def headline(config: Config, parts: Parts) -> str:
     nets = [parts.task] if hosts(config) else [turn.net for turn in parts.task.turns()]
     sizes = [(p.numel(), p.requires_grad) for net in nets for p in net.parameters()]
     count, learn = sum(size for size, _ in sizes), sum(size for size, learns in sizes if learns)
-    learning = "" if learn == count else f", {learn:,} of them learn"
+    learning = "" if learn == count else f", {learn:,} of them trained"
     optimizer = "" if hosts(config) else config.tree.optimizer.get("_target_", "").rsplit(".", 1)[-1]
     facts = [
         config.name,

@@ -1,4 +1,4 @@
-"""A run's folder: made without collisions, found by path, name or `last`, read and written atomically."""
+"""A run's folder: created without collisions, found by path, name or `last`, read and written atomically."""
 
 import os
 import re
@@ -70,11 +70,11 @@ class RunFolder:
         return self.path.relative_to(root).as_posix() if self.path.is_relative_to(root) else shown(self.path)
 
     def read(self, file: Path) -> dict[str, Any]:
-        """summary.json or environment.json as a dict; empty when the file is not there or not as nn writes it."""
+        """summary.json or environment.json as a dict; empty if the file does not exist or is not as nn writes it."""
         return contents(file)[0]
 
     def faults(self) -> dict[str, str]:
-        """What is wrong with each file that a listing reads; a file that is not there is not wrong."""
+        """What is wrong with each file that a listing reads; a missing file is not wrong."""
         found = {file.name: contents(file)[1] for file in (self.summary, self.environment)}
         return {name: text for name, text in found.items() if text}
 
@@ -100,7 +100,7 @@ class RunFolder:
         return False
 
     def status(self) -> str:
-        """running, finished, stopped, failed: why; interrupted: it died without a word; unreadable: see faults()."""
+        """running, finished, stopped, failed: why; interrupted: its process was killed; unreadable: see faults()."""
         facts, fault = contents(self.summary)
         try:
             said = "unreadable" if fault else facts.get("status", "interrupted")
@@ -118,14 +118,14 @@ def clean(run: RunFolder) -> None:
 
 
 def require_writable(run: RunFolder) -> None:
-    """Refuse a run whose folder would take no checkpoint before anything is read for it."""
+    """Refuse a run to whose folder no checkpoint can be written, before anything else is read."""
     for path in (run.path, run.checkpoints):
         if path.exists() and not os.access(path, os.W_OK):
-            raise NnError(f"{shown(path)} cannot be written to: look at whose it is, or go on in a copy of the run")
+            raise NnError(f"{shown(path)} cannot be written to: check its permissions, or resume a copy of the run")
 
 
 def lock_file(folder: RunFolder) -> int | None:
-    """Hold the run for this process until the handle is closed; None when another one holds it."""
+    """Lock the run for this process until the handle is closed; None if another process has locked it."""
     try:
         import fcntl
     except ImportError:  # Windows has no flock; two processes on one run are then the person's to avoid
@@ -144,17 +144,17 @@ _locks: set[int] = set()  # that this process holds
 
 @contextmanager
 def held(run: RunFolder) -> Iterator[None]:
-    """Hold the run for as long as this lasts, so that no two processes train or mend it at once."""
-    gone = NnError(f"{run.name} is gone: it was deleted or moved. See nn runs ls.")
+    """Lock the run inside the block, so that no two processes train or repair it at once."""
+    gone = NnError(f"{run.name} no longer exists: it was deleted or moved. To list the runs: nn runs ls")
     try:
         lock = lock_file(run)
         if lock is None:
-            time.sleep(0.3)  # a listing looks at every lock for a moment
+            time.sleep(0.3)  # a listing holds every lock for a moment
             lock = lock_file(run)
     except FileNotFoundError as error:
         raise gone from error
     if lock is None:
-        raise NnError(f"{run.name} is being trained by another process now.")
+        raise NnError(f"{run.name} is being trained by another process.")
     _locks.add(lock)
     try:
         if not run.path.exists():  # deleted while this waited
@@ -166,7 +166,7 @@ def held(run: RunFolder) -> Iterator[None]:
 
 
 def _let_go() -> None:
-    """A forked worker must not hold the run: it lives some seconds longer than a trainer that was killed."""
+    """A forked worker must not keep the lock: it lives some seconds longer than a trainer that was killed."""
     while _locks:
         os.close(_locks.pop())
 
@@ -181,15 +181,15 @@ def make(name: str, run_dir: str | None = None) -> RunFolder:
         return _make_exactly(Path(run_dir)) if run_dir else _make_new(runs_dir() / name)
     except OSError as error:
         raise NnError(
-            f"the run folder cannot be written: {error.filename}: {error.strerror}. "
-            "Choose another with run_dir=PATH or the variable NN_RUNS."
+            f"the run's folder cannot be created: {error.filename}: {error.strerror}. "
+            "Choose another one with run_dir=PATH or the variable NN_RUNS."
         ) from error
 
 
 def _make_exactly(path: Path) -> RunFolder:
     run = RunFolder(path.absolute())
     if os.path.lexists(path) and not path.is_dir():
-        raise NnError(f"run_dir = {path}: this is a file, or a link that leads nowhere. Name a new folder.")
+        raise NnError(f"run_dir = {path}: this is a file or a broken link. Name a new folder.")
     path.mkdir(parents=True, exist_ok=True)
     try:
         if any(path.iterdir()):
@@ -221,12 +221,12 @@ def _make_new(parent: Path) -> RunFolder:
 
 
 def mark(run: RunFolder) -> None:
-    """Make a folder a run; FileExistsError where another process has done so."""
+    """Mark a folder as a run; FileExistsError where another process has done so."""
     write_new(run.marker, f"{as_json({'run': FORMAT, 'nn': version('nncli')})}\n".encode())
 
 
 def marked(run: RunFolder) -> dict[str, Any]:
-    """What the marker says; empty where there is none, or it is a link or of something else."""
+    """The content of the marker; empty if there is none, or it is a link or something else."""
     if os.path.islink(run.marker) or not os.path.isfile(run.marker):
         return {}
     said = run.read(run.marker)
@@ -234,7 +234,7 @@ def marked(run: RunFolder) -> dict[str, Any]:
 
 
 def is_run(path: Path) -> bool:
-    """Whether nn made this folder: by its marker, or, for runs of before there were any, by all that is in one."""
+    """Whether nn created this folder: by its marker, or, for runs older than markers, by its files."""
     run = RunFolder(path)
     if path.name.startswith(REMOVED):
         return False
@@ -262,12 +262,12 @@ def _started(run: RunFolder) -> float:
 def find(text: str, *, begun: bool = True) -> RunFolder:
     """A run by name (`digits_mlp/1120-2104-kqzv`, `1120-2104-kqzv`, `kqzv`), by `last`, or else by path."""
     if not text:
-        raise NnError("the name of the run is empty; give a name (see nn runs ls), a folder, or last.")
+        raise NnError("the name of the run is empty; give a name (to list them: nn runs ls), a folder, or last.")
     runs = list(all_runs(begun=begun))
     if text == "last":
         trained = [run for run in runs if not run.read(run.environment).get("trial")]
         if not trained:
-            raise NnError(f"there is no run under {shown(runs_dir())} yet. Start one with nn train.")
+            raise NnError(f"there are no runs under {shown(runs_dir())} yet. To start one: nn train")
         return _readable(trained[0], begun)
     matches = [r for r in runs if text in (r.name, r.path.name, r.path.name.rsplit("-", 1)[-1])]
     if len(matches) > 1:
@@ -279,12 +279,12 @@ def find(text: str, *, begun: bool = True) -> RunFolder:
         return _readable(RunFolder(path), begun)
     if os.path.isdir(path):
         raise NnError(
-            f"{text} is not a run: nn did not make this folder. A copy of a run needs all that was in it: "
+            f"{text} is not a run: nn did not create this folder. A copy of a run needs all of its files: "
             ".nn-run, config.yaml, words.txt, environment.json, checkpoints."
         )
     near = get_close_matches(text, [r.name for r in runs] + [r.path.name for r in runs], 1)
     hint = f" Did you mean {near[0]}?" if near else ""
-    raise NnError(f"there is no run {named(text)} under {shown(runs_dir())}.{hint} See nn runs ls.")
+    raise NnError(f"no such run: {named(text)} is not under {shown(runs_dir())}.{hint} To list the runs: nn runs ls")
 
 
 def _readable(run: RunFolder, begun: bool) -> RunFolder:
@@ -292,9 +292,9 @@ def _readable(run: RunFolder, begun: bool) -> RunFolder:
     mark = marked(run)
     if mark and mark["run"] > FORMAT:
         raise NnError(
-            f"{run.name} was made by nn {mark.get('nn', 'of a later version')}, in a form that nn {version('nncli')} "
-            "does not know. Use that version: pip install --upgrade nncli"
+            f"{run.name} was made by nn {mark.get('nn', 'of a later version')}, in a format that nn {version('nncli')} "
+            "cannot read. Upgrade: pip install --upgrade nncli"
         )
     if begun and not os.path.isfile(run.config):
-        raise NnError(f"{run.name} ended before its config was written. Remove it: nn runs rm {quote(run.name)}")
+        raise NnError(f"{run.name} ended before its config was written. Delete it: nn runs rm {quote(run.name)}")
     return run

@@ -1,8 +1,8 @@
 """A LightningModule of the person's own, as Lightning itself runs it: its hooks, its optimizers, its data.
 
-It gets a run's folder with its frozen config, rows of what it logs, checkpoints that are whole or not there, the best
+It gets a run's folder with its frozen config, rows of what it logs, checkpoints that are complete or absent, the best
 weights by its validation loss, a resume from the last epoch's end, and a stop by a signal. What the Learner does for
-tasks (exact resumes inside an epoch, several steps a call, averages, a look at every loss) is not done to it.
+tasks (exact resumes inside an epoch, several steps a call, averages, a check of every loss) is not done for it.
 """
 
 import csv
@@ -86,7 +86,7 @@ class Keeping(Checkpoint):
         self.validated = True
 
     def _logged(self, trainer: Trainer) -> dict[str, float]:
-        """What was logged in this epoch, the mean over ranks: each of them decides by it, and all must alike."""
+        """What was logged in this epoch, as the mean over ranks, so that all of them decide alike."""
         names = sorted(n for n in trainer.callback_metrics if self.validated or not n.startswith("val"))
         if not names:
             return {}
@@ -211,7 +211,7 @@ def evaluate(module: Any, data: Any, section: dict[str, Any], where: Placement, 
     """What its own validation or test steps log."""
     trainer = hosting_trainer(section, where, module, [], enable_progress_bar=False, logger=False)
     if part == "train" or (part == "test" and not _tests(module, data)):
-        raise NnError(f"a LightningModule is evaluated by its own steps, and this one has none for the {part} part")
+        raise NnError(f"a LightningModule is evaluated by its own steps; this one has none for the {part} part")
     run = trainer.validate if part == "val" else trainer.test
     source = _source(data) if part == "val" and "datamodule" in _source(data) else _tested(data, part)
     run(module, verbose=False, **source)

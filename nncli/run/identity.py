@@ -1,4 +1,4 @@
-"""Whether a checkpoint is one of this run: of a form that is read here, and trained as the run's config says."""
+"""Whether a checkpoint belongs to this run: in a format that is read here, and trained as the run's config says."""
 
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -13,7 +13,7 @@ from nncli.errors import CheckpointError
 from nncli.run.checkpoint import VERSION, load
 from nncli.run.folder import RunFolder
 
-# where data and loaders are, never what is learned: a run may be resumed or judged with others
+# where data and loaders are, never what is learned: a run may be resumed or evaluated with others
 ELSEWHERE = ("data.root", "data.path", "data.test_path", "data.cache", "data.memory", "loader.device", "loader.workers")
 
 # words that nn resume accepts: they change how long and where a run is trained, never what it learns
@@ -36,7 +36,7 @@ RESUMABLE = (
     "logger.log_model",
     *ELSEWHERE,
 )
-_BESIDE = (*RESUMABLE, "name", "run_dir", "logger*", "trainer.log_every")  # of a run, and nothing it learns from
+_BESIDE = (*RESUMABLE, "name", "run_dir", "logger*", "trainer.log_every")  # of a run, without effect on what it learns
 
 Count = Annotated[int, Ge(0)]
 _FORM: dict[str, Any] = {
@@ -55,22 +55,22 @@ _FORM: dict[str, Any] = {
 
 
 def identity(config: Path) -> dict[str, str]:
-    """What a frozen config says of what is learned, key by key."""
+    """The keys and values of a frozen config that decide what is learned."""
     return {k: v for k, v in leaves(config).items() if not any(fnmatchcase(k, beside) for beside in _BESIDE)}
 
 
 def read(path: Path, run: RunFolder) -> dict[str, Any]:
-    """The state in a checkpoint of this run; CheckpointError for one of another form or of another run."""
+    """The state in a checkpoint of this run; CheckpointError for one of another format or another run."""
     state = load(path)
     _check_form(state, path)
     theirs = state["nncli"]["config"]
-    ours = identity(run.config) if theirs else {}  # those of before do not say it
+    ours = identity(run.config) if theirs else {}  # older ones do not store it
     theirs, ours = older.identity(theirs), older.identity(ours)
     if odd := [key for key in theirs | ours if theirs.get(key, "null") != ours.get(key, "null")]:
         key, more = odd[0], f" and {len(odd) - 1} other keys differ" if len(odd) > 1 else ""
         raise CheckpointError(
-            f"{path} is a checkpoint of another run: it was trained with {key} = {theirs.get(key, 'null')}, and "
-            f"{run.config} says {ours.get(key, 'null')}{more}. Put the run's own checkpoint there"
+            f"{path} belongs to another run: it was trained with {key} = {theirs.get(key, 'null')}, and "
+            f"{run.config} says {ours.get(key, 'null')}{more}. Restore the run's own checkpoint"
         )
     return state
 
@@ -78,25 +78,25 @@ def read(path: Path, run: RunFolder) -> dict[str, Any]:
 def _check_form(state: dict[str, Any], path: Path) -> None:
     saved = state.get("nncli")
     if not isinstance(saved, dict) or "version" not in saved:
-        raise CheckpointError(f"{path} is no checkpoint that nn wrote: it does not say where its run was")
+        raise CheckpointError(f"{path} is not a checkpoint that nn wrote: it does not store the progress of its run")
     if type(saved["version"]) is not int or saved["version"] != VERSION:
         raise CheckpointError(
-            f"{path} has the form {saved['version']!r:.20}, and this version of nn reads 1 to {VERSION}: "
+            f"{path} has the format {saved['version']!r:.20}, and this version of nn reads 1 to {VERSION}: "
             "use the version of nn that wrote it"
         )
     values = saved | {f"best.{k}": v for k, v in best.items()} if isinstance(best := saved.get("best"), dict) else saved
     for key, hint in _FORM.items():
         if key not in values or not accepts(values[key], hint):
-            raise CheckpointError(f"{path} is no checkpoint that nn wrote: its {key} must be {phrase(hint)}")
+            raise CheckpointError(f"{path} is not a checkpoint that nn wrote: its {key} must be {phrase(hint)}")
     sums = all(accepts(rank.get("means"), dict[str, list[float]]) for rank in saved["ranks"])
     plain = (
         sums and all(isinstance(state.get(part, {}), dict) for part in ("facts", "average")) and "callbacks" in state
     )
     if len(saved["position"]) != 2 or not saved["ranks"] or not plain:
-        raise CheckpointError(f"{path} is no checkpoint that nn wrote: it does not say where its run was")
+        raise CheckpointError(f"{path} is not a checkpoint that nn wrote: it does not store the progress of its run")
 
 
 def unfit(path: Path, error: Exception) -> CheckpointError:
-    """What a part of the run raised when it was given what is in the checkpoint."""
+    """The error for what a part of the run raised when the checkpoint was loaded into it."""
     why = next(iter(str(error).splitlines()), "")
     return CheckpointError(f"{path} does not fit its run: {type(error).__name__}: {why[:300]}")

@@ -1,4 +1,4 @@
-"""Where first weights are from, besides chance: an earlier run, or a file of tensors."""
+"""Initial weights that are not random: from an earlier run, or from a file of tensors."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -19,14 +19,14 @@ from nncli.run.folder import RunFolder
 from nncli.run.identity import read
 
 FILE = ".safetensors"
-PREFIXES = ("net.", "model.", "module.", "_orig_mod.")  # what others put in front of the names of a net's tensors
+PREFIXES = ("net.", "model.", "module.", "_orig_mod.")  # that other programs add to the names of a net's tensors
 TOLD = 6  # tensors named in a message
 FOLLOWS = {"num_outputs": "num_classes", "input_shape": "input_shape"}  # arguments that are facts of the data
 NUMBERED = {"classes": "classes", "tokenizer": "tokens", "columns": "columns"}  # facts that a net knows by number
 
 
 def resolve_init_from(config: Config) -> Config:
-    """Each `init_from` as an absolute path; a net that is only said to be a run's becomes the net of that run."""
+    """Each `init_from` as an absolute path; a net without a _target_ becomes the net of the run that it names."""
     tree, problems = config.tree.copy(), list(config.problems)
     told = {problem.key for problem in problems}
     for slot, section in tree.items():
@@ -35,17 +35,18 @@ def resolve_init_from(config: Config) -> Config:
             continue
         try:
             if section[FIRST] is None and "_target_" not in section:
-                raise NnError(f"the net is to be that of an earlier run: give it one, {key}=RUN")
+                raise NnError(f"the net is that of an earlier run; name the run: {key}=RUN")
             if isinstance(section[FIRST], str):
                 tree[slot] = _begun(section, config, follows=slot == "model")
         except NnError as error:
             origin = source(config.origins, key if section[FIRST] else str(slot))
-            problems.append(Problem(key, named(section[FIRST] or ""), origin.where if origin else "", str(error)))
+            where, value = origin.where if origin else "", named(section[FIRST] or "")
+            problems.append(Problem(key, value, where, "unusable-weights", str(error)))
     return replace(config, tree=tree, problems=tuple(problems))
 
 
 def _begun(section: DictConfig, config: Config, *, follows: bool) -> dict[str, Any]:
-    """A net's section with an absolute path, and with the arguments of the run's net where it names none."""
+    """A net's section with an absolute path, and with the run's net where it has none of its own."""
     place = _place(section[FIRST])
     net = {} if "_target_" in section else _net_of(place, config, follows=follows)
     return net | cast(dict[str, Any], OmegaConf.to_container(section)) | {FIRST: str(place)}
@@ -57,18 +58,20 @@ def _place(name: str) -> Path:
         return folder.find(name).path.absolute()
     path = home(name).absolute()
     if why := refusal(path):
-        raise NnError(f"there is no file {named(name)}" if why == ABSENT else f"{named(name)} {why}")
+        raise NnError(f"the file {named(name)} does not exist" if why == ABSENT else f"{named(name)} {why}")
     return path
 
 
 def _net_of(place: Path, config: Config, *, follows: bool) -> dict[str, Any]:
-    """The model section of a run. What follows from the data is left to the new data, for the net that is trained."""
+    """The model section of a run. For the net that is trained, what depends on the data is taken from the new data."""
     if place.suffix == FILE:
-        raise NnError("a file of tensors does not say what net they are of: choose one, such as model=resnet")
+        raise NnError("a file of tensors does not describe its net; choose one, such as model=resnet")
     there = load_frozen(RunFolder(place).config, trust=config.trust).tree
     model = OmegaConf.select(there, "model")
     if not isinstance(model, DictConfig) or "_target_" not in model:
-        raise NnError(f"the config of {RunFolder(place).name} has no net under model: choose one, such as model=resnet")
+        raise NnError(
+            f"the config of {RunFolder(place).name} describes no net under model; choose one, such as model=resnet"
+        )
     net = cast(dict[str, Any], OmegaConf.to_container(model, resolve=True))
     for argument, fact in FOLLOWS.items() if follows else ():
         if argument in net and net[argument] == OmegaConf.select(there, f"data.{fact}"):
@@ -77,7 +80,7 @@ def _net_of(place: Path, config: Config, *, follows: bool) -> dict[str, Any]:
 
 
 def first_weights(config: Config, task: nn.Module) -> list[str]:
-    """Put the named weights into the task's nets; what was taken from where, as lines for the person."""
+    """Load the named weights into the task's nets; returns lines that say what was loaded from where."""
     told: list[str] = []
     for slot, section in config.tree.items():
         if not (is_net(str(slot)) and isinstance(section, DictConfig)):
@@ -85,7 +88,7 @@ def first_weights(config: Config, task: nn.Module) -> list[str]:
         nets = _nets(config, task, str(slot))
         if isinstance(section.get(FIRST), str):
             if not nets:
-                raise NnError(f"{slot}.{FIRST} is for a net that the task itself names, and no task.… is ${{{slot}}}")
+                raise NnError(f"{slot}.{FIRST} needs an argument of the task that is ${{{slot}}}, and there is none")
             place = Path(section[FIRST])
             tensors, where, facts = tensors_of(place)
             for net in nets:
@@ -101,21 +104,23 @@ def first_weights(config: Config, task: nn.Module) -> list[str]:
 
 
 def _not_by_chance(slot: Any, nets: list[nn.Module]) -> None:
-    """A net that does not learn has to know something from the start."""
+    """A net that is not trained needs trained weights from the start."""
     for net in nets:
         weights = list(net.parameters())
         if weights and not any(weight.requires_grad for weight in weights) and not isinstance(net, Published):
-            raise NnError(f"the net under {slot} does not learn, so it must know something: {slot}.{FIRST}=RUN")
+            raise NnError(f"the net under {slot} is not trained, so it needs trained weights: {slot}.{FIRST}=RUN")
 
 
 def _other_data(net: nn.Module, there: dict[str, Any], here: dict[str, Any], asked: str) -> str:
-    """What the net was trained on and the new data number in other ways; a net that only answers is refused."""
+    """Facts of the net's own data that differ from the new data's; a net that is not trained further is refused."""
     odd = [what for fact, what in NUMBERED.items() if fact in there.keys() & here and there[fact] != here[fact]]
     if not odd:
         return ""
     if any(weight.requires_grad for weight in net.parameters()):
-        return f"; it was trained on other {' and '.join(odd)}"
-    raise NnError(f"{asked}: it was trained on other {' and '.join(odd)} than this data's, so its answers mean others")
+        return f"; it was trained with other {' and '.join(odd)}"
+    raise NnError(
+        f"{asked}: it was trained with other {' and '.join(odd)} than this data's, so its outputs mean something else"
+    )
 
 
 def _nets(config: Config, task: nn.Module, slot: str) -> list[nn.Module]:
@@ -125,28 +130,28 @@ def _nets(config: Config, task: nn.Module, slot: str) -> list[nn.Module]:
     if missing := [name for name in names if not isinstance(getattr(task, name, None), nn.Module)]:
         kind = type(task).__name__
         raise NnError(
-            f"{kind} keeps its argument {missing[0]} under another name; write self.{missing[0]} = {missing[0]}"
+            f"{kind} stores its argument {missing[0]} under another name; write self.{missing[0]} = {missing[0]}"
         )
     return [getattr(task, name) for name in names]
 
 
 def tensors_of(place: Path) -> tuple[dict[str, Tensor], str, dict[str, Any]]:
-    """The net's tensors in a run's best weights or in a file, how to call them, and the facts of that run's data."""
+    """The net's tensors in a run's best weights or in a file, their description, and the facts of that run's data."""
     if not place.exists():
-        raise CheckpointError(f"{place} is gone, and the first weights were to be from there")
+        raise CheckpointError(f"{place} no longer exists, but the initial weights are to be loaded from it")
     if place.suffix == FILE:
         return _from_file(place), place.name, {}
     run = RunFolder(place)
     found = next((f for name in ("best", "last") if (f := run.checkpoints / f"{name}.ckpt").is_file()), None)
     if found is None:
-        raise CheckpointError(f"{run.name} has no weights to start from. Train it: nn resume {run.name}")
+        raise CheckpointError(f"{run.name} has no weights yet. Train it: nn resume {run.name}")
     state = read(found, run)
     net = {name.removeprefix("net."): value for name, value in weights(state).items() if name.startswith("net.")}
     return _tensors(net), f"the {found.stem} weights of {run.name}", state.get("facts", {})
 
 
 def _tensors(state: dict[str, Any]) -> dict[str, Tensor]:
-    """Without what else a module may keep in its state."""
+    """Only the tensors of a module's state."""
     return {name: tensor for name, tensor in state.items() if isinstance(tensor, Tensor)}
 
 
@@ -161,18 +166,18 @@ def _from_file(place: Path) -> dict[str, Tensor]:
 
 
 def fill(net: nn.Module, tensors: dict[str, Tensor], asked: str) -> str:
-    """Copy each tensor that fits by name and shape; what was copied and what begins anew, in one line."""
+    """Copy each tensor that fits by name and shape; returns a line that says what was copied and what was not."""
     own = _tensors(net.state_dict())
     given = _named_as(own, tensors)
     fits = {name: tensor for name, tensor in given.items() if name in own and own[name].shape == tensor.shape}
     if not any(tensor.is_floating_point() and tensor.ndim > 1 for tensor in fits.values()):
         raise NnError(
-            f"{asked}: none of the weights there fits this net ({type(net).__name__}); there are "
-            f"{_few(tensors)}, here {_few(own)}. The net of a run is had by model=earlier"
+            f"{asked}: none of its weights fits this net ({type(net).__name__}): it has {_few(tensors)}, "
+            f"the net has {_few(own)}. To use the net of a run, choose model=earlier"
         )
     net.load_state_dict(fits, strict=False)
     anew = [f"{name} {_size(own[name])}{_there(given, name)}" for name in own if name not in fits]
-    begins = f"; anew: {_listed(anew)}" if anew else ""
+    begins = f"; newly initialized: {_listed(anew)}" if anew else ""
     unused = [name for name in given if name not in own]
     return f"{len(fits)} of {len(own)} tensors{begins}" + (f"; unused: {_listed(unused)}" if unused else "")
 

@@ -89,7 +89,7 @@ class Learner(LightningModule):
     def configure_optimizers(self) -> Any:
         self.moves = [Move(turn, self.total_steps, better(self.task)) for turn in self.task.turns()]
         if self.scaler is not None and any(move.searches for move in self.moves):
-            raise NnError("an optimizer that searches along a line does not go with trainer.precision=16; take 32")
+            raise NnError("an optimizer that searches along a line cannot be used with trainer.precision=16; set 32")
         return [m.optimizer for m in self.moves], [m.schedule for m in self.moves if m.schedule is not None]
 
     def on_train_start(self) -> None:

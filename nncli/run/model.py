@@ -1,4 +1,4 @@
-"""A finished run as a model to ask, in a notebook or a program: `nncli.load("last").predict(rows)`."""
+"""A finished run as a model for predictions, in a notebook or a program: `nncli.load("last").predict(rows)`."""
 
 from collections.abc import Collection
 from pathlib import Path
@@ -35,15 +35,15 @@ class Model:
 
     @property
     def classes(self) -> list[str]:
-        """What the columns of a classifier's answer are called."""
+        """The names of the columns of a classifier's prediction."""
         count = int(OmegaConf.select(self.config.tree, "data.num_classes") or 0)
         return [self.data.class_name(number) for number in range(count)]
 
     def predict(self, raw: Any) -> Tensor:
-        """The answer to one raw sample, or to several: a picture's file or values, rows of a table, texts, arrays.
+        """The prediction for one raw sample or several: the file or values of an image, rows of a table, texts, arrays.
 
-        Preprocessing is the run's own. A classifier answers with the probability of each class, a regression in the
-        target's own units. A CSV file of a table is all of its rows.
+        Preprocessing is the run's own. A classifier predicts the probability of each class, a regression a value in
+        the target's units. A CSV file of a table is all of its rows.
         """
         try:
             encoded = self.data.encode(raw)
@@ -65,5 +65,5 @@ def load(run: str | Path, *, which: Literal["best", "last"] = "best", trust: Col
     found = folder.find(str(run))
     config, task = restore_task(found, which=which, trust=trust)
     if is_lightning(type(task), "task"):
-        raise NnError(f"{found.name} is a LightningModule of your own; load its weights into it as Lightning does")
+        raise NnError(f"{found.name} is a LightningModule of your own; load its weights with Lightning's own methods")
     return Model(found, config, task)

@@ -16,11 +16,13 @@ MOST = 10_000  # steps in a call
 
 
 def better(task: Trainable) -> Direction:
-    """Which way the metric that the task monitors is better."""
+    """The better direction of the metric that the task monitors."""
     part, _, name = str(task.monitor).partition("/")
     if part != "val" or name not in task.metrics:
         names = ", ".join(f"val/{metric}" for metric in task.metrics)
-        raise NnError(f"task.monitor is {task.monitor}, which {type(task).__name__} does not measure; it has {names}")
+        raise NnError(
+            f"task.monitor is {task.monitor}, which {type(task).__name__} does not compute; it computes {names}"
+        )
     return task.metrics[name]
 
 

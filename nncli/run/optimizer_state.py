@@ -1,4 +1,4 @@
-"""Whether the optimizers, as a checkpoint has left them, are those that the config states."""
+"""Whether the optimizers, as loaded from a checkpoint, are those that the config describes."""
 
 import inspect
 import math
@@ -24,13 +24,13 @@ def stated(optimizers: Sequence[Optimizer]) -> list[list[Settings]]:
 
 
 def check_optimizers(optimizers: Sequence[Optimizer], fresh: list[list[Settings]], path: Path) -> None:
-    """CheckpointError where what was loaded is not what the config states, or no state that a step can be made with."""
+    """CheckpointError where what was loaded is not what the config describes, or cannot be used for a step."""
     for optimizer, settings in zip(optimizers, fresh, strict=True):
         for group, expected in zip(optimizer.param_groups, settings, strict=True):
             for key, value in expected.items():
                 _check_setting(group, key, value, path)
             if not _is_rate(group["lr"]):
-                raise CheckpointError(f"{path} has a learning rate that is none: {_shown(group['lr'])}")
+                raise CheckpointError(f"{path} has an invalid learning rate: {_shown(group['lr'])}")
             if group.get("fused"):
                 _check_fused(optimizer, group, path)
 
@@ -49,7 +49,7 @@ def _check_setting(group: dict[str, Any], key: str, expected: Any, path: Path) -
     if not _alike(group[key], expected):
         raise CheckpointError(
             f"{path} has an optimizer with {key} = {_shown(group[key])}, and its config says {_shown(expected)}: "
-            "put the run's own checkpoint there"
+            "restore the run's own checkpoint"
         )
 
 
@@ -69,7 +69,7 @@ def _is_rate(rate: Any) -> bool:
 
 
 def _check_fused(optimizer: Optimizer, group: dict[str, Any], path: Path) -> None:
-    """Fused steps look at no sizes: what is too small for its weight would be read and written beyond its end."""
+    """Fused steps do not check sizes: a tensor too small for its weight would be read and written beyond its end."""
     for weight in group["params"]:
         for key, value in _items(optimizer.state.get(weight, {})):
             if value is None and key == "momentum_buffer":  # which SGD without momentum leaves so
@@ -79,7 +79,7 @@ def _check_fused(optimizer: Optimizer, group: dict[str, Any], path: Path) -> Non
             due = "a number of steps" if key == "step" else f"a dense tensor of the size {list(weight.shape)}"
             raise CheckpointError(
                 f"{path} has an optimizer whose {key} is {_shown(value)}, and its weight needs {due}: "
-                "put the run's own checkpoint there"
+                "restore the run's own checkpoint"
             )
 
 

@@ -127,16 +127,16 @@ def misfits(
     """
     found: list[tuple[str, Any, str]] = []
     if section["accelerator"] == "gpu" and not torch.cuda.is_available():
-        found.append(("trainer.accelerator", "gpu", "this machine has no usable GPU: choose cpu or auto"))
+        found.append(("trainer.accelerator", "gpu", "no usable GPU was found on this machine: choose cpu or auto"))
         return found
     if section["accelerator"] == "mps" and not torch.backends.mps.is_available():
-        found.append(("trainer.accelerator", "mps", "this machine has no Apple GPU: choose cpu or auto"))
+        found.append(("trainer.accelerator", "mps", "no Apple GPU was found on this machine: choose cpu or auto"))
         return found
     where = place(section)
     have = {"gpu": torch.cuda.device_count(), "mps": 1, "cpu": os.cpu_count() or 1}[where.accelerator]
     if where.devices > have:
         what = "cores" if where.accelerator == "cpu" else "of them"
-        found.append(("trainer.devices", where.devices, f"this machine has {have} {what}"))
+        found.append(("trainer.devices", where.devices, f"this machine has only {have} {what}"))
         return found
     if where.accelerator == "cpu" and where.precision == "16":
         found.append(("trainer.precision", "16", "fp16 needs a GPU: choose bf16 or 32 on a CPU"))
@@ -147,7 +147,7 @@ def misfits(
         text = "the optimizer averages the weights itself: set regularization.{} to null"
         found += [(f"trainer.{key}", section[key], text.format(key)) for key in asked]
     elif len(asked) == 2:
-        text = "there is one average, and regularization.ema is set: set that or regularization.swa to null"
+        text = "only one average can be kept: set regularization.ema or regularization.swa to null"
         found.append(("trainer.swa", section["swa"], text))
     parts = where.world * section["accumulate"]
     if batch_size % parts:
@@ -160,7 +160,7 @@ def _unshardable(
     section: dict[str, Any], where: Placement, averages: list[str], optimizer: type, hosted: bool
 ) -> Iterator[tuple[str, Any, str]]:
     """What does not go with fsdp."""
-    text = "averaged weights do not go with fsdp: choose ddp, or null"
+    text = "averaged weights cannot be used with fsdp: choose ddp, or null"
     yield from ((f"trainer.{key}", section[key], text) for key in averages)
     if hosted and where.accelerator != "gpu":
         yield "trainer.strategy", "fsdp", "sharding a LightningModule needs GPUs: choose ddp or auto"
@@ -171,6 +171,6 @@ def _unshardable(
     if issubclass(optimizer, Averaging):
         yield "trainer.strategy", "fsdp", "the optimizer averages the weights, which wants them whole: choose ddp"
     elif issubclass(optimizer, WANT_WHOLE):
-        yield "trainer.strategy", "fsdp", f"{optimizer.__name__} wants the weights whole: choose ddp"
+        yield "trainer.strategy", "fsdp", f"{optimizer.__name__} needs whole weights, not shards: choose ddp"
     if section["channels_last"]:
         yield "trainer.channels_last", True, "fsdp shares weights out row by row: choose ddp, or false"

@@ -1,7 +1,7 @@
-"""Deleting a run: what nn wrote in its folder goes, whatever else lies there stays.
+"""Deletes runs: what nn wrote in their folders is deleted, everything else is kept.
 
-The folder is renamed first, so that nobody ever meets half a run; its marker is deleted last, so that what a killed
-process left is known for what it is, and is deleted by the next one.
+The folder is renamed first, so that nobody ever sees half a run; its marker is deleted last, so that what a killed
+process left behind is recognized and deleted by the next one.
 """
 
 import os
@@ -32,7 +32,7 @@ EVENTS = re.compile(r"events\.out\.tfevents\.\d+\..+", re.DOTALL)  # of TensorBo
 
 
 class Contents(NamedTuple):
-    """What lies in a run's folder: to be deleted, and to be kept."""
+    """The contents of a run's folder: to be deleted, and to be kept."""
 
     files: list[Path]
     folders: list[Path]  # each before those in it
@@ -40,20 +40,20 @@ class Contents(NamedTuple):
 
 
 def removable(run: RunFolder, *, outside: bool = False) -> RunFolder:
-    """The real folder of a run that may be deleted; NnError where it may not, whoever is asked."""
+    """The real folder of a run that may be deleted; NnError where it may not."""
     real, root = Path(os.path.realpath(run.path)), Path(os.path.realpath(runs_dir()))
     if os.path.islink(run.path):
-        raise NnError(f"{run.name} is a link. To delete what it leads to, name that: nn runs rm {quote(shown(real))}")
+        raise NnError(f"{run.name} is a link. To delete its target: nn runs rm {quote(shown(real))}")
     if not is_run(real):
-        raise NnError(f"{run.name} is not a run: nn did not make this folder.")
+        raise NnError(f"{run.name} is not a run: nn did not create this folder.")
     if Path(os.path.realpath(Path.cwd())).is_relative_to(real):
-        raise NnError(f"{run.name} is the folder you are in, or one above it; leave it first (cd).")
+        raise NnError(f"{run.name} contains the current folder; change to another one first (cd).")
     if below := next(_runs_below(real), None):
-        raise NnError(f"{run.name} has another run in it, {shown(below)}; delete that first, or move it.")
+        raise NnError(f"{run.name} contains another run, {shown(below)}; delete or move that one first.")
     if not outside and (real == root or not real.is_relative_to(root)):
         raise NnError(
-            f"{run.name} lies outside the folder of runs, {shown(runs_dir())}. "
-            f"If it is the one to delete, add --outside: nn runs rm {quote(run.name)} --outside"
+            f"{run.name} is outside the folder of runs, {shown(runs_dir())}. "
+            f"To delete it anyway, add --outside: nn runs rm {quote(run.name)} --outside"
         )
     return RunFolder(real)
 
@@ -67,7 +67,7 @@ def _runs_below(folder: Path) -> Iterator[Path]:
 
 
 def contents(folder: Path, *, everything: bool = False) -> Contents:
-    """Sort what lies in a run's folder; links are not followed."""
+    """Sort the contents of a run's folder; links are not followed."""
     found, logged = Contents([], [], []), _logged(folder)
     for here, below, names in os.walk(folder, onerror=_stop):
         for name in (*names, *below):
@@ -78,7 +78,7 @@ def contents(folder: Path, *, everything: bool = False) -> Contents:
             else:
                 found.strays.append(path.relative_to(folder).as_posix() + "/" * is_folder)
                 if is_folder:
-                    below.remove(name)  # which is not looked into then
+                    below.remove(name)  # so that it is not searched
     return found
 
 
@@ -118,12 +118,12 @@ def _is_experiment(folder: Path) -> bool:
 
 
 def remove(run: RunFolder, *, outside: bool = False, everything: bool = False) -> list[str]:
-    """Delete a run that nothing is training; what stays, because nn did not write it."""
+    """Delete a run that nothing is training; returns what is kept, because nn did not write it."""
     real = removable(run, outside=outside)
     hidden = real.path.with_name(f"{REMOVED}{real.path.name}-{''.join(secrets.choice(LETTERS) for _ in range(4))}")
     try:
         with held(real):
-            removable(run, outside=outside)  # it may have changed until it was held
+            removable(run, outside=outside)  # it may have changed before it was locked
             if not marked(real):
                 mark(real)
             os.rename(real.path, hidden)
@@ -138,7 +138,7 @@ def remove(run: RunFolder, *, outside: bool = False, everything: bool = False) -
 
 
 def _clear(hidden: Path, home: Path, *, everything: bool = False) -> list[str]:
-    """Delete what may be; where something stays, the folder gets its name back."""
+    """Delete what may be deleted; if anything is left, the folder gets its name back."""
     marker = RunFolder(hidden).marker
     try:
         found = contents(hidden, everything=everything)
@@ -163,13 +163,13 @@ def _clear(hidden: Path, home: Path, *, everything: bool = False) -> list[str]:
 def _put_back(hidden: Path, home: Path) -> RunFolder:
     """The folder under its own name again."""
     if os.path.lexists(home):
-        raise NnError(f"{shown(home)} was made anew meanwhile; what was not deleted is in {shown(hidden)}.")
+        raise NnError(f"{shown(home)} was created again meanwhile; what was not deleted is in {shown(hidden)}.")
     os.rename(hidden, home)
     return RunFolder(home)
 
 
 def _sweep(parent: Path) -> None:
-    """Delete what processes that were killed had renamed and not yet deleted, here and in the folder of runs."""
+    """Delete what killed processes had renamed but not yet deleted, here and in the folder of runs."""
     for folder, pattern in ((parent, f"{REMOVED}*"), (runs_dir(), f"{REMOVED}*"), (runs_dir(), f"*/{REMOVED}*")):
         for hidden in folder.glob(pattern):
             run, name = RunFolder(hidden), hidden.name.removeprefix(REMOVED).rpartition("-")[0]

@@ -35,8 +35,8 @@ def resolve(config: Config, screen: Screen) -> tuple[Config, Any]:
     if not hosts(config):
         config, data = infer(config, screen)
         if config.tree.test and "test" not in data.parts:
-            held = "say test=false, or hold one out: data.test_fraction=0.15"
-            raise NnError(f"this data has no test part to judge on; {held}")
+            held = "set test=false, or hold one out: data.test_fraction=0.15"
+            raise NnError(f"this data has no test part to evaluate; {held}")
     return resolve_devices(config), data
 
 
@@ -65,7 +65,7 @@ def infer(config: Config, screen: Screen) -> tuple[Config, Any]:
         return config, data
     for key, value in values.items():
         if any("${" in text for text in _texts(value)):
-            raise DataError(f"{key} would hold a text with ${{ from the data, which a config cannot keep; rename it")
+            raise DataError(f"{key} would contain ${{ from the data, which a config cannot store; rename it")
         OmegaConf.update(composed.tree, key, value, merge=False, force_add=True)
     for key, value in {**choices, **values}.items():
         text = printable(spelled(value))

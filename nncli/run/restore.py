@@ -1,4 +1,4 @@
-"""A run brought back from its folder: its task alone, or with its data. What is read is verified first."""
+"""A run loaded from its folder: its task alone, or with its data. What is read is verified first."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
@@ -27,7 +27,7 @@ MOVABLE = (
 def restore(
     run: RunFolder, words: Sequence[str] = (), *, which: Literal["best", "last"] = "best", trust: Collection[str] = ()
 ) -> tuple[Config, Parts]:
-    """The parts of a run with its best (or last) weights in them; on this machine's one best device."""
+    """The parts of a run with its best (or last) weights, on the best single device of this machine."""
     first = {"trainer.devices=1", "trainer.num_nodes=1", "trainer.strategy=auto"}
     moved = [] if any(w.startswith("trainer.accelerator=") for w in words) else ["trainer.accelerator=auto"]
     allowed = (*MOVABLE, *(w.split("=")[0] for w in first))
@@ -40,10 +40,10 @@ def restore(
 def restore_task(
     run: RunFolder, *, which: Literal["best", "last"] = "best", trust: Collection[str] = ()
 ) -> tuple[Config, Any]:
-    """The task of a run with its weights and facts, ready to answer. Needs the folder alone: no data is opened."""
+    """The task of a run with its weights and facts, ready to predict. Needs only the folder: no data is opened."""
     config = load_frozen(run.config, trust=trust)
     tree = config.tree.copy()
-    tree.pop("logger", None)  # of no use here, and its class would bring Lightning
+    tree.pop("logger", None)  # not used here, and its class would import Lightning
     if found := check(replace(config, tree=tree), SECTIONS, trains=False):
         raise ConfigError(found)
     state, file = _state(run, which)
@@ -56,7 +56,7 @@ def restore_task(
     except Exception as error:  # a checkpoint of another form, or a net of the person's own that has changed
         raise unfit(file, error) from error
     finally:
-        random.restore(before)  # those of whoever asks are left alone
+        random.restore(before)  # the caller's own are unchanged
     return config, task.eval()
 
 
@@ -69,4 +69,6 @@ def _state(run: RunFolder, which: Literal["best", "last"]) -> tuple[dict[str, An
         return read(file, run), file
     except CheckpointError as error:
         other = "last" if which == "best" else "best"
-        raise CheckpointError(f"{error} The other weights may be whole: nn eval {run.name} --which {other}") from error
+        raise CheckpointError(
+            f"{error} The {other} weights may be intact: nn eval {run.name} --which {other}"
+        ) from error

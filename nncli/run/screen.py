@@ -1,4 +1,4 @@
-"""What a person reads of a run: lines in a terminal or a pipe, JSON lines, or nothing."""
+"""What a run prints: lines in a terminal or a pipe, JSON lines, or nothing."""
 
 import os
 import sys
@@ -16,7 +16,7 @@ Mode = Literal["auto", "bar", "plain", "json", "quiet"]
 
 
 class Pipe(Terminal):
-    """rich ends the program when nobody reads on; a run goes on, and keeps quiet."""
+    """rich ends the program when its output is closed; a run continues and prints nothing more."""
 
     def on_broken_pipe(self) -> None:
         self.quiet = True
@@ -24,11 +24,11 @@ class Pipe(Terminal):
 
 
 class Screen:
-    """Says things once, in the form that the reader can use. Ranks other than the first stay silent."""
+    """Prints each thing once, in the form that suits the reader. Ranks other than the first print nothing."""
 
     def __init__(self, mode: Mode = "auto") -> None:
         self.console: Terminal = Pipe()
-        self.trust: Collection[str] = ()  # what the person had to say --trust for
+        self.trust: Collection[str] = ()  # the packages that --trust named
         if mode == "auto":
             mode = "bar" if self.console.is_terminal else "plain"
         self.mode: Mode = mode
@@ -48,7 +48,7 @@ class Screen:
         say(text, err=True)
 
     def end(self, run: RunFolder, summary: dict[str, Any], max_steps: int | None = None) -> None:
-        """The table at the end of a run: the best judgement, the test part, the time, what to type next."""
+        """The table at the end of a run: the best validation, the test part, the time, what to type next."""
         if self.mode == "json":
             self._object({"run": str(run.path), **summary})
         if self.mode in ("json", "quiet"):
@@ -67,7 +67,7 @@ class Screen:
 
 
 def _results(summary: dict[str, Any]) -> list[str]:
-    """The best judgement and the test part, one under the other; what only a test takes is left to nn eval."""
+    """The best validation and the test part, one above the other; other test metrics are left to nn eval."""
     rows, both = [], {k.removeprefix("val/") for k in summary["metrics"] if k.startswith("val/")}
     for part, when in (("val", f"best, step {summary['best_step']}"), ("test", "")):
         judged = [(k.split("/")[1], v) for k, v in summary["metrics"].items() if k.startswith(f"{part}/")]

@@ -1,4 +1,4 @@
-"""summary.json and environment.json as they may lie there: written by nn, by hand, by another version, or cut short."""
+"""Reads summary.json and environment.json, whether written by nn, by hand or by another version, or truncated."""
 
 import json
 import os
@@ -12,7 +12,7 @@ NUMBERS = ("started_at", "wall_s", "first_step_s", "samples_per_s", "peak_memory
 
 
 def contents(file: Path) -> tuple[dict[str, Any], str]:
-    """What the file holds, and what is wrong with it; both are empty when it is not there."""
+    """The content of the file, and what is wrong with it; both are empty if it does not exist."""
     try:
         if not file.is_file():
             return {}, "is not a file" if os.path.lexists(file) else ""
@@ -27,17 +27,17 @@ def contents(file: Path) -> tuple[dict[str, Any], str]:
 
 
 def decimals(number: float | None, places: int = 4) -> str:
-    """A metric as a person reads it; one that was not finite is null in the file."""
+    """A metric as text; one that was not finite is null in the file."""
     return "-" if number is None else f"{number:.{places}f}"
 
 
 def _misfit(facts: Any) -> str:
-    """What of the facts is of another kind than a reader expects."""
+    """The first of the facts that has another type than a reader expects."""
     if not isinstance(facts, dict):
-        return "must hold keys and values"
+        return "must contain keys and values"
     metrics = facts.get("metrics", {})
     if not isinstance(metrics, dict):
-        return f"metrics must hold names and numbers, not {_short(metrics)}"
+        return f"metrics must contain names and numbers, not {_short(metrics)}"
     if not isinstance(status := facts.get("status", ""), str):
         return f"status must be text, not {_short(status)}"
     numbers = {key: facts[key] for key in NUMBERS if key in facts} | {f"metrics.{k}": v for k, v in metrics.items()}

@@ -79,7 +79,7 @@ def train(
     resume: Path | None,
     watching: Sequence[StepCallback] = (),
 ) -> dict[str, Any]:
-    """Train to the end, judge the test part, write summary.json. Whatever ends it early is written there first."""
+    """Train to the end, evaluate the test part, write summary.json. Whatever ends it early is written there first."""
     with quiet_libraries():
         seed = int(config.tree.seed)
         session = _session(config, run, parts, screen, signals, resume, watching)
@@ -219,7 +219,7 @@ def _replay(config: Config, run: RunFolder, parts: Parts, error: NonFinite) -> s
         trainer.fit(module, module.batches, ckpt_path=newest_whole, weights_only=True)
     except NonFinite as found:
         return str(found)
-    return f"{error} A replay from the newest checkpoint did not meet it again."
+    return f"{error} It did not occur again in a replay from the newest checkpoint."
 
 
 def _first_line(error: Exception) -> str:
@@ -227,7 +227,7 @@ def _first_line(error: Exception) -> str:
 
 
 def _explained(error: Exception, run: RunFolder) -> str:
-    """What a person needs of an exception that nothing foresaw; the traceback goes to a file."""
+    """The message for an unexpected exception; its traceback is written to a file."""
     file = run.path / "error.txt"
     try:
         write_atomic(file, "".join(traceback.format_exception(error)).encode(errors="replace"))
@@ -235,7 +235,7 @@ def _explained(error: Exception, run: RunFolder) -> str:
     except OSError:
         place = ""
     if "DataLoader worker" in str(error):
-        return f"a process that decodes data was killed; nn resume goes on, with loader.workers=1 it takes less{place}"
+        return f"a process that decodes data was killed; resume with loader.workers=1, which needs less memory{place}"
     if isinstance(error, torch.OutOfMemoryError):
         return f"out of memory. Try a smaller data.batch_size, or trainer.accumulate=2 for the same batch{place}"
     return f"training failed: {_first_line(error)}{place}"

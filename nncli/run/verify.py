@@ -1,4 +1,4 @@
-"""Whether recipes hold what they claim: each is trained as its claim says, one after the other in this process."""
+"""Whether the claims of recipes hold: each is trained as its claim says, one after the other in this process."""
 
 import time
 from collections.abc import Collection, Iterator, Sequence
@@ -42,7 +42,7 @@ def skipped(claim: dict[str, Any]) -> str:
     if claim.get("measured") == "unmeasured":
         return "unmeasured"
     device = str(claim.get("device", "cpu"))
-    return "" if device == "cpu" or torch.cuda.is_available() else f"wants {device}"
+    return "" if device == "cpu" or torch.cuda.is_available() else f"needs {device}"
 
 
 def words_of(recipe: Recipe) -> list[str]:
@@ -60,7 +60,7 @@ def verify(
         claim = recipe.claim
         if missing := sorted({"metric", "seed", "device", "precision"} - claim.keys()) or bound(claim) == "none":
             lacks = ", ".join(missing) if isinstance(missing, list) else "at_least or at_most"
-            yield Verdict(recipe.name, bound(claim), None, 0.0, False, f"the claim lacks {lacks}")
+            yield Verdict(recipe.name, bound(claim), None, 0.0, False, f"the claim does not state {lacks}")
         elif odd := _odd(claim):
             yield Verdict(recipe.name, bound(claim), None, 0.0, False, odd)
         elif not named and (why := skipped(claim)):

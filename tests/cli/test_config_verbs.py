@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -37,15 +38,38 @@ def test_on_a_terminal_each_key_shows_who_set_it(capsys: pytest.CaptureFixture[s
     assert any("depth: 2" in line and "conf/model/mlp.yaml:" in line for line in lines)
 
 
+REPORT = """\
+4 problems, nothing was started
+
+  model.widht = 3                         you typed it · unknown-key
+      no such key. Did you mean model.width? model takes: MODEL
+  optimiser = sgd                         you typed it · unknown-key
+      no such key. Did you mean optimizer=sgd?
+  data.batch_size = lots                  you typed it · wrong-value
+      must be a whole number, 1 or more. conf/data/digits.yaml:LINE says 32
+  trainer.precision = fp99                you typed it · wrong-value
+      must be one of auto, 32, bf16, 16
+
+see: nn config explain model · nn config show recipe=digits_mlp
+"""
+
+
 def test_check_prints_every_problem_and_starts_nothing(nn: Nn, tmp_path: Path) -> None:
     done = nn("config", "check", "recipe=digits_mlp", *FOUR)
-    assert done.returncode == 1
-    lines = done.stderr.splitlines()
-    assert lines[0] == "4 problems, nothing was started"
-    assert [line.split()[0] for line in lines if line.endswith("you typed it")] == [w.split("=")[0] for w in FOUR]
-    assert lines[-1] == "see: nn config explain model · nn config show recipe=digits_mlp"
-    assert "Traceback" not in done.stderr
+    assert (done.returncode, done.stdout) == (1, "")
+    plain = re.sub(r"yaml:\d+", "yaml:LINE", re.sub(r"takes: .*", "takes: MODEL", done.stderr))
+    assert plain == REPORT
     assert not list(tmp_path.iterdir())
+
+
+def test_check_gives_a_program_every_problem_with_its_code(nn: Nn) -> None:
+    done = nn("config", "check", "recipe=digits_mlp", *FOUR, "--json")
+    assert (done.returncode, done.stderr) == (1, "")
+    problems = json.loads(done.stdout)
+    assert [f"{p['key']}={p['value']}" for p in problems] == list(FOUR)
+    assert [p["code"] for p in problems] == ["unknown-key", "unknown-key", "wrong-value", "wrong-value"]
+    assert all(p["where"] == "you typed it" and p["text"] for p in problems)
+    assert (nn("config", "check", "--json").stdout, nn("config", "check").stdout) == ("[]\n", "no problems\n")
 
 
 def test_explain_a_key(nn: Nn) -> None:
@@ -71,7 +95,7 @@ def test_explain_a_wrong_key_names_the_nearest(nn: Nn) -> None:
 
 def test_a_long_report_is_cut_and_hostile_text_is_made_printable() -> None:
     console = Terminal(record=True, width=200, file=io.StringIO())
-    problems = [Problem(f"k{i}", "\x1b[31m[bold]x", "you typed it", "is wrong [/]") for i in range(80)]
+    problems = [Problem(f"k{i}", "\x1b[31m[bold]x", "you typed it", "no-effect", "is wrong [/]") for i in range(80)]
     show_problems(ConfigError(problems), console)
     text = console.export_text()
     assert "and 30 more" in text

@@ -23,13 +23,13 @@ def nn(*words: str) -> str:
 def test_eval_shows_metrics_classes_and_confusions() -> None:
     nn("train", "recipe=wine_mlp", "run_dir=r", "trainer.accelerator=cpu", "-q")
     plain = nn("eval", "r", "data.batch_size=8")
-    for text in ("r · best weights · test part", "test/roc_auc", "precision", "support", "how often each answer"):
+    for text in ("r · best weights · test part", "test/roc_auc", "precision", "support", "confusion matrix"):
         assert text in plain, plain
     told = json.loads(nn("eval", "r", "--part", "val", "--json"))
     assert told["run"] == str(Path("r").absolute())
     assert {"val/accuracy", "val/f1", "val/ece"} <= told["metrics"].keys()
     assert [len(row) for row in told["confusion"]] == [3, 3, 3]
-    assert "mean answers of r, r" in nn("eval", "r", "r")
+    assert "mean predictions of r, r" in nn("eval", "r", "r")
     assert json.loads(nn("eval", "r", "r", "--combine", "vote", "--json"))["combine"] == "vote"
 
 

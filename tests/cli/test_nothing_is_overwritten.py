@@ -101,13 +101,13 @@ def test_a_copied_recipe_takes_nobody_s_place(tmp_path: Path, thing: Make) -> No
 def test_recipes_that_is_no_folder_stays(tmp_path: Path, name: str) -> None:
     THINGS[name](tmp_path / "recipes")
     before = tree(tmp_path)
-    assert "recipes is no folder" in refused("recipes", "cp", "wine_mlp")
+    assert "recipes is not a folder" in refused("recipes", "cp", "wine_mlp")
     assert tree(tmp_path) == before
 
 
 @pytest.mark.parametrize("name", ["../mine", "a/b", "/tmp/x", ".", "..", "a b", "mine.yaml", "~", "a\0b", "\udcff"])
 def test_a_recipe_s_name_is_no_path(tmp_path: Path, name: str) -> None:
-    assert "no name for a recipe" in refused("recipes", "cp", "wine_mlp", name)
+    assert "cannot be the name of a recipe" in refused("recipes", "cp", "wine_mlp", name)
     assert tree(tmp_path) == {}
 
 
@@ -161,7 +161,7 @@ def test_what_comes_in_while_init_writes_stays(tmp_path: Path, monkeypatch: pyte
 
     monkeypatch.setattr(files, "write_new", late)
     before = refused("init", "mine")
-    assert "was there already and is kept" in before
+    assert "exists already and was kept" in before
     assert target.is_symlink() or target.read_text() == "mine"
     assert not (tmp_path / "mine" / "recipes" / "nowhere").exists()
 

@@ -348,4 +348,4 @@ def test_a_current_folder_that_is_gone_is_named(tmp_path: Path) -> None:
     script = f"rmdir {gone} && exec {sys.executable} -P -m nncli runs ls"
     done = subprocess.run(["sh", "-c", script], cwd=gone, capture_output=True, text=True, check=False)
     assert (done.returncode, "Traceback" in done.stderr) == (1, False)
-    assert "the current folder is gone" in done.stderr
+    assert "the current folder no longer exists" in done.stderr

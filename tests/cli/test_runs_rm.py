@@ -18,8 +18,8 @@ from nncli.run.folder import RunFolder
 from tests.trees import made_run, tree
 
 RUN = "digits_mlp/0101-0101-abcd"
-EMPTY, OWN, NOT, NONE = "is empty", "the folder you are in", "is not a run", "there is no run"
-LINK, BELOW, OUT = "is a link", "another run in it", "lies outside"
+EMPTY, OWN, NOT, NONE = "is empty", "contains the current folder", "is not a run", "no such run"
+LINK, BELOW, OUT = "is a link", "contains another run", "is outside"
 
 ALWAYS = [  # what is refused with every option
     ("", EMPTY),
@@ -276,7 +276,7 @@ def test_what_a_person_put_into_a_run_is_named_and_kept(project: Path, tmp_path:
     mine = {key: value for key, value in tree(tmp_path).items() if key not in before}
     done = rm(RUN, "--yes")
     assert done.exit_code == 0, done.exception
-    assert "kept what nn did not write there: " in done.output
+    assert "kept the files that nn did not write: " in done.output
     assert name.split("/")[0].replace("\n", "↵").replace("\udcff", "�") in done.output
     others = {key: value for key, value in before.items() if not key.startswith(f"{run.path}{os.sep}")}
     after = {key: value for key, value in tree(tmp_path).items() if key != str(run.checkpoints)}
@@ -291,8 +291,8 @@ def test_all_takes_what_is_in_the_run_and_nothing_that_a_link_leads_to(project: 
     (run.path / "notes.txt").write_text("mine")
     (run.path / "deep" / "er" / "src").symlink_to(project / "src")
     (run.path / "deep" / "first").symlink_to(project / "first")
-    assert "It also holds deep/, notes.txt: deleted too" in rm(RUN, "--all", answer="n\n").output
-    assert "It also holds deep/, notes.txt: kept" in rm(RUN, answer="n\n").output
+    assert "It also contains deep/, notes.txt: deleted too" in rm(RUN, "--all", answer="n\n").output
+    assert "It also contains deep/, notes.txt: kept" in rm(RUN, answer="n\n").output
     assert rm(RUN, "--all", answer="y\n").exit_code == 0
     assert tree(tmp_path) == before
 
@@ -334,7 +334,7 @@ def test_what_lies_beside_what_tensorboard_writes_stays() -> None:
     run = nncli.fit(["trainer.max_steps=2", "logger=tensorboard", "logger.version=a/b"], show="quiet")
     for name in ("a/mine.txt", "a/b/mine.txt", "a/hparams.yaml"):
         (run.path / name).write_text("mine")
-    assert "kept what nn did not write there: a/b/mine.txt, a/hparams.yaml, a/mine.txt" in rm("last", "--yes").output
+    assert "nn did not write: a/b/mine.txt, a/hparams.yaml, a/mine.txt" in rm("last", "--yes").output
     left = {str(p.relative_to(run.path)) for p in run.path.rglob("*") if p.is_file()}
     assert left == {"a/mine.txt", "a/b/mine.txt", "a/hparams.yaml"}
 

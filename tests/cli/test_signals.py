@@ -109,7 +109,7 @@ RANKS = [
 def test_a_signal_while_ranks_start(nn: Nn, tmp_path: Path, hook: dict[str, str], signum: int, module: str) -> None:
     done = nn("train", *TWO, "run_dir=r", NN_TEST_SIGNAL=f"{int(signum)}:rank={module}", **hook)
     _ended(done, signum)
-    assert "stopped; go on with: nn resume r" in done.stderr
+    assert "stopped; to continue: nn resume r" in done.stderr
     assert ranks_of(tmp_path) == []
     if module != "nncli.run.processes.rank":
         assert nn("resume", "r", "trainer.max_steps=5", "-q").returncode == 0

@@ -77,12 +77,11 @@ def test_a_part_where_a_number_is_due_is_reported_at_the_key_that_refers_to_it(k
     section = value[2:-1]
     if key.startswith(section):
         (problem,) = compose([f"{key}={value}"]).problems
-        assert (problem.key, problem.text) == (key, f"refers to {section}, which leads back here")
+        assert (problem.key, problem.code) == (key, "circular-reference")
         return
     for kind in ("word", "file"):
         found = problems(with_value(key, value, kind))
-        assert [(problem.key, problem.value) for problem in found] == [(key, value)]
-        assert found[0].text.startswith("must be ")
+        assert [(problem.key, problem.value, problem.code) for problem in found] == [(key, value, "wrong-value")]
 
 
 def test_a_wrong_value_that_a_file_refers_to_is_reported_where_it_is_set() -> None:
@@ -100,7 +99,7 @@ def test_a_typed_reference_to_a_value_that_does_not_fit_is_reported_itself(word:
 @pytest.mark.parametrize("words", [["seed=${seed}"], ["model.width=${model.depth}", "model.depth=${model.width}"]])
 def test_references_in_a_circle_are_reported(words: list[str]) -> None:
     config = compose(words)
-    assert any("leads back here" in problem.text for problem in config.problems)
+    assert any(problem.code == "circular-reference" for problem in config.problems)
     with pytest.raises(ConfigError):
         raise ConfigError(problems(config))
 

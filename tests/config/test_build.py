@@ -38,7 +38,7 @@ def test_a_constructor_s_complaint_names_the_key_and_the_line() -> None:
     with pytest.raises(ConfigError) as caught:
         build(config.tree.second, config=config)
     (problem,) = caught.value.problems
-    assert (problem.key, problem.value) == ("second", "nncli.models.mlp.MLP")
+    assert (problem.key, problem.value, problem.code) == ("second", "nncli.models.mlp.MLP", "cannot-build")
     assert "negative" in problem.text
     assert "nstantiat" not in str(caught.value)
 

@@ -1,4 +1,4 @@
-"""Words to a tree: choices, values, recipes, and what is told about words that fit nowhere."""
+"""Words to a tree: choices, values, recipes, and what is reported of words that fit nowhere."""
 
 import subprocess
 import sys
@@ -13,7 +13,7 @@ from omegaconf import OmegaConf
 
 from nncli.config.compose import Config, compose, freeze, load_frozen
 from nncli.config.search_path import recipes
-from nncli.errors import ConfigError, Problem
+from nncli.errors import Code, ConfigError, Problem
 from nncli.paths import shipped
 
 RECIPE = "defaults:\n  - /train\n  - override /model: resnet\n  - _self_\nmodel: {depth: 34}\ndata:\n  batch_size: 7\n"
@@ -27,8 +27,8 @@ def mine(tmp_path: Path) -> Path:
     return path
 
 
-def told(words: Sequence[str]) -> dict[str, str]:
-    return {problem.key: problem.text for problem in compose(words).problems}
+def reported(words: Sequence[str]) -> dict[str, Problem]:
+    return {problem.key: problem for problem in compose(words).problems}
 
 
 def plain(config: Config) -> object:
@@ -82,79 +82,91 @@ def test_the_tree_is_what_hydra_itself_composes(name: str) -> None:
     assert plain(compose([f"recipe={name}"])) == OmegaConf.to_container(theirs, resolve=True)
 
 
-WRONG = {
-    "model.widht=3": "Did you mean model.width? model takes: input_shape, num_outputs, width",
-    "optimiser=sgd": "no such choice. Did you mean optimizer=sgd?",
-    "optimiser.lr=1": "Did you mean optimizer.lr?",
-    "model=mpl": "no such model. Did you mean mlp? There are: ",
-    "modle@second=mlp": "Did you mean model=mlp?",
-    "model@second=mlp": "To add it: +model@second=mlp",
-    "sede=1": "Did you mean seed=1?",
-    "optimizer.lr=0.1,0.2": "one value; several are for nn sweep",
-    "model=mlp,resnet": "one value; several are for nn sweep",
-    "optimizer.lr=range(1,3)": "one value; several are for nn sweep",
-    "hydra.run.dir=/tmp": "Hydra's own settings cannot be changed",
-    "hydra/launcher=x": "Hydra's own settings cannot be changed",
-    "digits_mlp": "Did you mean recipe=digits_mlp?",
-    "train": "a word is key=value",
-    "seed=${oc.env:HOME}": "only references to other keys",
-    "model.width=${oc.decode:1}": "only references to other keys",
-    "seed=a b [": "cannot be read",
-    "+seed=1": "is there already",
-    "checkpoint=5": "is a section",
-    "task.net.width=5": "set model.width instead",
-    "seed.x=1": "has no keys of its own",
-    "~nothing": "no such key",
-    "~seed=5": "is 0, not 5",
-    "model=../../secret": "no such model",
-    "recipe=digits_mpl": "Did you mean digits_mlp?",
-    "recipe=./none.yaml": "there is no such file",
-    "name=../../x": "must be letters",
-    "model.width=" + "[" * 1000: "deep",
-    "seed=" + "9" * 20_000: "at most",
+# word: (code, what the message names)
+WRONG: dict[str, tuple[Code, str]] = {
+    "model.widht=3": ("unknown-key", "model.width? model takes: input_shape, num_outputs, width"),
+    "optimiser=sgd": ("unknown-key", "optimizer=sgd?"),
+    "optimiser.lr=1": ("unknown-key", "optimizer.lr?"),
+    "model=mpl": ("unknown-choice", "mlp?"),
+    "modle@second=mlp": ("unknown-key", "model=mlp?"),
+    "model@second=mlp": ("not-in-defaults", "+model@second=mlp"),
+    "+data=digits": ("duplicate", "data=digits without the plus"),
+    "++model=mlp": ("invalid-override", "+model="),
+    "~model@second": ("cannot-remove", ""),
+    "sede=1": ("unknown-key", "seed=1?"),
+    "+optimizer.betas.7=1": ("unknown-key", "list"),
+    "~optimizer.betas.0": ("cannot-remove", "list"),
+    "optimizer.lr=0.1,0.2": ("invalid-override", "one value"),
+    "model=mlp,resnet": ("invalid-override", "one value"),
+    "optimizer.lr=range(1,3)": ("invalid-override", "one value"),
+    "hydra.run.dir=/tmp": ("reserved-key", "Hydra"),
+    "hydra/launcher=x": ("reserved-key", "Hydra"),
+    "digits_mlp": ("invalid-override", "recipe=digits_mlp?"),
+    "train": ("invalid-override", "key=value, for example optimizer.lr=0.01"),
+    "seed=${oc.env:HOME}": ("unsafe-reference", "${model.width}"),
+    "model.width=${oc.decode:1}": ("unsafe-reference", "${model.width}"),
+    "seed=a b [": ("invalid-override", """'seed="a b ["'"""),
+    "model..width=1": ("invalid-override", "key=value"),
+    "+seed=1": ("duplicate", "seed=…"),
+    "checkpoint=5": ("not-a-value", "checkpoint.minutes="),
+    "task.net.width=5": ("not-a-section", "model.width"),
+    "seed.x=1": ("not-a-section", "seed is 0"),
+    "~nothing": ("unknown-key", ""),
+    "~seed=5": ("cannot-remove", "0, not 5"),
+    "model=../../secret": ("unknown-choice", "mlp"),
+    "recipe=digits_mpl": ("unknown-choice", "digits_mlp?"),
+    "recipe=./none.yaml": ("unknown-choice", "file"),
+    "recipe=./none.yml": ("unreadable-file", ".yaml"),
+    "name=../../x": ("wrong-value", "letters"),
+    "model.width=" + "[" * 1000: ("too-large", "20"),
+    "seed=" + "9" * 20_000: ("too-large", "10,000"),
 }
 
 
 @pytest.mark.parametrize("word", WRONG, ids=lambda word: word[:30])
-def test_a_wrong_word_is_told_with_what_would_be_right(word: str) -> None:
-    problems = compose([word]).problems
-    assert len(problems) == 1
-    assert problems[0].where == "you typed it"
-    assert WRONG[word] in problems[0].text
+def test_a_wrong_word_is_reported_with_what_would_be_right(word: str) -> None:
+    (problem,) = compose([word]).problems
+    code, text = WRONG[word]
+    assert (problem.where, problem.code) == ("you typed it", code), problem
+    assert text in problem.text
 
 
-def test_every_wrong_word_is_told_not_only_the_first() -> None:
+def test_every_wrong_word_is_reported_not_only_the_first() -> None:
     words = list(WRONG)
     keys = [problem.key for problem in compose(words).problems]
-    assert len(keys) >= len(words) - 1  # of two recipes only the last counts
+    assert len(keys) >= len(words) - 2  # of three recipes only the last counts
 
 
-def test_the_same_choice_twice_is_told() -> None:
-    assert "chosen twice" in told(["model=mlp", "model=resnet"])["model"]
+def test_the_same_choice_twice_is_reported() -> None:
+    problem = reported(["model=mlp", "model=resnet"])["model"]
+    assert (problem.code, "model=mlp" in problem.text) == ("duplicate", True)
 
 
-FAULTY = {
-    "defaults:\n  - /train\n  - override /model: mpl\n": "Did you mean mlp?",
-    "defaults:\n  - override /model: mlp\n": "before it is chosen",
-    "defaults:\n  - faulty\n": "circle",
-    "defaults:\n  - ../../etc/passwd\n": "no such file",
-    "defaults:\n  - override hydra/launcher: x\n": "Hydra's own",
-    "defaults:\n  - /train\n  - override /model: ${oc.env:HOME}\n": "looked up",
-    "hydra: {searchpath: ['file:///etc']}\n": "Hydra's own",
-    "defaults: 5\n": "must be a list",
-    "defaults:\n  - [a]\n": "must be a list",
-    "defaults:\n  - /train\n  - _self_\nmodel: {width: '${model.depht}'}\n": "refers to model.depht",
-    "defaults:\n  - /train\n  - _self_\nx: ${y}\ny: ${x}\n": "leads back",
-    "defaults:\n  - /train\n  - _self_\nmodel: {width: '${task}'}\n": "leads back",
-    "defaults:\n  - /train\n  - _self_\nextra: {x: ???}\n".replace("{x: ???}", "\n  x: ???"): "no value yet",
+FAULTY: dict[str, tuple[Code, str]] = {
+    "defaults:\n  - /train\n  - override /model: mpl\n": ("unknown-choice", "mlp?"),
+    "defaults:\n  - override /model: mlp\n": ("invalid-defaults", "- /train"),
+    "defaults:\n  - /train\n  - /train\n": ("duplicate", "model"),
+    "defaults:\n  - faulty\n": ("invalid-defaults", ""),
+    "defaults:\n  - ../../etc/passwd\n": ("unknown-choice", ""),
+    "defaults:\n  - override hydra/launcher: x\n": ("reserved-key", "Hydra"),
+    "defaults:\n  - /train\n  - override /model: ${oc.env:HOME}\n": ("unsafe-reference", ""),
+    "hydra: {searchpath: ['file:///etc']}\n": ("reserved-key", "Hydra"),
+    "defaults: 5\n": ("invalid-defaults", "- model: mlp"),
+    "defaults:\n  - [a]\n": ("invalid-defaults", "- model: mlp"),
+    "defaults:\n  - {a: b, c: d}\n": ("invalid-defaults", "- model: mlp"),
+    "defaults:\n  - /train\n  - _self_\nmodel: {width: '${model.depht}'}\n": ("unknown-reference", "model.depht"),
+    "defaults:\n  - /train\n  - _self_\nx: ${y}\ny: ${x}\n": ("circular-reference", ""),
+    "defaults:\n  - /train\n  - _self_\nmodel: {width: '${task}'}\n": ("circular-reference", "task"),
+    "defaults:\n  - /train\n  - _self_\nextra:\n  x: ???\n": ("missing-key", "extra.x="),
 }
 
 
 @pytest.mark.parametrize("text", FAULTY)
-def test_a_faulty_recipe_is_told_with_its_line(text: str, tmp_path: Path) -> None:
+def test_a_faulty_recipe_is_reported_with_its_line(text: str, tmp_path: Path) -> None:
     (tmp_path / "faulty.yaml").write_text(text)
-    problems = compose(["recipe=./faulty.yaml"]).problems
-    assert any(FAULTY[text] in problem.text and problem.where.startswith("faulty.yaml:") for problem in problems)
+    code, named = FAULTY[text]
+    problems = [p for p in compose(["recipe=./faulty.yaml"]).problems if p.where.startswith("faulty.yaml:")]
+    assert any(p.code == code and named in p.text for p in problems), problems
 
 
 BOMBS = {
@@ -206,7 +218,7 @@ def test_a_frozen_config_keeps_sections_once_and_values_plain(tmp_path: Path) ->
 def test_a_frozen_config_has_no_choices_left(tmp_path: Path) -> None:
     path = tmp_path / "config.yaml"
     path.write_text(freeze(compose([])))
-    assert "start from the recipe instead" in told([f"recipe={path}", "model=resnet"])["model"]
+    assert reported([f"recipe={path}", "model=resnet"])["model"].code == "frozen-key"
     assert compose([f"recipe={path}", "model.width=3"]).tree.model.width == 3
 
 
@@ -215,9 +227,13 @@ def test_a_run_accepts_only_words_that_keep_its_record_true(tmp_path: Path) -> N
     path.write_text(freeze(compose([])))
     config = load_frozen(path, ["trainer.max_epochs=60", "model.width=3", "model.widht=3"], allowed=["trainer.max_*"])
     assert config.tree.trainer.max_epochs == 60
-    texts = {problem.key: problem.text for problem in config.problems}
-    assert "record untrue; start a new run" in texts["model.width"]
-    assert "Did you mean model.width" in texts["model.widht"]
+    problems = {problem.key: problem for problem in config.problems}
+    assert {key: problem.code for key, problem in problems.items()} == {
+        "model.width": "frozen-key",
+        "model.widht": "unknown-key",
+    }
+    assert "start a new run" in problems["model.width"].text
+    assert "Did you mean model.width" in problems["model.widht"].text
 
 
 def test_a_damaged_frozen_config_is_refused(tmp_path: Path) -> None:
@@ -236,7 +252,7 @@ def test_each_key_knows_who_set_it(mine: Path) -> None:
     assert config.origins["data.batch_size"].where == "recipes/mine.yaml:7"
     assert config.origins["model.width"].where.startswith("conf/model/resnet.yaml:")
     assert config.origins["data.extra"].kind == "word"
-    assert config.origins["model.depth"].comment == "18, 34, 50, 101 or 152 layers"
+    assert config.origins["model.depth"].comment == "number of layers: 18, 34, 50, 101 or 152"
 
 
 def test_composing_is_quick_and_needs_no_torch() -> None:

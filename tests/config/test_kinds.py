@@ -72,7 +72,7 @@ def test_what_does_not_fit_is_refused(value: Any, hint: Any) -> None:
         ),
         (Literal["auto", "32"], "one of auto, 32"),
         (list[int], "a list, each item a whole number"),
-        (nn.Module, "a part that builds a Module"),
+        (nn.Module, "a section with a _target_ that builds a Module"),
         (bool, "true or false"),
     ],
 )

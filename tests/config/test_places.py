@@ -2,6 +2,7 @@
 
 import importlib
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from nncli.config.build import build
 from nncli.config.check import check
 from nncli.config.compose import Config, compose, load_frozen
 from nncli.config.places import TAKES, misplaced
-from nncli.errors import ConfigError, NnError
+from nncli.errors import ConfigError, NnError, Problem
 from nncli.run.fit import resume
 from nncli.run.folder import RunFolder
 from nncli.run.resolve import complete
@@ -34,11 +35,11 @@ def logger(kind: str, **given: Any) -> list[str]:
     return recipe(f"logger:\n  _target_: lightning.pytorch.loggers.{kind}\n{lines}")
 
 
-def told(words: Sequence[str]) -> dict[str, tuple[str, str]]:
+def reported(words: Sequence[str]) -> dict[str, Problem]:
     try:
         complete(compose(list(words)))
     except ConfigError as error:
-        return {problem.key: (problem.where, problem.text) for problem in error.problems}
+        return {problem.key: problem for problem in error.problems}
     return {}
 
 
@@ -56,16 +57,17 @@ PLACES += [("WandbLogger", name) for name in ("name", "version", "id", "project"
 @pytest.mark.parametrize(("kind", "name"), PLACES)
 def test_a_name_that_leads_out_of_the_runs_folder(tmp_path: Path, kind: str, name: str, place: str) -> None:
     tree = {"logger": {"_target_": f"lightning.pytorch.loggers.{kind}", name: place.format(tmp=tmp_path)}}
-    ((key, text),) = misplaced(tree)
-    assert key == f"logger.{name}"
-    assert "must be a name without .., :, $, ~ or a leading /" in text
+    ((key, code, text),) = misplaced(tree)
+    assert (key, code) == (f"logger.{name}", "outside-run")
+    assert ".., :, $, ~" in text
 
 
 @pytest.mark.parametrize("kind", TAKES)
-def test_it_is_told_with_its_line_typed_or_not(kind: str) -> None:
-    where, text = told(logger(kind, prefix="../out"))["logger.prefix"]
-    assert (where, "may become part of a path" in text) == ("r.yaml:7", True)
-    assert told([*logger(kind), "++logger.prefix=../out"])["logger.prefix"] == ("you typed it", text)
+def test_it_is_reported_with_its_line_typed_or_not(kind: str) -> None:
+    problem = reported(logger(kind, prefix="../out"))["logger.prefix"]
+    assert (problem.where, problem.code) == ("r.yaml:7", "outside-run")
+    typed = reported([*logger(kind), "++logger.prefix=../out"])["logger.prefix"]
+    assert typed == replace(problem, where="you typed it")
 
 
 UNKNOWN = {
@@ -77,12 +79,12 @@ UNKNOWN = {
 
 @pytest.mark.parametrize("kind", UNKNOWN)
 def test_an_argument_that_could_name_a_place(kind: str) -> None:
-    found = told(logger(kind, save_dir="/tmp", **dict.fromkeys(UNKNOWN[kind], "x")))
+    found = reported(logger(kind, save_dir="/tmp", **dict.fromkeys(UNKNOWN[kind], "x")))
     for line, name in enumerate(UNKNOWN[kind], 8):
-        where, text = found[f"logger.{name}"]
-        assert where == f"r.yaml:{line}"
-        assert "cannot be set, as a logger writes in the run's folder alone; what can be set: " in text
-    assert "handed in by the program" in found["logger.save_dir"][1]
+        problem = found[f"logger.{name}"]
+        assert (problem.where, problem.code) == (f"r.yaml:{line}", "outside-run")
+        assert min(TAKES[kind]) in problem.text
+    assert found["logger.save_dir"].code == "reserved-key"
 
 
 @pytest.mark.parametrize(
@@ -100,23 +102,24 @@ def test_an_argument_that_could_name_a_place(kind: str) -> None:
 )
 def test_a_store_of_mlflow_that_is_no_server(value: str) -> None:
     for words in (logger("MLFlowLogger", tracking_uri=value), ["logger=mlflow", f"logger.tracking_uri='{value}'"]):
-        _, text = told(words)["logger.tracking_uri"]
-        assert "must be null, which keeps a store in the run's folder, or a server" in text
+        problem = reported(words)["logger.tracking_uri"]
+        assert (problem.code, "null" in problem.text, "http" in problem.text) == ("outside-run", True, True)
 
 
 def test_a_server_and_a_runs_folder_are_for_a_person_to_say(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    where, text = told(logger("MLFlowLogger", tracking_uri="http://127.0.0.1:5000"))["logger.tracking_uri"]
-    assert where == "r.yaml:7"
-    assert text.endswith("type logger.tracking_uri=http://127.0.0.1:5000 if you want it")
+    problem = reported(logger("MLFlowLogger", tracking_uri="http://127.0.0.1:5000"))["logger.tracking_uri"]
+    assert (problem.where, problem.code) == ("r.yaml:7", "must-be-typed")
+    assert problem.text.endswith("type logger.tracking_uri=http://127.0.0.1:5000 if you want it")
     typed = ["logger=mlflow", "logger.tracking_uri=http://127.0.0.1:5000"]
-    assert "logger.tracking_uri" not in told(typed)
+    assert "logger.tracking_uri" not in reported(typed)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:5000")
-    assert "logger.tracking_uri" not in told(logger("MLFlowLogger", tracking_uri="http://127.0.0.1:5000"))
+    assert "logger.tracking_uri" not in reported(logger("MLFlowLogger", tracking_uri="http://127.0.0.1:5000"))
     for place in ("/tmp/elsewhere", "../elsewhere", "elsewhere"):
-        where, text = told(recipe(f"run_dir: {place}\n"))["run_dir"]
-        assert (where, f"type run_dir={place} if you want it" in text) == ("r.yaml:5", True)
-        assert told([*recipe(""), f"run_dir={place}"]) == {}
+        problem = reported(recipe(f"run_dir: {place}\n"))["run_dir"]
+        assert (problem.where, problem.code) == ("r.yaml:5", "must-be-typed")
+        assert f"type run_dir={place} " in problem.text
+        assert reported([*recipe(""), f"run_dir={place}"]) == {}
 
 
 SENT = {"offline": "false", "entity": "mallory", "log_model": "true"}
@@ -125,31 +128,32 @@ SENT = {"offline": "false", "entity": "mallory", "log_model": "true"}
 @pytest.mark.parametrize("name", SENT)
 def test_what_is_sent_to_weights_and_biases_is_for_a_person_to_say(name: str) -> None:
     keep = {} if name == "offline" else {"offline": "true"}
-    where, text = told(logger("WandbLogger", **keep, **{name: SENT[name]}))[f"logger.{name}"]
-    assert where == ("r.yaml:7" if name == "offline" else "r.yaml:8")
-    assert f"type logger.{name}={SENT[name]} if you want it" in text
+    problem = reported(logger("WandbLogger", **keep, **{name: SENT[name]}))[f"logger.{name}"]
+    assert (problem.where, problem.code) == ("r.yaml:7" if name == "offline" else "r.yaml:8", "must-be-typed")
+    assert f"type logger.{name}={SENT[name]} " in problem.text
     typed = [*logger("WandbLogger", **keep, **{name: SENT[name]}), f"logger.{name}={SENT[name]}"]
-    assert f"logger.{name}" not in told(typed)
+    assert f"logger.{name}" not in reported(typed)
 
 
 def test_a_recipe_cannot_choose_the_logger_that_sends() -> None:
-    where, text = told(logger("WandbLogger"))["logger.offline"]
-    assert (where, "or logger.offline=true to keep it in the run's folder" in text) == ("r.yaml:6", True)
-    assert set(told(logger("WandbLogger", offline="true"))) <= {"logger._target_"}
+    problem = reported(logger("WandbLogger"))["logger.offline"]
+    assert (problem.where, problem.code) == ("r.yaml:6", "must-be-typed")
+    assert "logger.offline=true" in problem.text
+    assert set(reported(logger("WandbLogger", offline="true"))) <= {"logger._target_"}
     Path("w.yaml").write_text("defaults:\n  - /train\n  - override /logger: wandb\n  - _self_\n")
-    assert "logger.offline" in told(["recipe=./w.yaml"])
-    assert "logger.offline" not in told(["recipe=./w.yaml", "logger=wandb"])
+    assert "logger.offline" in reported(["recipe=./w.yaml"])
+    assert "logger.offline" not in reported(["recipe=./w.yaml", "logger=wandb"])
     Path("w.yaml").write_text("defaults:\n  - /train\n  - _self_\nlogger: {entity: mallory, log_model: true}\n")
-    found = told(["recipe=./w.yaml", "logger=wandb"])
+    found = reported(["recipe=./w.yaml", "logger=wandb"])
     assert {"logger.entity", "logger.log_model"} <= found.keys()
     assert "logger.offline" not in found
 
 
 def test_a_logger_of_lightning_that_is_not_known_is_refused() -> None:
     tree = {"logger": {"_target_": "lightning.pytorch.loggers.CometLogger", "workspace": "x"}}
-    ((key, text),) = misplaced(tree)
-    assert key == "logger._target_"
-    assert "take MLFlowLogger, TensorBoardLogger, WandbLogger" in text
+    ((key, code, text),) = misplaced(tree)
+    assert (key, code) == ("logger._target_", "outside-run")
+    assert "MLFlowLogger, TensorBoardLogger, WandbLogger" in text
 
 
 OWN = ["config.yaml", ".nn-run", "summary.json", "checkpoints", "checkpoints/deep", "./metrics.csv", "Config.YAML"]
@@ -158,21 +162,22 @@ OWN = ["config.yaml", ".nn-run", "summary.json", "checkpoints", "checkpoints/dee
 @pytest.mark.parametrize("place", OWN)
 @pytest.mark.parametrize("name", ["name", "version", "sub_dir"])
 def test_a_name_that_is_one_of_the_runs_own_files(name: str, place: str) -> None:
-    _, text = told(logger("TensorBoardLogger", **{name: place}))[f"logger.{name}"]
-    assert "is what nn itself writes in the run's folder" in text
+    problem = reported(logger("TensorBoardLogger", **{name: place}))[f"logger.{name}"]
+    assert (problem.code, problem.value) == ("wrong-value", place)
 
 
 @pytest.mark.parametrize("place", ["a" * 201, "b/" + "é" * 101, "a/" * 1001])
 def test_a_name_that_no_file_system_takes(place: str) -> None:
     for kind, name in (("TensorBoardLogger", "version"), ("MLFlowLogger", "experiment_name")):
-        assert "must be shorter" in told(logger(kind, **{name: place}))[f"logger.{name}"][1]
+        problem = reported(logger(kind, **{name: place}))[f"logger.{name}"]
+        assert (problem.code, "200" in problem.text) == ("wrong-value", True)
 
 
 def test_shipped_loggers_and_plain_names_are_fine() -> None:
-    assert told(["logger=tensorboard"]) == {}
-    assert told(logger("TensorBoardLogger", name="a/b", version="x.1", sub_dir="c", flush_secs=5)) == {}
+    assert reported(["logger=tensorboard"]) == {}
+    assert reported(logger("TensorBoardLogger", name="a/b", version="x.1", sub_dir="c", flush_secs=5)) == {}
     for name in ("mlflow", "wandb"):  # not installed here, which is the only thing wrong
-        assert set(told([f"logger={name}"])) <= {"logger._target_"}
+        assert set(reported([f"logger={name}"])) <= {"logger._target_"}
 
 
 def test_every_logger_that_can_be_named_is_known_with_arguments_that_it_has() -> None:
@@ -222,7 +227,7 @@ def test_a_run_with_a_server_asks_again_when_it_goes_on(begun: RunFolder) -> Non
     assert {problem.key for problem in caught.value.problems} <= {"logger._target_", "logger.tracking_uri"}
     with pytest.raises(NnError) as other:
         resume(begun, [*MORE, "logger.tracking_uri=http://127.0.0.1:9"], Screen("quiet"))
-    assert "only you can say" not in str(other.value)
+    assert "must-be-typed" not in {problem.code for problem in getattr(other.value, "problems", ())}
 
 
 def test_a_run_that_is_sent_asks_again_when_it_goes_on(begun: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -242,7 +247,7 @@ def test_a_run_that_is_sent_asks_again_when_it_goes_on(begun: RunFolder, monkeyp
         assert {problem.key for problem in caught.value.problems} == {f"logger.{name}" for name in asked}
     with pytest.raises(NnError) as other:
         resume(begun, [*MORE, *typed], Screen("quiet"))
-    assert "only you can say" not in str(other.value)
+    assert "must-be-typed" not in {problem.code for problem in getattr(other.value, "problems", ())}
 
 
 @pytest.mark.parametrize("name", ["tensorboard", "metrics.csv", "checkpoints", "tensorboard/deep"])

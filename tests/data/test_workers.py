@@ -98,7 +98,7 @@ def test_a_stopped_worker_is_given_up_and_leaves_no_process(tmp_path: Path, epoc
     workers = [int(path.name) for path in tmp_path.iterdir()]
     os.kill(workers[0], signal.SIGSTOP)
     began = time.monotonic()
-    with pytest.raises(TrainingFailed, match=r"was stopped \(SIGSTOP\) and did not go on; trainer.timeout is 1 s"):
+    with pytest.raises(TrainingFailed, match=r"was stopped \(SIGSTOP\) and did not continue; trainer.timeout is 1 s"):
         for _ in batches:
             pass
     assert time.monotonic() - began < 30

@@ -83,7 +83,7 @@ def test_all_but_an_output_layer_of_another_size_is_taken_over_and_said() -> Non
     head = net.net.classifier.weight.clone()
     net.load_first()
     assert net.notes == [
-        "model starts from ./net: 38 of 40 tensors; anew: classifier.weight 3×32 (there 7×32), "
+        "model starts from ./net: 38 of 40 tensors; newly initialized: classifier.weight 3×32 (there 7×32), "
         "classifier.bias 3 (there 7)"
     ]
     x = torch.randn(2, 1, 8, 8)

@@ -31,7 +31,7 @@ def test_every_flipped_bit_is_detected(tmp_path: Path) -> None:
         broken = bytearray(whole)
         broken[dice.randrange(len(broken))] ^= 1 << dice.randrange(8)
         path.write_bytes(broken)
-        with pytest.raises(CheckpointError, match=r"a\.ckpt is broken"):
+        with pytest.raises(CheckpointError, match=r"a\.ckpt is corrupt"):
             load(path)
 
 
@@ -79,7 +79,7 @@ def test_a_broken_last_falls_back_to_the_older_and_says_so(tmp_path: Path) -> No
         f.write(b"\xff\x00\xff")
     said: list[str] = []
     assert newest(tmp_path, said.append) == tmp_path / "step-000000007.ckpt"
-    assert "last.ckpt is broken" in said[0]
+    assert "last.ckpt is corrupt" in said[0]
 
 
 def test_a_failed_write_leaves_the_earlier_file_and_no_litter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

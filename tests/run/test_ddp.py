@@ -108,7 +108,7 @@ def test_ranks_that_stop_answering_end_the_run_in_time(nn: Nn, tmp_path: Path, w
     _, said = process.communicate(timeout=60)
     assert 5 < time.monotonic() - began < 40
     assert process.returncode == 3, said
-    assert "was stopped (SIGSTOP) and did not go on; trainer.timeout is 8 s" in said
+    assert "was stopped (SIGSTOP) and did not continue; trainer.timeout is 8 s" in said
     assert "Traceback" not in said
     assert ranks_of(tmp_path) == []
     assert nn("resume", "r", "-q").returncode == 0

@@ -70,13 +70,13 @@ def test_the_mean_of_the_weights_of_one_run_is_that_run() -> None:
 
 def test_what_cannot_be_joined_is_named() -> None:
     small, large = (trained("trainer.max_steps=2", f"model.width={width}", "test=false") for width in (16, 24))
-    with pytest.raises(NnError, match=r"no mean: net\.\S+ is \[16, 64\] in .* and \[24, 64\] in .*say --combine mean"):
+    with pytest.raises(NnError, match=r"no mean: net\.\S+ is \[16, 64\] in .*, \[24, 64\] in .*use --combine mean"):
         judged([small, large], combine="weights")
     wine = trained("recipe=wine_mlp", "trainer.max_steps=2", "test=false")
-    with pytest.raises(NnError, match=r"digits_mlp\S* tells 10 classes apart, wine_mlp\S* 3"):
+    with pytest.raises(NnError, match=r"digits_mlp\S* has 10 classes, wine_mlp\S* has 3"):
         judged([small, wine])
     rule = trained("recipe=perceptron_and", "trainer.max_steps=2", "test=false")
-    with pytest.raises(NnError, match=r"PerceptronRule cannot be judged together; judge one: nn eval"):
+    with pytest.raises(NnError, match=r"PerceptronRule cannot be combined; evaluate one: nn eval"):
         judged([rule, rule])
 
 

@@ -58,7 +58,7 @@ def test_of_another_run(run: RunFolder, tmp_path: Path, word: str, said: str) ->
     fit_words([*WORDS, word, f"run_dir={tmp_path / 'other'}"], show="quiet")
     for name in ("last", "best"):
         shutil.copy(tmp_path / "other" / "checkpoints" / f"{name}.ckpt", run.checkpoints)
-    assert_refused(run, f"checkpoint of another run: .*{said}")
+    assert_refused(run, f"belongs to another run: .*{said}")
 
 
 def test_words_that_a_resume_takes_do_not_make_it_another_run(run: RunFolder) -> None:
@@ -78,7 +78,7 @@ def changed(run: RunFolder, change: Callable[[dict[str, Any]], object]) -> None:
 @pytest.mark.parametrize("version", [0, 4, 99, "2", None, [1], True, 1.0, torch.zeros(2)], ids=str)
 def test_of_another_version(run: RunFolder, version: Any) -> None:
     changed(run, lambda state: state["nncli"].update(version=version))
-    assert_refused(run, r"has the form .*reads 1 to 3: use the version of nn that wrote it")
+    assert_refused(run, r"has the format .*reads 1 to 3: use the version of nn that wrote it")
 
 
 ODD: dict[str, Callable[[dict[str, Any]], object]] = {

@@ -73,7 +73,7 @@ def test_a_recipe_is_not_changed_but_for_what_it_leaves_open(monkeypatch: pytest
 
 def test_a_text_of_the_data_never_becomes_a_reference(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(Scikit, "inferred", lambda self: {"name": {"${oc.env:HOME}": "number"}})
-    with pytest.raises(DataError, match="which a config cannot keep"):
+    with pytest.raises(DataError, match="which a config cannot store"):
         infer(compose(["data=digits", *OPEN]), Heard())
 
 
@@ -88,7 +88,7 @@ def test_a_transform_that_does_not_fit_is_told_with_one_that_does() -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["data.test_fraction=0"], r"no test part to judge on; say test=false, or hold one out: data\.test_fraction"),
+        (["data.test_fraction=0"], r"no test part to evaluate; set test=false, or hold one out: data\.test_fraction"),
         (["data.target=size", "loader.sampling=balanced"], r"loader\.sampling is balanced.*take natural"),
         (["data.target=size", "loss=cross_entropy"], r"loss=cross_entropy is for classes; set loss=mse"),
         (["data.target=size", "task=classification"], r"task=classification wants classes as targets"),

@@ -40,7 +40,7 @@ def test_a_claim_that_holds_and_one_that_does_not() -> None:
 def test_claims_for_elsewhere_are_skipped_unless_they_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     big, unmeasured = recipe("big", 1.0, device="1 GPU"), recipe("unmeasured", 1.0, measured="unmeasured")
-    assert [v.note for v in verify([big, unmeasured], named=False)] == ["wants 1 GPU", "unmeasured"]
+    assert [v.note for v in verify([big, unmeasured], named=False)] == ["needs 1 GPU", "unmeasured"]
     assert [v.holds for v in verify([big, unmeasured], named=False)] == [None, None]
     assert one(unmeasured).holds
 
@@ -61,7 +61,7 @@ def test_what_was_not_trained_is_told_apart_from_what_does_not_hold() -> None:
 def test_an_incomplete_claim_says_what_it_lacks() -> None:
     Path("recipes").mkdir()
     Path("recipes/bare.yaml").write_text("# No claim.\n")
-    assert one(find("bare")).note == "the claim lacks device, metric, precision, seed"
+    assert one(find("bare")).note == "the claim does not state device, metric, precision, seed"
 
 
 def test_other_words_reach_the_recipe_and_can_break_its_claim() -> None:
@@ -75,5 +75,5 @@ def test_bounds_are_inclusive_and_nan_is_outside(reached: float, kept: bool) -> 
 
 
 def test_an_unknown_recipe_is_named() -> None:
-    with pytest.raises(NnError, match=r"there is no recipe wine_mpl. Did you mean wine_mlp\?"):
+    with pytest.raises(NnError, match=r"no such recipe: wine_mpl. Did you mean wine_mlp\?"):
         find("wine_mpl")

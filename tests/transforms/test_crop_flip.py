@@ -110,6 +110,6 @@ def test_a_run_alternates_by_its_epochs_and_so_does_a_resumed_one(monkeypatch: p
     assert torch.equal(one["net.layer.weight"], other["net.layer.weight"]), "stopped inside its second epoch"
 
 
-def test_another_word_is_told_with_those_allowed() -> None:
-    with pytest.raises(ConfigError, match=r"transform\.augment\.0\.flip.*alternate"):
+def test_another_word_is_reported_with_those_allowed() -> None:
+    with pytest.raises(ConfigError, match=r"transform\.augment\.0\.flip.*alternate.*\[wrong-value\]"):
         nncli.fit(["data=digits", "transform=crop_flip", "transform.augment.0.flip=alternating"], show="quiet")

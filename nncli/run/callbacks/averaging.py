@@ -1,4 +1,4 @@
-"""Averaged weights, judged and kept in place of those that are trained: moving, over epochs, or the optimizer's own."""
+"""Averaged weights, evaluated and saved in place of the trained ones: moving, over epochs, or the optimizer's own."""
 
 from typing import Any
 
@@ -25,7 +25,7 @@ def averaging(settings: dict[str, Any]) -> "AverageWeights":
 
 
 class AverageWeights(StepCallback):
-    """Swaps the average in while the validation part is judged, and keeps it in checkpoints as `average`."""
+    """Swaps the average in while the validation part is evaluated, and stores it in checkpoints as `average`."""
 
     def __init__(self) -> None:
         self.live: dict[str, Tensor] = {}  # the net's own tensors
@@ -144,7 +144,7 @@ class OptimizerAverage(AverageWeights):
         self.live = averaged(pl_module)
         self.optimizers = [one for one in trainer.optimizers if isinstance(one, Averaging)]
         if self.optimizers and getattr(pl_module, "sharded", None):
-            raise NnError("an optimizer that averages the weights does not go with fsdp: set trainer.strategy=ddp")
+            raise NnError("an optimizer that averages the weights cannot be used with fsdp: set trainer.strategy=ddp")
 
     def judged(self) -> dict[Tensor, Tensor]:
         return {weight: mean for one in self.optimizers for weight, mean in one.averages().items()}

@@ -103,7 +103,7 @@ class Keeper(StepCallback):
         now = _rates(trainer)
         if now != before:
             steps = _learner(trainer).total_steps
-            self.say(f"  the schedule now ends at step {steps}: lr {before[0]:.3g} before, {now[0]:.3g} from here on")
+            self.say(f"  the schedule now ends at step {steps}: lr was {before[0]:.3g}, now {now[0]:.3g}")
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self.judged = False

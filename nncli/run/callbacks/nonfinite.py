@@ -1,4 +1,4 @@
-"""NaN and Inf: a run that met one stops before its weights are touched or saved, and says where it began."""
+"""NaN and Inf: a run that meets one stops before its weights are updated or saved, and says where it began."""
 
 import math
 from collections.abc import Mapping
@@ -53,7 +53,7 @@ class Watch(StepCallback):
             self._read()
 
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
-        """Nothing that is not a number is ever saved, so that there is always a checkpoint to go on from."""
+        """Weights that are not finite are never saved, so that there is always a checkpoint to resume."""
         self._read()
         state = checkpoint["state_dict"] | {f"average of {k}": v for k, v in checkpoint.get("average", {}).items()}
         if name := overflowed(pl_module, state):
@@ -102,7 +102,7 @@ def began_in(task: nn.Module, turn: Turn, batch: Any) -> str:
     for part, tensor in zip(("input", "target"), batch, strict=False):
         if isinstance(tensor, Tensor) and not _finite(tensor):
             rows = (~torch.isfinite(tensor.flatten(1) if tensor.dim() > 1 else tensor[:, None])).any(1)
-            return f"the batch's {part} already held it, in {int(rows.sum())} of its {len(tensor)} samples"
+            return f"the batch's {part} already contained it, in {int(rows.sum())} of its {len(tensor)} samples"
     for name, weight in task.named_parameters():
         if not _finite(weight):
             return f"{_overflow(name)} in the step before: {REMEDY}"

@@ -28,7 +28,7 @@ class Resumer(StepCallback):
     """
 
     def __init__(self, source: Path | None) -> None:
-        self.source = source  # the checkpoint that is gone on from
+        self.source = source  # the checkpoint that is resumed
         self.saved: dict[str, Any] | None = None
         self.stated: list[list[Settings]] = []  # of each optimizer's groups, before the checkpoint is read into them
 

@@ -119,7 +119,7 @@ class Watch:
 
     def lost(self) -> str:
         """Which ranks were lost, and how."""
-        said = f"was stopped (SIGSTOP) and did not go on; trainer.timeout is {self.patience:g} s"
+        said = f"was stopped (SIGSTOP) and did not continue; trainer.timeout is {self.patience:g} s"
         return "; ".join(
             f"rank {i} {said if i in self.stopped else _ended(code)}" for i, code in enumerate(self.codes) if code
         )

@@ -141,21 +141,21 @@ def sums(state: dict[str, Tensor]) -> list[float]:
 
 
 @pytest.mark.parametrize("word", ["regularization.ema=0.9", "regularization.swa=0.5"])
-def test_a_second_average_beside_the_optimizers_is_told(word: str) -> None:
+def test_a_second_average_beside_the_optimizers_is_reported(word: str) -> None:
     with pytest.raises(ConfigError) as caught:
         fit(*FREE, word)
     (problem,) = caught.value.problems
     key = word.partition("=")[0]
-    assert problem.key == key
-    assert problem.text == f"the optimizer averages the weights itself: set {key} to null"
+    assert (problem.key, problem.code) == (key, "incompatible-value")
+    assert f"set {key} to null" in problem.text
 
 
-def test_two_averages_are_told() -> None:
+def test_two_averages_are_reported() -> None:
     with pytest.raises(ConfigError) as caught:
         fit("regularization.ema=0.9", "regularization.swa=0.5")
     (problem,) = caught.value.problems
-    assert problem.key == "regularization.swa"
-    assert problem.text.startswith("there is one average, and regularization.ema is set")
+    assert (problem.key, problem.code) == ("regularization.swa", "incompatible-value")
+    assert "regularization.ema" in problem.text
 
 
 def test_runs_of_before_there_was_swa_go_on_and_their_averages_are_read() -> None:

@@ -64,7 +64,7 @@ def test_ranks_that_are_stopped_are_given_up(which: tuple[int, ...]) -> None:
     watch = _watched(ranks, Signals(), 1.0)
     assert watch.stopped == list(which)
     assert watch.codes == [-9, -9]
-    assert f"rank {which[0]} was stopped (SIGSTOP) and did not go on; trainer.timeout is 1 s" in watch.lost()
+    assert f"rank {which[0]} was stopped (SIGSTOP) and did not continue; trainer.timeout is 1 s" in watch.lost()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="processes cannot be stopped there")
@@ -73,7 +73,7 @@ def test_stopped_ranks_fail_the_run_and_it_can_be_resumed(tmp_path: Path) -> Non
     ranks = _ranks(SLEEP)
     os.kill(ranks[0].pid, signal.SIGSTOP)
     watch = _watched(ranks, Signals(), 1.0)
-    with pytest.raises(TrainingFailed, match=r"did not go on.*nn resume"):
+    with pytest.raises(TrainingFailed, match=r"did not continue.*nn resume"):
         outcome(run, watch, Signals())
     assert run.read(run.summary)["status"].startswith("failed: rank 0 was stopped")
 
