@@ -1,6 +1,6 @@
 """Averaged weights, evaluated and saved in place of the trained ones: moving, over epochs, or the optimizer's own."""
 
-from typing import Any
+from typing import Any, cast
 
 import torch
 from lightning.pytorch import LightningModule, Trainer
@@ -143,7 +143,7 @@ class OptimizerAverage(AverageWeights):
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self.live = averaged(pl_module)
         self.optimizers = [one for one in trainer.optimizers if isinstance(one, Averaging)]
-        if self.optimizers and getattr(pl_module, "sharded", None):
+        if self.optimizers and cast(Any, pl_module).sharded:
             raise NnError("an optimizer that averages the weights cannot be used with fsdp: set trainer.strategy=ddp")
 
     def judged(self) -> dict[Tensor, Tensor]:
