@@ -131,7 +131,7 @@ class Pretrained(nn.Module):
         self.net.load_state_dict(fits, strict=False)
         anew = [f"{key} {_size(own[key].shape)}{_there(sizes, key)}" for key in own if key not in fits]
         more = f" and {len(anew) - TOLD} more" if len(anew) > TOLD else ""
-        begins = f"; anew: {', '.join(anew[:TOLD])}{more}" if anew else ""
+        begins = f"; newly initialized: {', '.join(anew[:TOLD])}{more}" if anew else ""
         self.notes.append(f"model starts from {self.name}: {len(fits)} of {len(own)} tensors{begins}")
 
     def _check_picture(self) -> None:

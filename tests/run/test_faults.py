@@ -167,7 +167,7 @@ def test_a_read_only_place_is_refused_before_training(nn: Nn, tmp_path: Path) ->
     (tmp_path / "file").write_text("")
     done = nn("train", "run_dir=file/run")
     assert done.returncode == 1
-    assert "cannot be written" in done.stderr
+    assert "cannot be created" in done.stderr
     assert "Traceback" not in done.stderr
 
 
