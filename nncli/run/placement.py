@@ -169,7 +169,7 @@ def _unshardable(
     if where.accelerator == "mps":
         yield "trainer.strategy", "fsdp", "an Apple GPU cannot share a net out: choose cpu or auto"
     if issubclass(optimizer, Averaging):
-        yield "trainer.strategy", "fsdp", "the optimizer averages the weights, which wants them whole: choose ddp"
+        yield "trainer.strategy", "fsdp", "the optimizer averages the weights, which cannot be sharded: choose ddp"
     elif issubclass(optimizer, WANT_WHOLE):
         yield "trainer.strategy", "fsdp", f"{optimizer.__name__} needs whole weights, not shards: choose ddp"
     if section["channels_last"]:
