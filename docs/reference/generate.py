@@ -10,7 +10,7 @@ from typer.models import ArgumentInfo, OptionInfo
 from nncli.cli.main import app
 from nncli.config.annotations import phrase
 from nncli.config.document import Document, read
-from nncli.config.origin import spelled
+from nncli.config.origin import Layers, spelled
 from nncli.config.recipes import read as read_recipe
 from nncli.config.reference import at, children
 from nncli.config.slots import parameters, target_class
@@ -80,26 +80,46 @@ def choices(group: str, default: str) -> Iterator[str]:
     rows = ([f"`{group}={n}`" + " (default)" * (n == default), d.headline] for n, d in found.items())
     yield f"## {group}\n\n" + table(["choice", "description"], rows)
     for name, document in found.items():
-        values, target = dict(document.data), document.data.get("_target_")
-        named = [item for item in values.pop("defaults", []) if isinstance(item, str) and item != "_self_"]
-        bases, starts = [shared[n] for n in named if n in shared], [n for n in named if n not in shared]
-        for base in bases:
-            values = base.data | values
+        whole, own, files = Layers(), Layers(), list(parts(document, {**found, **shared}))
+        for file in files:
+            whole.add(file)
+        for file in parts(document, shared):
+            own.add(file)
+        starts = [item for file in parts(document, shared) for item in named(file) if item in found]
+        target = whole.tree.get("_target_")
         yield f"### {group}={name}"
-        if starts or target:
-            yield f"`{group}={starts[0]}`, with these values instead:" if starts else f"Builds `{target}`."
+        if starts:
+            yield f"As `{group}={starts[0]}`" + (", with these values instead:" if own.tree else ".")
+        elif target:
+            yield f"Builds `{target}`."
         alike = [other for other in found.values() if other.data.get("_target_") == target]
-        yield keys(group, values, [document, *bases, *alike], SECTIONS.get(group))
+        if own.tree or not starts:
+            yield keys(group, own.tree, [*reversed(files), *alike], SECTIONS.get(group), whole.tree)
 
 
-def keys(prefix: str, values: Mapping[str, Any], files: list[Document], owner: Any) -> str:
+def named(document: Document) -> list[str]:
+    """The files of its own group that a file starts from."""
+    return [item for item in document.data.get("defaults", []) if isinstance(item, str) and item != "_self_"]
+
+
+def parts(document: Document, others: Mapping[str, Document]) -> Iterator[Document]:
+    """A file, after those of the others that it starts from."""
+    for name in named(document):
+        if name in others:
+            yield from parts(others[name], others)
+    yield document
+
+
+def keys(
+    prefix: str, values: Mapping[str, Any], files: list[Document], owner: Any, whole: Mapping[str, Any] | None = None
+) -> str:
     """A row for each key; a comment that the first file leaves out is taken from the next one that has it."""
     rows = []
     for inner, value in entries(values):
         key = f"{prefix}.{inner}" if prefix else inner
         marks = [file.marks[name] for file in files for name in (key, inner) if name in file.marks]
         meaning = next((mark.comment for mark in marks if mark.comment), "")
-        rows.append([f"`{key}`", f"`{spelled(value) or repr(value)}`", takes(values, inner, owner), meaning])
+        rows.append([f"`{key}`", f"`{spelled(value) or repr(value)}`", takes(whole or values, inner, owner), meaning])
     return table(["key", "default", "values", "meaning"], rows)
 
 

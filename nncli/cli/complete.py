@@ -132,7 +132,7 @@ def _keys(words: Sequence[str]) -> Iterator[tuple[str, str]]:
         chosen |= _defaults(read(path).data)
     chosen |= {group: given[group] for group in chosen if group in given}
     for group, choice in chosen.items():
-        for path in _files(group, choice, among):
+        for path in search_path.files(group, choice, among):
             layers.add(read(path), group)
     for path in starts:
         layers.add(read(path))
@@ -144,17 +144,3 @@ def _defaults(data: Mapping[str, Any]) -> dict[str, str]:
     """Group and choice of each entry; those from files of other groups are left to Hydra."""
     entries = [item for item in data.get("defaults", []) if isinstance(item, dict)]
     return {key.split(" ")[-1].lstrip("/"): str(value) for item in entries for key, value in item.items()}
-
-
-def _files(group: str, choice: str, among: Sequence[Path], depth: int = 0) -> Iterator[Path]:
-    """The file of a choice, after those of the same group that it starts from."""
-    from nncli.config import search_path
-    from nncli.config.document import read
-
-    path = search_path.find(f"{group}/{choice}", among)
-    if path is None or depth > 5:
-        return
-    for item in read(path).data.get("defaults", []):
-        if isinstance(item, str) and item != "_self_":
-            yield from _files(group, item, among, depth + 1)
-    yield path

@@ -1,8 +1,9 @@
 """The folders where YAML is found: the recipe's own, then the person's, then the shipped ones. Needs no Hydra."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from nncli.config.document import read
 from nncli.files import refusal
 from nncli.paths import own, shipped
 
@@ -25,6 +26,17 @@ def find(name: str, among: Sequence[Path]) -> Path | None:
         if not refusal(path):
             return path
     return None
+
+
+def files(group: str, choice: str, among: Sequence[Path], depth: int = 0) -> Iterator[Path]:
+    """The file of a choice, after those of the same group that it starts from."""
+    path = find(f"{group}/{choice}", among)
+    if path is None or depth > 5:
+        return
+    for item in read(path).data.get("defaults", []):
+        if isinstance(item, str) and item != "_self_":
+            yield from files(group, item, among, depth + 1)
+    yield path
 
 
 def options(group: str, among: Sequence[Path]) -> list[str]:

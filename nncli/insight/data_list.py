@@ -1,14 +1,15 @@
 """Every set of data that can be chosen, and what it still wants. Imports no torch: classes are read as text."""
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from nncli.config import search_path
-from nncli.config.document import Document, read
+from nncli.config.document import read
+from nncli.config.origin import Layers
 from nncli.errors import ConfigError
 from nncli.paths import cache_dir, shipped
 
@@ -35,24 +36,28 @@ def choices() -> Iterator[Choice]:
         path = search_path.find(f"data/{name}", among)
         assert path is not None  # just listed
         is_own = not path.is_relative_to(shipped("conf"))
+        layers = Layers()
         try:
-            document = read(path)
+            for file in search_path.files("data", name, among):
+                layers.add(read(file))
+            headline = read(path).headline
         except ConfigError as error:
             yield Choice(name, error.problems[0].text, "", "", is_own)
             continue
-        yield Choice(name, document.headline, _kind(document), _state(name, document), is_own)
+        yield Choice(name, headline, _kind(layers.tree), _state(name, layers), is_own)
 
 
-def _state(name: str, document: Document) -> str:
+def _state(name: str, layers: Layers) -> str:
+    data = layers.tree
     for extra, package in EXTRAS.items():
-        if f".{extra}." in str(document.data.get("_target_", "")) and find_spec(package) is None:
+        if f".{extra}." in str(data.get("_target_", "")) and find_spec(package) is None:
             return f"pip install 'nncli[{extra}]'"
     for key in ("path", "root"):
-        if key not in document.data or document.data[key] is not None:
+        if key not in data or data[key] is not None:
             continue
-        comment = document.marks[key].comment
+        comment = layers.origins[key].comment
         if FETCHES in comment:
-            return "here" if fetched(name, str(document.data.get("name", name))) else "download"
+            return "here" if fetched(name, str(data.get("name", name))) else "download"
         return "here" if TAKES in comment else f"data.{key}=…"
     return "here"
 
@@ -69,11 +74,11 @@ def _whole(file: Path) -> bool:
     return file.suffix not in (".part", ".lock") and not file.name.startswith(".")
 
 
-def _kind(document: Document) -> str:
-    shape = document.data.get("input_shape")
+def _kind(data: Mapping[str, Any]) -> str:
+    shape = data.get("input_shape")
     if isinstance(shape, list) and len(shape) == 3:
         return "image"
-    return _kind_of(str(document.data.get("_target_", ""))) or "table"
+    return _kind_of(str(data.get("_target_", ""))) or "table"
 
 
 def _kind_of(target: str, depth: int = 0) -> str:

@@ -7,12 +7,14 @@ from typing import Any
 
 import pytest
 import torch
-import yaml
 from hydra.utils import get_class, instantiate
 from omegaconf import OmegaConf
 from torch import Tensor
 
 import nncli
+from nncli.config import search_path
+from nncli.config.document import read
+from nncli.config.origin import Layers
 from nncli.transforms.color import ColorJitter
 from nncli.transforms.flip import Flip
 from nncli.transforms.noise import Noise
@@ -20,9 +22,20 @@ from nncli.transforms.standardize import Standardize
 from nncli.transforms.transform import Transform
 from nncli.transforms.two_view import TwoView
 
-ALL = {path.stem: path for path in (Path(nncli.__file__).parent.parent / "conf" / "transform").glob("*.yaml")}
+CONF = [Path(nncli.__file__).parent.parent / "conf"]
+
+
+def tree(choice: str) -> dict[str, Any]:
+    """A choice with what it shares with others."""
+    layers = Layers()
+    for path in search_path.files("transform", choice, CONF):
+        layers.add(read(path))
+    return layers.tree
+
+
+ALL = {choice: tree(choice) for choice in search_path.options("transform", CONF)}
 # the others need to know more of the data than its shape
-CHOICES = {name: path for name, path in ALL.items() if "${" not in path.read_text().replace("${data.input_shape}", "")}
+CHOICES = {name: tree for name, tree in ALL.items() if "${" not in str(tree).replace("${data.input_shape}", "")}
 assert len(CHOICES) >= 20
 STILL = {"none", "standardize", "series", "tokens", "mixup"}  # these change no input of their own accord
 
@@ -38,7 +51,7 @@ def inputs(choice: str) -> Tensor:
 
 
 def built(choice: str, x: Tensor) -> Transform:
-    tree = {"data": {"input_shape": list(x.shape[1:])}, "transform": yaml.safe_load(CHOICES[choice].read_text())}
+    tree = {"data": {"input_shape": list(x.shape[1:])}, "transform": CHOICES[choice]}
     transform = instantiate(OmegaConf.create(tree).transform, _convert_="all")
     transform.fit(lambda: [x])
     return transform
@@ -57,7 +70,7 @@ def parts(node: Any) -> Iterator[dict[str, Any]]:
 
 @pytest.mark.parametrize("choice", sorted(ALL))
 def test_every_argument_stands_in_the_yaml(choice: str) -> None:
-    for node in parts(yaml.safe_load(ALL[choice].read_text())):
+    for node in parts(ALL[choice]):
         assert node.keys() - {"_target_"} == inspect.signature(get_class(node["_target_"])).parameters.keys()
 
 
