@@ -10,6 +10,7 @@ from nncli.config.annotations import Built, accepts, of_default, phrase, takes_p
 from nncli.config.compose import Config
 from nncli.config.hosting import is_lightning
 from nncli.config.nearest import guess, listed, nearest
+from nncli.config.older import RENAMED
 from nncli.config.origin import source, spelled
 from nncli.config.places import misplaced
 from nncli.config.reference import around, at, children, locate, whole
@@ -96,7 +97,7 @@ class _Check:
             self._report(f"{key}._target_", *cls)
             self._nested_only(key, node)
             return Built(None, partial)
-        wanted = base(slot) if slot else _module()
+        wanted = base(slot)
         if (
             not is_lightning(cls, slot)
             and not issubclass(cls, wanted)
@@ -162,7 +163,8 @@ class _Check:
             elif open_:
                 self._value(full, value, inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY))
             else:
-                near = nearest(name, named)
+                now = RENAMED.get(full, "").removeprefix(f"{key}.")
+                near = now if now.partition(".")[0] in named else nearest(name, named)
                 hint = f"Did you mean {f'{key}.{near}' if key else near}? " if near else ""
                 takes = listed(n for n in named if n not in handed_in)
                 self._report(full, "unknown-key", f"no such key. {hint}{whose} takes: {takes}", value=_short(value))
@@ -199,7 +201,7 @@ class _Check:
         return (origin is not None and origin.kind == "word") or (isinstance(value, Built) and not takes_parts(hint))
 
     def _allowed(self, key: str, hint: Any) -> str:
-        text = f"must be {phrase(hint)}"
+        text = f"must be {phrase(hint)}" + (f"; did you mean {RENAMED[key]}?" if key in RENAMED else "")
         if key == "data.num_classes" and at(self.resolved, key) is None:
             return f"{text}; this data has no classes: for numbers, type task=regression loss=mse model.num_outputs=1"
         origin = self.config.origins.get(key)
@@ -276,10 +278,6 @@ class _Check:
 
 def phrase_of(parameter: inspect.Parameter) -> str:
     return phrase(parameter.annotation) if parameter.annotation is not parameter.empty else "a value"
-
-
-def _module() -> type:
-    return base("model")
 
 
 def _short(value: Any) -> str:

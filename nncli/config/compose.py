@@ -18,7 +18,7 @@ from nncli.config.document import Document, Dumper, read
 from nncli.config.nearest import guess, listed
 from nncli.config.older import bring_up_to_date
 from nncli.config.origin import Layers, Origin, source, spelled
-from nncli.config.reference import at, faults, locate, whole
+from nncli.config.reference import at, faults, locate, stands, whole
 from nncli.config.trust import trusted
 from nncli.config.values import Values
 from nncli.config.words import TYPED, Words, is_fixed, parse, split
@@ -88,7 +88,7 @@ def load_frozen(
     applied = Values(layers.tree, layers.origins, among)
     for value in values:
         fixed, before = is_fixed(value.key_or_group, allowed), len(applied.problems)
-        if not fixed or not _exists(layers.tree, value.key_or_group):
+        if not fixed or not stands(layers.tree, value.key_or_group):
             applied.apply(value)
         if fixed and len(applied.problems) == before:
             problems.append(Problem(value.key_or_group, spelled(value.value()), TYPED, *FROZEN))
@@ -191,11 +191,3 @@ def _own_name(document: Document, choices: Sequence[Any]) -> str:
 def _frozen(key: str, value: Any, path: Path) -> Problem:
     text = f"{shown(path)} has no defaults list, so there is nothing to choose from; start from the recipe instead"
     return Problem(key.lstrip("+~"), spelled(value), TYPED, "frozen-key", text)
-
-
-def _exists(tree: Mapping[str, Any], key: str) -> bool:
-    try:
-        at(tree, key)
-    except KeyError:
-        return False
-    return True

@@ -95,6 +95,15 @@ def at(tree: Any, key: str) -> Any:
     return tree
 
 
+def stands(tree: Any, key: str) -> bool:
+    """Whether there is such a key."""
+    try:
+        at(tree, key)
+    except Missing:
+        return False
+    return True
+
+
 def locate(tree: Any, key: str, hops: int = 0) -> str:
     """The key where a referenced value is set: references on the way, and at the end, are followed."""
     if hops > 2 * DEEPEST:

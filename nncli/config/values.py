@@ -8,8 +8,9 @@ from hydra.core.override_parser.types import Override
 
 from nncli.config import search_path
 from nncli.config.nearest import listed, nearest
+from nncli.config.older import RENAMED
 from nncli.config.origin import Origin, forget, source, spelled
-from nncli.config.reference import Missing, at, children, whole
+from nncli.config.reference import Missing, at, children, stands, whole
 from nncli.config.slots import FIRST, is_net
 from nncli.config.words import TYPED, shown
 from nncli.errors import SHOWN, Fault, Problem
@@ -43,7 +44,7 @@ class Values:
             faults = [self._set(f"{key}.{name}", v, line, adding=adding, over=over) for name, v in value.items()]
             return next(filter(None, faults), None)
         if isinstance(here, Mapping) and not over and here:
-            inner = next(iter(here))
+            inner = next((name for name in here if not name.startswith("_")), next(iter(here)))
             return "not-a-value", f"is a section; set one of its keys, for example {key}.{inner}=…"
         if adding and not over:
             return "duplicate", f"already exists; change it with {key}=… without the plus"
@@ -134,6 +135,8 @@ class Values:
             return _through(node, path, last)
         near = nearest(last, node)
         hint = f"Did you mean {path}.{near}? " if near else ""
+        if (now := RENAMED.get(key)) and stands(self.tree, now):
+            hint, near = f"Did you mean {now}? ", now.removeprefix(f"{path}.")
         takes = f"{path} takes: {listed(name for name in node if not name.startswith('_'))}"
         origin = source(self.origins, f"{path}.{near}") if near else source(self.origins, f"{path}._target_")
         place = (origin and origin.from_file) or None

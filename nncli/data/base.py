@@ -1,24 +1,31 @@
 """What every source of data shares: loading once, holding the data to what the YAML states, cutting batches."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, TypedDict
 
 import torch
 from annotated_types import Ge
 from torch import Tensor
 
-from nncli.data.arguments import Classes as Classes
-from nncli.data.arguments import Shape as Shape
 from nncli.data.batches import Batches, Sampling
 from nncli.data.encode import encode, listed
 from nncli.data.rows import InMemory, Mapped, Rows, Windows
 from nncli.errors import DataError
-from nncli.seed import Seed
 from nncli.stalls import PATIENCE
 
 Parts = Mapping[str, Rows | tuple[Tensor, Tensor]]
 FREE_SHARE = 0.5  # of a GPU's free memory that data may take when `loader.device` is auto
 MAX_WORKERS = 8
+Shape = list[int] | Literal["auto"]  # auto: found in the data, and written into the run's config
+Classes = Annotated[int, Ge(2)] | Literal["auto"] | None
+
+
+class Stated(TypedDict):
+    """What every source is told: a source takes them as `**stated: Unpack[Stated]`."""
+
+    batch_size: Annotated[int, Ge(1)]
+    input_shape: Shape
+    num_classes: Classes
 
 
 class Data:
@@ -33,15 +40,8 @@ class Data:
     root: Any = None  # where the files lie that it was given: their folder
     path: Any = None  # or the one file
 
-    def __init__(
-        self,
-        batch_size: Annotated[int, Ge(1)],
-        split_seed: Seed,
-        input_shape: Shape,
-        num_classes: Classes,
-    ) -> None:
+    def __init__(self, batch_size: Annotated[int, Ge(1)], input_shape: Shape, num_classes: Classes) -> None:
         self.batch_size = batch_size
-        self.split_seed = split_seed
         self.input_shape = input_shape if input_shape == "auto" else list(input_shape)
         self.num_classes = num_classes
         self.facts: dict[str, Any] = {}
@@ -129,7 +129,7 @@ class Data:
         """Hold the data to the stated shape and number of classes."""
         for name, rows in parts.items():
             if len(rows) == 0:
-                raise DataError(f"data: the {name} part has no samples; see data.val_fraction, data.test_fraction")
+                raise DataError(f"data: the {name} part has no samples; see data.split")
             self._check_shape(name, rows)
             if not rows.decodes:
                 self._check_finite(name, rows)

@@ -1,13 +1,107 @@
-"""Which samples are held out: a pure function of labels, groups and a seed."""
+"""Which samples are held out: what `data.split` says, as a pure function of labels, groups and a seed."""
 
+from collections.abc import Collection
 from itertools import pairwise
+from typing import Annotated, Literal
 
 import numpy as np
 import torch
+from annotated_types import Ge, Interval
 from torch import Tensor
 
-from nncli.data.arguments import How as How
 from nncli.errors import DataError
+from nncli.seed import Seed
+
+Share = Annotated[float, Interval(gt=0, lt=1)]
+Method = Literal["stratified", "random", "grouped", "ordered"]
+
+
+class Holdout:
+    """Of a set that has a test part of its own: `val` samples of the training part are held out."""
+
+    def __init__(self, val: Annotated[int, Ge(1)], seed: Seed) -> None:
+        self.val, self.seed = val, seed
+
+    def parts(self, x: Tensor, y: Tensor) -> dict[str, tuple[Tensor, Tensor]]:
+        if self.val >= len(y):
+            raise DataError(f"data.split.val is {self.val}, the training part has {len(y)} samples; take fewer")
+        val, train = split(y, [self.val], self.seed)
+        return {"train": (x[train], y[train]), "val": (x[val], y[val])}
+
+
+class Shares:
+    """Of a set without parts: two shares are held out, stratified. The seed also draws what is made up."""
+
+    def __init__(self, val: Share, test: Share, seed: Seed) -> None:
+        self.val, self.test, self.seed = val, test, seed
+
+    def parts(self, x: Tensor, y: Tensor) -> dict[str, tuple[Tensor, Tensor]]:
+        sizes = [round(len(y) * share) for share in (self.val, self.test)]
+        val, test, train = split(y, sizes, self.seed)
+        return {name: (x[rows], y[rows]) for name, rows in (("train", train), ("val", val), ("test", test))}
+
+
+class Ordered:
+    """Of what follows one another in time: the last share is the test part, the one before it val."""
+
+    def __init__(self, val: Share, test: Share, fold: list[int] | None) -> None:
+        self.val, self.test, self.fold = val, test, fold
+
+    def rows(self, count: int) -> dict[str, Tensor]:
+        """The rows of train, val and test."""
+        _check_fold(self.fold, count, "ordered")
+        return _ordered(count, self.val, self.test, self.fold)
+
+
+class Split:
+    """Of data of one's own: shares are held out, of which the test part may be none.
+
+    Grouped, the rows of one group (a patient, a writer) stay in one part. Ordered, the last rows are the test and
+    those before them val, so that nothing is judged on its past. With a `fold` [i, k] the i-th of k such parts is the
+    test, whatever `test` says; ordered folds train on what lies before them, so there the first of k + 1 blocks is
+    never a test and `val` is a share of what lies before.
+    """
+
+    def __init__(
+        self,
+        method: Method | Literal["auto"],
+        val: Share,
+        test: Annotated[float, Interval(ge=0, lt=1)],
+        fold: list[int] | None,
+        seed: Seed,
+        group: str | int | None = None,
+    ) -> None:
+        self.method: Method | Literal["auto"] = method
+        self.val, self.test, self.fold, self.seed, self.group = val, test, fold, seed, group
+
+    def rows(
+        self,
+        y: Tensor,
+        groups: np.ndarray | None = None,
+        *,
+        given: Collection[str] = (),
+        auto: Method = "stratified",
+    ) -> dict[str, Tensor]:
+        """The rows of train and of each part that is not given; with `test` 0 there is no test part."""
+        method = auto if self.method == "auto" else self.method
+        if method == "grouped" and groups is None:
+            raise DataError("data.split.method is grouped, which needs data.split.group: what names the group of a row")
+        if method != "grouped" and groups is not None:
+            raise DataError(
+                f"data.split.group is set, but data.split.method is {method}; say data.split.method=grouped too"
+            )
+        if self.fold is not None and "test" in given:
+            raise DataError("data.split.fold cuts its own test part, and one is given; take data.split.fold=null")
+        _check_fold(self.fold, len(y) if groups is None else len(np.unique(groups)), method)
+        val, test = (0.0 if part in given else share for part, share in (("val", self.val), ("test", self.test)))
+        if groups is not None:
+            blocks = _grouped(groups, val, test, self.seed, self.fold)
+        elif method == "ordered":
+            blocks = _ordered(len(y), val, test, self.fold)
+        else:
+            strata = y if method == "stratified" and y.dim() == 1 else torch.zeros(len(y))
+            blocks = _mixed(strata, val, test, self.seed, self.fold)
+        return {name: rows for name, rows in blocks.items() if name not in given and (name != "test" or len(rows))}
 
 
 def split(y: Tensor, sizes: list[int], seed: int) -> list[Tensor]:
@@ -26,65 +120,23 @@ def split(y: Tensor, sizes: list[int], seed: int) -> list[Tensor]:
     return [torch.from_numpy(part) for part in np.split(order, np.cumsum(sizes))]
 
 
-def split_rows(
-    y: Tensor,
-    val_fraction: float,
-    test_fraction: float,
-    seed: int,
-    how: How = "stratified",
-    groups: np.ndarray | None = None,
-    fold: list[int] | None = None,
-) -> dict[str, Tensor]:
-    """Indices of train, val and test of a source without a given split; with `test_fraction` 0 there is no test.
-
-    Grouped, the rows of one group (a patient, a writer) stay in one part. Ordered, the last rows are the test and
-    those before them val, so that nothing is judged on its past. With a `fold` [i, k] the i-th of k such parts is the
-    test, whatever `test_fraction` says; ordered folds train on what lies before them, so there the first of k + 1
-    blocks is never a test and `val_fraction` is a share of what lies before.
-    """
-    if how == "grouped" and groups is None:
-        raise DataError("data.split is grouped, which needs data.group: the column that names the group of a row")
-    if how != "grouped" and groups is not None:
-        raise DataError(f"data.group is set, but data.split is {how}; say data.split=grouped too")
-    _check_fold(fold, len(y) if groups is None else len(np.unique(groups)), how)
-    if groups is not None:
-        blocks = _grouped(groups, val_fraction, test_fraction, seed, fold)
-    elif how == "ordered":
-        blocks = _ordered(len(y), val_fraction, test_fraction, fold)
-    else:
-        strata = y if how == "stratified" and y.dim() == 1 else torch.zeros(len(y))
-        blocks = _mixed(strata, val_fraction, test_fraction, seed, fold)
-    return {name: rows for name, rows in blocks.items() if name != "test" or len(rows)}
-
-
-def _mixed(
-    strata: Tensor, val_fraction: float, test_fraction: float, seed: int, fold: list[int] | None
-) -> dict[str, Tensor]:
+def _mixed(strata: Tensor, val_share: float, test_share: float, seed: int, fold: list[int] | None) -> dict[str, Tensor]:
     count, index = len(strata), fold[0] if fold else 0
-    tests = split(strata, _fold_sizes(count, fold[1])[:-1] if fold else [round(count * test_fraction)], seed)
+    tests = split(strata, _fold_sizes(count, fold[1])[:-1] if fold else [round(count * test_share)], seed)
     rest = torch.cat([*tests[:index], *tests[index + 1 :]])
-    val, train = split(strata[rest], [round(count * val_fraction)], seed + 1)
+    val, train = split(strata[rest], [round(count * val_share)], seed + 1)
     return {"train": rest[train], "val": rest[val], "test": tests[index]}
 
 
-def split_parts(
-    x: Tensor, y: Tensor, val_fraction: float, test_fraction: float, seed: int
-) -> dict[str, tuple[Tensor, Tensor]]:
-    """A source without a given split, cut into train, val and test."""
-    sizes = [round(len(y) * val_fraction), round(len(y) * test_fraction)]
-    val, test, train = split(y, sizes, seed)
-    return {name: (x[rows], y[rows]) for name, rows in (("train", train), ("val", val), ("test", test))}
-
-
-def _check_fold(fold: list[int] | None, count: int, how: How) -> None:
+def _check_fold(fold: list[int] | None, count: int, method: Method) -> None:
     if fold is None:
         return
     if not (len(fold) == 2 and 0 <= fold[0] < fold[1] and fold[1] >= 2):
-        raise DataError(f"data.fold is {fold}; it must be [i, k] with i from 0 to k - 1, for example [0, 5]")
-    most = count - 1 if how == "ordered" else count
+        raise DataError(f"data.split.fold is {fold}; it must be [i, k] with i from 0 to k - 1, for example [0, 5]")
+    most = count - 1 if method == "ordered" else count
     if fold[1] > most:
-        what = "groups" if how == "grouped" else "rows"
-        raise DataError(f"data.fold is {fold}, more folds than the {count} {what} can make; take {most} or fewer")
+        what = "groups" if method == "grouped" else "rows"
+        raise DataError(f"data.split.fold is {fold}, more folds than the {count} {what} can make; take {most} or fewer")
 
 
 def _fold_sizes(count: int, folds: int) -> list[int]:
@@ -92,30 +144,30 @@ def _fold_sizes(count: int, folds: int) -> list[int]:
     return [count // folds + (i < count % folds) for i in range(folds)]
 
 
-def _ordered(count: int, val_fraction: float, test_fraction: float, fold: list[int] | None) -> dict[str, Tensor]:
+def _ordered(count: int, val_share: float, test_share: float, fold: list[int] | None) -> dict[str, Tensor]:
     if fold is None:
-        end, test = count, round(count * test_fraction)
-        val = round(count * val_fraction)
+        end, test = count, round(count * test_share)
+        val = round(count * val_share)
     else:  # k + 1 blocks: the first is only ever trained on, each other one is the test of one fold
         blocks = _fold_sizes(count, fold[1] + 1)
         end, test = sum(blocks[: fold[0] + 2]), blocks[fold[0] + 1]
-        val = round((end - test) * val_fraction)
+        val = round((end - test) * val_share)
     edges = [0, max(0, end - test - val), max(0, end - test), end]
     train, val_rows, test_rows = (torch.arange(low, high) for low, high in pairwise(edges))
     return {"train": train, "val": val_rows, "test": test_rows}
 
 
 def _grouped(
-    groups: np.ndarray, val_fraction: float, test_fraction: float, seed: int, fold: list[int] | None
+    groups: np.ndarray, val_share: float, test_share: float, seed: int, fold: list[int] | None
 ) -> dict[str, Tensor]:
     """Whole groups to each part, or those of one fold to the test and of the others to train and val."""
     if fold is None:
-        shares = {"test": test_fraction, "val": val_fraction, "train": 1 - val_fraction - test_fraction}
+        shares = {"test": test_share, "val": val_share, "train": 1 - val_share - test_share}
         return _shared_out(groups, shares, seed)
     tests = _shared_out(groups, {str(i): 1 / fold[1] for i in range(fold[1])}, seed)
     test = tests.pop(str(fold[0]))
     rest = torch.cat(list(tests.values())).sort().values
-    share = val_fraction * len(groups) / len(rest)
+    share = val_share * len(groups) / len(rest)
     inner = _shared_out(groups[rest.numpy()], {"val": share, "train": 1 - share}, seed + 1)
     return {name: rest[rows] for name, rows in inner.items()} | {"test": test}
 
@@ -125,7 +177,7 @@ def _shared_out(groups: np.ndarray, shares: dict[str, float], seed: int) -> dict
     names, member, sizes = np.unique(groups, return_inverse=True, return_counts=True)
     parts = [part for part, share in shares.items() if share > 0]
     if len(names) < len(parts):
-        raise DataError(f"data.group has {len(names)} different values, too few for {len(parts)} parts")
+        raise DataError(f"data.split.group has {len(names)} different values, too few for {len(parts)} parts")
     lacking = np.array([shares[part] for part in parts]) * len(groups)
     part_of = np.empty(len(names), dtype=np.int64)
     for group in np.random.default_rng(seed).permutation(len(names)):

@@ -31,8 +31,8 @@ class Pretrained(nn.Module):
     output layer of another size. So a run is taken up again without the model's folder and without a network. Only
     safetensors are read, and no code of a model's authors is run.
 
-    Id 0 fills up short rows, and changes places with the id that the net itself fills up with; `data.tokens=NAME` gives
-    ids so. A grey picture is seen in each of the net's channels.
+    Id 0 fills up short rows, and changes places with the id that the net itself fills up with; so are the ids that
+    `data.tokenizer.tokens=NAME` gives. A grey picture is seen in each of the net's channels.
     """
 
     def __init__(
@@ -159,7 +159,8 @@ class Pretrained(nn.Module):
             return
         self._try(
             torch.ones(1, length, dtype=torch.long),
-            f"has places for {most} tokens, and data.max_length is {length}; set data.max_length={most // 16 * 16}",
+            f"has places for {most} tokens, and data.tokenizer.max_length is {length}; "
+            f"set data.tokenizer.max_length={most // 16 * 16}",
         )
 
     def _try(self, x: Tensor, otherwise: str) -> None:
@@ -188,19 +189,19 @@ class Pretrained(nn.Module):
         borrowed = made.get("padding")  # only the tokenizer of a model says what it fills up with
         if self.weights and borrowed is None:
             raise NnError(
-                f"model.name={self.name} has learned the numbers of its own tokens, and data.tokens makes others; "
-                f"set data.tokens={self.name}, or model.weights=false to begin with none"
+                f"model.name={self.name} has learned the numbers of its own tokens, and data.tokenizer.tokens makes "
+                f"others; set data.tokenizer.tokens={self.name}, or model.weights=false to begin with none"
             )
         if borrowed is not None and borrowed["pad_id"] != self.fill:
             raise NnError(
-                f"data.tokens fills up with {borrowed['pad_id']}, model.name={self.name} with {self.fill}: "
-                f"they do not belong together; set data.tokens={self.name}"
+                f"data.tokenizer.tokens fills up with {borrowed['pad_id']}, model.name={self.name} with {self.fill}: "
+                f"they do not belong together; set data.tokenizer.tokens={self.name}"
             )
         count, most = len(made["model"]["vocab"]), fact(self.net.config, "vocab_size")
         if most is not None and count > most:
             raise NnError(
                 f"the data has {count} tokens, model.name={self.name} knows {most}; "
-                f"set data.tokens={self.name}, or data.vocab_size={most} with model.weights=false"
+                f"set data.tokenizer.tokens={self.name}, or data.tokenizer.vocab_size={most} with model.weights=false"
             )
 
 

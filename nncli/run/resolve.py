@@ -35,7 +35,7 @@ def resolve(config: Config, screen: Screen) -> tuple[Config, Any]:
     if not hosts(config):
         config, data = infer(config, screen)
         if config.tree.test and "test" not in data.parts:
-            held = "set test=false, or hold one out: data.test_fraction=0.15"
+            held = "set test=false, or hold one out: data.split.test=0.15"
             raise NnError(f"this data has no test part to evaluate; {held}")
     return resolve_devices(config), data
 

@@ -14,12 +14,13 @@ from nncli.bench.peers import Plain
 from nncli.cli.bench import bench
 from nncli.data.rows import Ragged
 from nncli.data.sources.points import Points
+from nncli.data.split import Shares
 from nncli.errors import ConfigError, NnError
 from tests.conftest import Nn
 from tests.tasks.duel import duel
 from tests.tasks.parts import learned
 
-HELD_OUT: Any = {"val_fraction": 0.15, "test_fraction": 0.15, "split_seed": 0}
+HELD_OUT = Shares(0.15, 0.15, seed=0)
 
 
 def test_meter_knows_waiting_from_working() -> None:
@@ -65,12 +66,12 @@ def test_the_plain_loader_fills_up_texts() -> None:
 
 def test_the_loop_by_hand_takes_the_turns_of_a_task_as_nn_does() -> None:
     """Two nets against each other, whose weights depend on who moves when and by which gradients."""
-    data = Points("moons", 500, 0.1, [2], 2, batch_size=32, **HELD_OUT)
+    data = Points(HELD_OUT, 32, "moons", 500, 0.1, [2], 2)
     by_nn, by_hand = duel(), duel()
     start = torch.cat([weight.detach().flatten() for weight in by_nn.parameters()])
     learner, _ = learned(by_nn, data, 1)
     parts: Any = SimpleNamespace(task=by_hand, trainer={"grad_clip": None})
-    loader = Points("moons", 500, 0.1, [2], 2, batch_size=32, **HELD_OUT).train_dataloader()
+    loader = Points(HELD_OUT, 32, "moons", 500, 0.1, [2], 2).train_dataloader()
     meter = Meter(learner.step, 32, torch.device("cpu"))
     train_by_hand(parts, iter(loader), meter, torch.device("cpu"), "32")
     for one, other in zip(by_nn.parameters(), by_hand.parameters(), strict=True):

@@ -46,7 +46,7 @@ REPORT = """\
   optimiser = sgd                         you typed it · unknown-key
       no such key. Did you mean optimizer=sgd?
   data.batch_size = lots                  you typed it · wrong-value
-      must be a whole number, 1 or more. conf/data/digits.yaml:LINE says 32
+      must be a whole number, 1 or more. conf/data/_scikit.yaml:LINE says 32
   trainer.precision = fp99                you typed it · wrong-value
       must be one of auto, 32, bf16, 16
 

@@ -19,7 +19,7 @@ from nncli.run.fit import fit_words
 
 SECTIONS = ("trainer", "data", "loader", "checkpoint")
 PARTS = ("${model}", "${data}", "${optimizer}", "${trainer}", "${task}", "${regularization}")
-ELSEWHERE = ("${model.width}", "${data.input_shape}", "${seed}", "${test}", "${model._target_}", "${data.split_seed}")
+ELSEWHERE = ("${model.width}", "${data.input_shape}", "${seed}", "${test}", "${model._target_}", "${data.split.seed}")
 NUMBERS: tuple[Any, ...] = (None, True, -1, 0, 1.5, float("nan"), float("inf"), 10**30)
 OTHERS: tuple[Any, ...] = ("", "abc", [], {}, [1, [2]], {"a": 1})
 INSIDE: tuple[Any, ...] = (["${model}"], {"a": "${model}"}, "${data}x", {"_target_": "torch.nn.Linear"})
@@ -104,7 +104,7 @@ def test_references_in_a_circle_are_reported(words: list[str]) -> None:
         raise ConfigError(problems(config))
 
 
-LIMITS = [("seed", 2**63 - 1), ("data.split_seed", 2**63 - 1), ("trainer.timeout", 365 * 24 * 3600)]
+LIMITS = [("seed", 2**63 - 1), ("data.split.seed", 2**63 - 1), ("trainer.timeout", 365 * 24 * 3600)]
 
 
 @pytest.mark.parametrize(("key", "most"), LIMITS)

@@ -90,7 +90,7 @@ WRONG: dict[str, tuple[Code, str]] = {
     "model=mpl": ("unknown-choice", "mlp?"),
     "modle@second=mlp": ("unknown-key", "model=mlp?"),
     "model@second=mlp": ("not-in-defaults", "+model@second=mlp"),
-    "+data=digits": ("duplicate", "data=digits without the plus"),
+    "+data=mnist": ("duplicate", "data=mnist without the plus"),
     "++model=mlp": ("invalid-override", "+model="),
     "~model@second": ("cannot-remove", ""),
     "sede=1": ("unknown-key", "seed=1?"),

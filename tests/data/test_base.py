@@ -14,7 +14,7 @@ class Fixed(Data):
 
     def __init__(self, replaced: Parts | None = None, **facts: Any) -> None:
         known: dict[str, Any] = {"batch_size": 10, "input_shape": [2], "num_classes": 4}
-        super().__init__(split_seed=0, **(known | facts))
+        super().__init__(**(known | facts))
         self.replaced = replaced or {}
         self.loaded = 0
 

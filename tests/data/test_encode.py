@@ -6,7 +6,6 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -14,24 +13,22 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
-import yaml
 from PIL import Image
 from torch import Tensor
 
+from nncli.config import search_path
 from nncli.data.base import Data
 from nncli.data.rows import Windows
 from nncli.errors import DataError
+from tests.data import choices
 from tests.data.pictures import lay, noise
 
-CONF = Path(__file__).parents[2] / "conf" / "data"
 HERE = Path("data")  # what is deleted
 Case = tuple[dict[str, Any], Callable[[Data], list[Any]]]  # arguments, and the raw samples; the files are written
 
 
 def made(name: str, facts: dict[str, Any] | None = None, **changed: Any) -> Data:
-    stated = yaml.safe_load((CONF / f"{name}.yaml").read_text()) | changed
-    module, _, kind = stated.pop("_target_").rpartition(".")
-    data = getattr(import_module(module), kind)(**stated)
+    data = choices.chosen(name, **changed)
     data.facts = facts or {}
     return data
 
@@ -85,7 +82,7 @@ def cifar(labels: int, folder: str, names: dict[str, int]) -> Case:
         rows = draw.integers(0, 256, (count, labels + 3072), dtype=np.uint8)
         rows[:, labels - 1] = np.arange(count) % (10 if labels == 1 else 100)
         rows.tofile(HERE / folder / name)
-    return {"root": str(HERE), "batch_size": 4, "val_size": 4}, drawn
+    return {"root": str(HERE), "batch_size": 4, "split": {"val": 4}}, drawn
 
 
 def idx(name: str = "own", root: bool = True) -> Case:
@@ -98,7 +95,7 @@ def idx(name: str = "own", root: bool = True) -> Case:
         (HERE / f"{part}-images-idx3-ubyte").write_bytes(head + pixels.tobytes())
         labels = (np.arange(count) % 10).astype(np.uint8)
         (HERE / f"{part}-labels-idx1-ubyte").write_bytes(b"\0\0\x08\x01" + count.to_bytes(4) + labels.tobytes())
-    return ({"root": str(HERE)} if root else {}) | {"batch_size": 4, "val_size": 4}, drawn
+    return ({"root": str(HERE)} if root else {}) | {"batch_size": 4, "split": {"val": 4}}, drawn
 
 
 def folder() -> Case:
@@ -156,7 +153,7 @@ def adult() -> Case:
 def lines() -> Case:
     some = {name: [f"{name} thing number {i}, it's {'so' * (i % 5)}" for i in range(20)] for name in ("good", "bad")}
     lay(HERE, {f"{name}.txt": "\n".join(texts).encode() for name, texts in some.items()})
-    return {"path": str(HERE), "batch_size": 4, "max_length": 6}, lambda _: [
+    return {"path": str(HERE), "batch_size": 4, "tokenizer": {"max_length": 6}}, lambda _: [
         text for texts in some.values() for text in texts
     ]
 
@@ -171,7 +168,7 @@ def book(root: bool) -> Case:
             return [data.decode(x) for x in every(data)]
         return [text[i : i + 8] for i in range(len(text) - 8 + 1)]
 
-    return where | {"tokens": "characters", "max_length": 8, "batch_size": 4}, windows
+    return where | {"tokenizer": {"tokens": "characters", "max_length": 8}, "batch_size": 4}, windows
 
 
 def spelled(rule: str) -> Case:
@@ -245,7 +242,7 @@ CASES: dict[str, Callable[[], Case]] = {
 
 
 def test_every_data_set_there_is_has_a_case() -> None:
-    assert CASES.keys() == {path.stem for path in CONF.glob("*.yaml")}
+    assert CASES.keys() == set(search_path.options("data", [choices.CONF]))
 
 
 @pytest.mark.parametrize("name", CASES)

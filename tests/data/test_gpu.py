@@ -24,7 +24,7 @@ class Noise(Data):
 
 
 def noise(rests: str) -> Noise:
-    data = Noise(512, 0, [3, 32, 32], 10)
+    data = Noise(512, [3, 32, 32], 10)
     data.setup()
     share = {"seed": 0, "rank": 0, "world": 1, "accumulate": 1, "limit": None, "overfit": 0}
     data.place(**share, rests=rests, device=torch.device("cuda"))  # pyright: ignore[reportArgumentType]

@@ -7,16 +7,16 @@ import pytest
 import torch
 from torch import Tensor
 
-from nncli.data.split import How, split, split_parts, split_rows
+from nncli.data.split import Method, Shares, Split, split
 from nncli.errors import DataError
 
 LABELS = torch.tensor([0] * 60 + [1] * 30 + [2] * 13)
 WRITERS = np.random.default_rng(1).integers(0, 17, 103)  # groups of unequal size
-WAYS: tuple[How, ...] = get_args(How)
+WAYS: tuple[Method, ...] = get_args(Method)
 
 
-def parts(how: How, seed: int = 0, fold: list[int] | None = None, test_fraction: float = 0.2) -> dict[str, Tensor]:
-    return split_rows(LABELS, 0.1, test_fraction, seed, how, WRITERS if how == "grouped" else None, fold)
+def parts(how: Method, seed: int = 0, fold: list[int] | None = None, test: float = 0.2) -> dict[str, Tensor]:
+    return Split(how, 0.1, test, fold, seed).rows(LABELS, WRITERS if how == "grouped" else None)
 
 
 def rows(*tensors: Tensor) -> list[int]:
@@ -47,14 +47,14 @@ def test_another_seed_holds_out_others() -> None:
 
 def test_measured_targets_are_parted_at_random() -> None:
     y = torch.linspace(0, 1, 100)
-    parts = split_parts(y[:, None], y, 0.2, 0.3, seed=0)
+    parts = Shares(0.2, 0.3, seed=0).parts(y[:, None], y)
     assert [len(parts[name][1]) for name in ("train", "val", "test")] == [50, 20, 30]
     assert all(0.3 < part[1].mean() < 0.7 for part in parts.values())
 
 
 @pytest.mark.parametrize("how", WAYS)
 @pytest.mark.parametrize("fold", [None, [0, 5], [4, 5]], ids=str)
-def test_every_way_gives_each_row_to_one_part(how: How, fold: list[int] | None) -> None:
+def test_every_way_gives_each_row_to_one_part(how: Method, fold: list[int] | None) -> None:
     found = parts(how, fold=fold)
     together = rows(*found.values())
     assert len(set(together)) == len(together)
@@ -66,19 +66,19 @@ def test_every_way_gives_each_row_to_one_part(how: How, fold: list[int] | None) 
 
 
 @pytest.mark.parametrize("how", ["stratified", "random", "ordered"])
-def test_the_fractions_are_shares_of_all_rows(how: How) -> None:
+def test_the_fractions_are_shares_of_all_rows(how: Method) -> None:
     assert {name: len(part) for name, part in parts(how).items()} == {"train": 72, "val": 10, "test": 21}
 
 
 @pytest.mark.parametrize("how", WAYS)
-def test_without_a_test_fraction_there_is_no_test_part(how: How) -> None:
-    found = parts(how, test_fraction=0.0)
+def test_without_a_share_for_the_test_there_is_no_test_part(how: Method) -> None:
+    found = parts(how, test=0.0)
     assert set(found) == {"train", "val"}
     assert rows(*found.values()) == list(range(103))
 
 
 @pytest.mark.parametrize("how", ["stratified", "random", "grouped"])
-def test_the_tests_of_all_folds_hold_every_row_once(how: How) -> None:
+def test_the_tests_of_all_folds_hold_every_row_once(how: Method) -> None:
     tests = [parts(how, fold=[i, 7])["test"] for i in range(7)]
     assert rows(*tests) == list(range(103))
     if how != "grouped":
@@ -87,7 +87,7 @@ def test_the_tests_of_all_folds_hold_every_row_once(how: How) -> None:
 
 
 def test_folds_of_few_rows_are_none_of_them_empty() -> None:
-    tests = [split_rows(torch.zeros(12), 0.1, 0.0, 0, "random", None, [i, 8])["test"] for i in range(8)]
+    tests = [Split("random", 0.1, 0.0, [i, 8], 0).rows(torch.zeros(12))["test"] for i in range(8)]
     assert sorted(len(test) for test in tests) == [1, 1, 1, 1, 2, 2, 2, 2]
 
 
@@ -111,7 +111,7 @@ def test_a_group_is_never_parted(seed: int, fold: list[int] | None) -> None:
 def test_groups_may_be_names_and_one_large_group_leaves_some_for_the_other_parts() -> None:
     names = np.array(["anna"] * 90 + ["ben"] * 5 + ["carl"] * 5)
     for seed in range(6):
-        found = split_rows(torch.zeros(100), 0.1, 0.1, seed, "grouped", names)
+        found = Split("grouped", 0.1, 0.1, None, seed).rows(torch.zeros(100), names)
         assert sorted(len(part) for part in found.values()) == [5, 5, 90]
 
 
@@ -130,20 +130,20 @@ def test_ordered_folds_are_judged_on_what_comes_after_and_reach_the_end() -> Non
 
 @pytest.mark.parametrize("fold", [[5, 5], [-1, 5], [0, 1], [0], [0, 5, 1]], ids=str)
 def test_a_bad_fold_is_named(fold: list[int]) -> None:
-    with pytest.raises(DataError, match=r"data\.fold is \[.*\]; it must be \[i, k\] with i from 0 to k - 1"):
+    with pytest.raises(DataError, match=r"data\.split\.fold is \[.*\]; it must be \[i, k\] with i from 0 to k - 1"):
         parts("random", fold=fold)
 
 
 @pytest.mark.parametrize(("how", "most"), [("random", 103), ("grouped", 17), ("ordered", 102)])
-def test_more_folds_than_there_is_data_for_are_refused(how: How, most: int) -> None:
-    with pytest.raises(DataError, match=rf"data\.fold is \[0, 200\].*take {most} or fewer"):
+def test_more_folds_than_there_is_data_for_are_refused(how: Method, most: int) -> None:
+    with pytest.raises(DataError, match=rf"data\.split\.fold is \[0, 200\].*take {most} or fewer"):
         parts(how, fold=[0, 200])
 
 
 def test_groups_must_be_given_and_be_enough() -> None:
-    with pytest.raises(DataError, match=r"data\.split is grouped, which needs data\.group"):
-        split_rows(LABELS, 0.1, 0.1, 0, "grouped")
-    with pytest.raises(DataError, match=r"data\.group is set, but data\.split is stratified"):
-        split_rows(LABELS, 0.1, 0.1, 0, "stratified", WRITERS)
-    with pytest.raises(DataError, match=r"data\.group has 2 different values, too few for 3 parts"):
-        split_rows(LABELS, 0.1, 0.1, 0, "grouped", np.arange(103) % 2)
+    with pytest.raises(DataError, match=r"data\.split\.method is grouped, which needs data\.split\.group"):
+        Split("grouped", 0.1, 0.1, None, 0).rows(LABELS)
+    with pytest.raises(DataError, match=r"data\.split\.group is set, but data\.split\.method is stratified"):
+        Split("stratified", 0.1, 0.1, None, 0).rows(LABELS, WRITERS)
+    with pytest.raises(DataError, match=r"data\.split\.group has 2 different values, too few for 3 parts"):
+        Split("grouped", 0.1, 0.1, None, 0).rows(LABELS, np.arange(103) % 2)

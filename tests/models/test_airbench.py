@@ -131,7 +131,7 @@ def test_its_recipe_learns_small_pictures_in_forty_steps(tmp_path: Path) -> None
     words = [
         f"data.root={tmp_path}",
         "data.batch_size=50",
-        "data.val_size=100",
+        "data.split.val=100",
         "data.num_classes=4",
         "model.widths=[8,16,16]",
     ]

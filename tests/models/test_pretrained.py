@@ -129,14 +129,14 @@ def test_texts_are_scored_as_the_library_scores_them() -> None:
     theirs = published(**own(texts, padding=True, return_tensors="pt")).logits
     assert torch.allclose(net(rows), theirs, atol=1e-6)
     assert not torch.allclose(net(rows)[0], net(rows)[1], atol=1e-6)
-    with pytest.raises(NnError, match=r"has learned the numbers of its own tokens.*set data\.tokens=\./net, or"):
+    with pytest.raises(NnError, match=r"learned the numbers of its own tokens.*set data\.tokenizer\.tokens=\./net"):
         net.load_first({"tokenizer": Vocabulary.learn(texts, "words", None, 1, True).json()})
     other = json.loads(facts["tokenizer"])
     other["padding"]["pad_id"] = 6
-    with pytest.raises(NnError, match=r"data\.tokens fills up with 6, model\.name=\./net with 1"):
+    with pytest.raises(NnError, match=r"data\.tokenizer\.tokens fills up with 6, model\.name=\./net with 1"):
         net.load_first({"tokenizer": json.dumps(other)})
     many = Vocabulary.learn([" ".join(f"w{i}" for i in range(99))], "words", None, 1, True)
-    with pytest.raises(NnError, match=r"the data has 101 tokens.*data\.vocab_size=40"):
+    with pytest.raises(NnError, match=r"the data has 101 tokens.*data\.tokenizer\.vocab_size=40"):
         load([12], weights=False).load_first({"tokenizer": many.json()})
     with pytest.raises(NnError, match=r"pictures or texts, and this data has neither"):
         net.load_first({})
@@ -232,7 +232,7 @@ def test_what_cannot_be_used_is_told(tmp_path: Path) -> None:
     refused(r"model\.name is not given; say model\.name=google/vit", [12], name=None)
     refused(r"model\.name=\./gone is not there, and no name on the hub", [12], name="./gone")
     refused(r"of the kind bert, which reads texts; .*input_shape \[1, 8, 8\]", [1, 8, 8])
-    refused(r"has places for 16 tokens, and data\.max_length is 17; set data\.max_length=16", [17])
+    refused(r"has places for 16 tokens, and data\.tokenizer\.max_length is 17; set .*max_length=16", [17])
     refused(r"brings code of its own, which is not run", [12], model_type="mine", auto_map={"AutoConfig": "x.Y"})
     refused(r"of the kind mine, unknown to transformers \d", [12], model_type="mine")
     refused(r"rounded \(quantized\) weights", [12], quantization_config={"bits": 4})

@@ -101,8 +101,8 @@ def test_a_part_with_fewer_samples_than_ranks_is_evaluated() -> None:
         "data=moons",
         "data.size=20",
         "data.batch_size=8",
-        "data.val_fraction=0.05",
-        "data.test_fraction=0.05",
+        "data.split.val=0.05",
+        "data.split.test=0.05",
     ]
     words += ["model=mlp", "trainer.max_epochs=2", "regularization=none"]
     assert_close(trained(*words), trained(*words, *FSDP, "trainer.timeout=20"))

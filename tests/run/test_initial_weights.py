@@ -169,7 +169,7 @@ def test_a_net_that_numbers_otherwise_is_told_and_no_teacher(tmp_path: Path) -> 
         for name, word in zip(("no", "yes"), words, strict=True):
             (tmp_path / folder).mkdir(exist_ok=True)
             (tmp_path / folder / f"{name}.txt").write_text(f"a {word} film\n" * 20)
-    words = ["data=text", "model=bag", "data.tokens=words", "data.batch_size=16", *STILL]
+    words = ["data=text", "model=bag", "data.tokenizer.tokens=words", "data.batch_size=16", *STILL]
     source = trained(*words, "data.path=one", "run_dir=first")
     said: list[str] = []
     fit(compose([*words, *CPU, "data.path=two", f"model.init_from={source.path}"]), Told(said))

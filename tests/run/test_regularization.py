@@ -11,12 +11,12 @@ from nncli.run.folder import RunFolder
 from tests.run.callbacks.test_averaging import saved, val_loss
 
 # 60 noisy points and 256 hidden units: the right boundary is found at once, then each single point is
-MOONS = ["data=moons", "data.size=200", "data.noise=0.4", "data.val_fraction=0.6", "data.test_fraction=0.1"]
+MOONS = ["data=moons", "data.size=200", "data.noise=0.4", "data.split.val=0.6", "data.split.test=0.1"]
 MOONS += ["data.batch_size=60", "model.width=256", "trainer.max_epochs=150", "trainer.val_every=10"]
 SAME = ["trainer.precision=32", "trainer.threads=1", "test=false", "scheduler=constant", "regularization=none"]
 
 # 179 digits in three batches
-DIGITS = ["data=digits", "data.val_fraction=0.5", "data.test_fraction=0.4", "data.batch_size=59"]
+DIGITS = ["data=digits", "data.split.val=0.5", "data.split.test=0.4", "data.batch_size=59"]
 DIGITS += ["model=cnn", "model.channels=[8,16]", "model.hidden=64", "trainer.max_epochs=40", "trainer.val_every=40"]
 
 

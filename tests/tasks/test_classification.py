@@ -14,6 +14,7 @@ import nncli
 from nncli.data.rows import InMemory
 from nncli.data.sources.points import Points
 from nncli.data.sources.scikit import Scikit
+from nncli.data.split import Shares
 from nncli.errors import NnError
 from nncli.losses.binary import Binary
 from nncli.models.mlp import MLP
@@ -25,7 +26,7 @@ from nncli.transforms.standardize import Standardize
 from nncli.transforms.transform import Transform
 from tests.tasks.parts import final_results, learned, made, measured, step, weights
 
-HELD_OUT: Any = {"val_fraction": 0.15, "test_fraction": 0.15, "split_seed": 0}
+HELD_OUT = Shares(0.15, 0.15, seed=0)
 
 
 def task(shape: list[int], classes: int, width: int = 64, optimizer: Any = None) -> Classification:
@@ -40,7 +41,7 @@ def task(shape: list[int], classes: int, width: int = 64, optimizer: Any = None)
 
 
 def digits() -> Scikit:
-    data = Scikit("digits", batch_size=64, **HELD_OUT, input_shape=[1, 8, 8], num_classes=10)
+    data = Scikit("digits", batch_size=64, split=HELD_OUT, input_shape=[1, 8, 8], num_classes=10)
     data.setup()
     return data
 
@@ -107,7 +108,7 @@ def test_an_empty_share_adds_nothing_and_as_much_of_it() -> None:
 
 
 def test_the_schedule_ends_with_the_run() -> None:
-    data = Points("moons", 200, 0.1, [2], 2, batch_size=32, **HELD_OUT)
+    data = Points(HELD_OUT, 32, "moons", 200, 0.1, [2], 2)
     data.place(seed=0, rank=0, world=1, accumulate=2, limit=None, overfit=0)
     learner, trainer = learned(task([2], 2), data, 3, accumulate=2)
     assert learner.step == trainer.global_step == 3 * 4, "140 samples give 4 steps of 32"
@@ -118,7 +119,7 @@ def test_accumulated_batches_move_the_weights_as_whole_ones_do() -> None:
     finals = []
     for accumulate in (1, 4):
         torch.manual_seed(0)
-        data = Points("moons", 200, 0.1, [2], 2, batch_size=32, **HELD_OUT)
+        data = Points(HELD_OUT, 32, "moons", 200, 0.1, [2], 2)
         data.place(seed=0, rank=0, world=1, accumulate=accumulate, limit=None, overfit=0)
         classifier = task([2], 2, optimizer=partial(SGD, lr=0.5))
         learned(classifier, data, 2, accumulate=accumulate)
@@ -227,7 +228,7 @@ def test_a_net_that_saw_shifted_digits_recognizes_shifted_digits() -> None:
 
 def test_one_output_answers_for_two_classes_as_two_do() -> None:
     torch.manual_seed(0)
-    data = Points("moons", 400, 0.1, [2], 2, batch_size=32, **HELD_OUT)
+    data = Points(HELD_OUT, 32, "moons", 400, 0.1, [2], 2)
     data.setup()
     classifier = plain(MLP([2], 1, 32, 1, "tanh", 0.0), loss=Binary(0.0), num_classes=2)
     learned(classifier, data, 25)

@@ -7,19 +7,14 @@ import torch
 from annotated_types import Gt, Interval
 from torch import Tensor
 
-from nncli.data.arguments import HeldOut, Stated, stated
-from nncli.data.base import Data, Parts
+from nncli.data.base import Data, Parts, Stated
 from nncli.data.files.memory import limit
 from nncli.data.files.paths import located
 from nncli.data.images.pictures import Pictures, Wish, gather
-from nncli.data.split import split_rows
+from nncli.data.split import Split
 from nncli.errors import DataError
 
 PHOTO = 32  # pixels: smaller ones are rather signs, which must not be mirrored
-
-
-class Arguments(Stated, HeldOut):
-    """What is not this source's own."""
 
 
 class Folder(Data):
@@ -38,20 +33,17 @@ class Folder(Data):
         channels: Literal["auto", 1, 3],
         cache: bool | Literal["auto"],
         memory: Annotated[float, Gt(0)] | Literal["auto"],
-        split: Literal["stratified", "random"],
-        fold: list[int] | None,
-        **shared: Unpack[Arguments],
+        split: Split,
+        **stated: Unpack[Stated],
     ) -> None:
-        super().__init__(**stated(shared))
+        super().__init__(**stated)
         self.given = bool(path)
         self.paths = [located(key, given) for key, given in (("path", path), ("test_path", test_path)) if given]
         self.size: list[int] | Literal["auto"] = size
         self.channels: Literal["auto", 1, 3] = channels
         self.cache: bool | Literal["auto"] = cache
         self.memory: float | Literal["auto"] = memory
-        self._shares = {"val": shared["val_fraction"], "test": shared["test_fraction"]}
-        self.split: Literal["stratified", "random"] = split
-        self.fold = fold
+        self.split = split
         self._of: dict[str, tuple[Pictures, Tensor]] = {}  # where each part's pictures come from
 
     def load(self) -> Parts:
@@ -114,9 +106,10 @@ class Folder(Data):
             form = main.form
             other = gather(self.paths[1], Wish((form.height, form.width), form.channels), self.cache)
             parts["test"] = (other, torch.arange(len(other.y)))
-        if self.fold and len(parts) > 1:
+        if self.split.fold and len(parts) > 1:
             raise DataError(
-                f"data.fold is set, but the data is in parts already ({', '.join(parts)}); take data.fold=null"
+                f"data.split.fold is set, but the data is in parts already ({', '.join(parts)}); "
+                "take data.split.fold=null"
             )
         return parts
 
@@ -126,14 +119,15 @@ class Folder(Data):
         """The parts that are not given, cut from the training part."""
         if not {"val", "test"} - given.keys():
             return {}
-        train = given["train"][1]
-        val, test = (0.0 if part in given else self._shares[part] for part in ("val", "test"))
-        if val:
-            cut = split_rows(main.y[train], val, test, self.split_seed, self.split, fold=self.fold)
-        else:  # only the test part is wanting; what is held out without one is called val
-            cut = split_rows(main.y[train], test, 0.0, self.split_seed, self.split)
+        split, train = self.split, given["train"][1]
+        if split.method in ("grouped", "ordered"):
+            raise DataError(f"data.split.method is {split.method}; of pictures it is stratified or random")
+        if "val" in given:  # only the test part is wanting; what is held out without one is called val
+            cut = Split(split.method, split.test, 0.0, None, split.seed).rows(main.y[train])
             cut = {"train": cut["train"], "test": cut["val"]}
-        return {part: (main, train[which]) for part, which in cut.items()}
+        else:
+            cut = split.rows(main.y[train], given=given.keys() - {"train"})
+        return {part: (main, train[which]) for part, which in cut.items() if len(which)}
 
     def _compare_classes(self, given: set[str]) -> None:
         """Every given part must have the classes of the training part, and no other."""

@@ -1,28 +1,28 @@
 """Series over time from a CSV file, cut into windows: some steps as input, the steps after them as target."""
 
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, Unpack
+from typing import Annotated, Any, ClassVar, Literal, TypedDict, Unpack
 
 import numpy as np
 import torch
-from annotated_types import Ge, Interval
+from annotated_types import Ge
 from torch import Tensor
 
-from nncli.data.arguments import Seeded
 from nncli.data.base import Data, Parts, Shape
 from nncli.data.files.paths import located
 from nncli.data.rows import Rows, Windows
 from nncli.data.series.encode import encode
 from nncli.data.series.measures import Measures, moment, read
-from nncli.data.split import split_rows
+from nncli.data.split import Ordered
 from nncli.errors import DataError
 
 PARTS = ("train", "val", "test")
 
 
-class Windowed(Seeded):
+class Windowed(TypedDict):
     """What every series is told of its windows."""
 
+    batch_size: Annotated[int, Ge(1)]
     length: Annotated[int, Ge(1)]
     horizon: Annotated[int, Ge(1)]
     stride: Annotated[int, Ge(1)]
@@ -50,16 +50,13 @@ class Series(Data):
         time: str | None,
         borders: list[int] | list[str] | None,
         gaps: Annotated[int, Ge(0)] | Literal["auto"],
-        val_fraction: Annotated[float, Interval(gt=0, lt=1)],
-        test_fraction: Annotated[float, Interval(gt=0, lt=1)],
-        fold: list[int] | None,
+        split: Ordered,
         **shared: Unpack[Windowed],
     ) -> None:
-        super().__init__(shared["batch_size"], shared["split_seed"], shared["input_shape"], shared["num_classes"])
+        super().__init__(shared["batch_size"], shared["input_shape"], shared["num_classes"])
         self.path, self.target, self.exogenous, self.time = path, target, list(exogenous), time
         self.length, self.horizon, self.stride = shared["length"], shared["horizon"], shared["stride"]
-        self.borders, self.fold, self.gaps = borders, fold, gaps
-        self.val_fraction, self.test_fraction = val_fraction, test_fraction
+        self.borders, self.split, self.gaps = borders, split, gaps
         self.num_targets = shared["num_targets"]
         self.found: Measures | None = None
 
@@ -127,12 +124,10 @@ class Series(Data):
         """The rows at which train, val and test end."""
         total = len(found.values)
         if self.borders is None:
-            ordered = split_rows(
-                torch.zeros(total), self.val_fraction, self.test_fraction, self.split_seed, "ordered", fold=self.fold
-            )
-            return np.cumsum([len(ordered.get(part, [])) for part in PARTS]).tolist()
-        if self.fold is not None:
-            raise DataError("data.borders and data.fold both say where the parts end; set one of the two to null")
+            rows = self.split.rows(total)
+            return np.cumsum([len(rows[part]) for part in PARTS]).tolist()
+        if self.split.fold is not None:
+            raise DataError("data.borders and data.split.fold both say where the parts end; set one of the two to null")
         rows = [_row(found, border, total) for border in self.borders]
         edges = [*rows, total] if len(rows) == 2 else rows
         if len(edges) != 3 or not 0 < edges[0] < edges[1] < edges[2] <= total:
@@ -153,7 +148,7 @@ class Series(Data):
                 wants = f"{self.length} + {self.horizon}" if name == "train" else f"{self.horizon}"
                 raise DataError(
                     f"the {name} part has {high - low} of the {len(values)} rows of the series, and one window wants "
-                    f"{wants}; take a smaller data.length or data.horizon, or other fractions"
+                    f"{wants}; take a smaller data.length or data.horizon, or another data.split"
                 )
             parts[name] = Windows(
                 values,

@@ -10,21 +10,16 @@ from annotated_types import Gt
 from torch import Tensor
 
 from nncli.data import encode as numbers
-from nncli.data.arguments import Grouped, HeldOut, Stated, stated
-from nncli.data.base import Data, Parts
+from nncli.data.base import Data, Parts, Stated
 from nncli.data.files.memory import limit
 from nncli.data.files.paths import located, regular
 from nncli.data.images import encode as images
 from nncli.data.rows import InMemory, Mapped, Rows
-from nncli.data.split import How, split_rows
+from nncli.data.split import Split
 from nncli.errors import DataError
 
 FORMS = "an .npz with the arrays x and y, or FOLDER/x.npy with y.npy beside it"
 PLAIN = "biuf"  # booleans, whole numbers, measures
-
-
-class Arguments(Stated, HeldOut, Grouped):
-    """What is not this source's own."""
 
 
 class Arrays(Data):
@@ -41,29 +36,25 @@ class Arrays(Data):
         test_path: str | None,
         target: str,
         memory: Annotated[float, Gt(0)] | Literal["auto"],
-        split: How,
-        **shared: Unpack[Arguments],
+        split: Split,
+        **stated: Unpack[Stated],
     ) -> None:
-        super().__init__(**stated(shared))
+        super().__init__(**stated)
         self.path, self.test_path, self.target = path, test_path, target
         self.memory: float | Literal["auto"] = memory
-        self.val_fraction, self.test_fraction = shared["val_fraction"], shared["test_fraction"]
-        self.split: How = split
-        self.group, self.fold = shared["group"], shared["fold"]
+        self.split = split
         self._from: dict[str, tuple[str, Tensor]] = {}  # the file and the rows in it of each part
 
     def load(self) -> Parts:
         if not self.path:
             raise DataError(f"data.path is not set; say data.path=FILE: {FORMS}")
         x, y = self._read("path", self.path)
-        groups = self._array(located("path", self.path), self.group) if self.group else None
-        test = 0.0 if self.test_path else self.test_fraction
-        cut = split_rows(y, self.val_fraction, test, self.split_seed, self.split, groups, self.fold)
+        group = self.split.group
+        groups = self._array(located("path", self.path), str(group)) if group is not None else None
+        cut = self.split.rows(y, groups, given={"test"} if self.test_path else ())
         parts = {part: self._rows(x, y[which], which) for part, which in cut.items()}
         self._from = {part: (self.path, which) for part, which in cut.items()}
         if self.test_path:
-            if "test" in parts:
-                raise DataError("data.fold and data.test_path are both set; take data.fold=null")
             x, y = self._read("test_path", self.test_path)
             parts["test"] = self._rows(x, y, torch.arange(len(y)))
             self._from["test"] = (self.test_path, torch.arange(len(y)))

@@ -6,23 +6,18 @@ from typing import Annotated, Any, ClassVar, Literal, Unpack
 from annotated_types import Ge
 from torch import Tensor
 
-from nncli.data.arguments import HeldOut, Stated, stated
-from nncli.data.base import Data, Parts
+from nncli.data.base import Data, Parts, Stated
 from nncli.data.files.download import cache_dir, download
 from nncli.data.files.encoding import read_text
 from nncli.data.files.paths import located
+from nncli.data.split import Ordered
 from nncli.data.text.encode import decode, encode
-from nncli.data.text.tokens import Goal, Tokenizing, cut, learn, settled, stride_of, tokenizing, windows
-from nncli.data.text.vocabulary import Kind
+from nncli.data.text.tokens import Goal, Tokenizer, cut, settled, stride_of, windows
 from nncli.errors import DataError
 
 URL = "https://raw.githubusercontent.com/karpathy/char-rnn/master/data/tinyshakespeare/input.txt"
 MD5 = "6fb458f1232090904fb40fe944165e91"
 FILE = "input.txt"
-
-
-class Arguments(Stated, HeldOut, Tokenizing):
-    """What is not this source's own."""
 
 
 class Book(Data):
@@ -39,18 +34,17 @@ class Book(Data):
         name: Literal["pydoc", "shakespeare"],
         root: str | None,
         target: Goal,
-        tokens: Kind,
+        split: Ordered,
+        tokenizer: Tokenizer,
         stride: Annotated[int, Ge(1)] | Literal["auto"],
         num_tokens: Annotated[int, Ge(3)] | Literal["auto"],
-        **shared: Unpack[Arguments],
+        **stated: Unpack[Stated],
     ) -> None:
-        super().__init__(**stated(shared))
+        super().__init__(**stated)
         self.book: Literal["pydoc", "shakespeare"] = name
         self.target: Goal = target
         self.root = None if root is None else located("root", root)
-        self.tokens: Kind = tokens
-        self.learning, self.max_length, self.stride = tokenizing(shared), shared["max_length"], stride
-        self.val_fraction, self.test_fraction = shared["val_fraction"], shared["test_fraction"]
+        self.split, self.tokenizer, self.max_length, self.stride = split, tokenizer, tokenizer.max_length, stride
         self.num_tokens = num_tokens
         self._found: dict[str, Any] = {}
 
@@ -63,14 +57,9 @@ class Book(Data):
                 raise DataError(f"{problem}\nwith {FILE} at hand, say data.root=FOLDER: the one it is in") from problem
 
     def load(self) -> Parts:
-        texts = cut(self._text(), self.val_fraction, self.test_fraction, None)
-        vocabulary = learn(
-            self.facts,
-            [texts["train"]],
-            tokens=self.tokens,
-            how=self.learning,
-            num_tokens=self.num_tokens,
-        )
+        text = self._text()
+        texts = cut(text, self.split.rows(len(text)))
+        vocabulary = self.tokenizer.learn(self.facts, [texts["train"]], self.num_tokens)
         stride = stride_of(self.stride, self.max_length, self.target)
         size = vocabulary.size
         self._found = {"stride": stride, "input_shape": [self.max_length], "num_classes": size, "num_tokens": size}

@@ -1,21 +1,20 @@
 """CIFAR-10 (Krizhevsky 2009): 50,000 and 10,000 photographs of 32x32 in ten classes."""
 
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal, NamedTuple, Unpack
+from typing import Annotated, ClassVar, Literal, NamedTuple
 
 import numpy as np
 import torch
 from annotated_types import Ge
 from torch import Tensor
 
-from nncli.data.arguments import Seeded
 from nncli.data.base import Data, Parts
 from nncli.data.files.archive import extract
 from nncli.data.files.download import cache_dir, download, verify
 from nncli.data.files.lock import alone
 from nncli.data.files.paths import located, regular
 from nncli.data.images.pictures import Wish, gather
-from nncli.data.split import split
+from nncli.data.split import Holdout
 from nncli.errors import DataError
 
 PIXELS = 3 * 32 * 32  # bytes of red, then green, then blue
@@ -41,7 +40,7 @@ class Published(NamedTuple):
 class Cifar10(Data):
     """The published archive, fetched once; or a folder that holds it, unpacked or as image files.
 
-    `val_size` samples of the training part are held out. The test part is the published one.
+    `split.val` samples of the training part are held out. The test part is the published one.
     """
 
     kind: ClassVar[Literal["image", "table", "text", "series"]] = "image"
@@ -58,17 +57,17 @@ class Cifar10(Data):
     def __init__(
         self,
         root: str | None,
-        val_size: Annotated[int, Ge(1)],
+        split: Holdout,
+        batch_size: Annotated[int, Ge(1)],
         input_shape: list[int],
         num_classes: Annotated[int, Ge(2)],
-        **shared: Unpack[Seeded],
     ) -> None:
-        super().__init__(shared["batch_size"], shared["split_seed"], input_shape, num_classes)
+        super().__init__(batch_size, input_shape, num_classes)
         self.shape = list(input_shape)
         self.kept = cache_dir(type(self).__name__.lower())  # a folder of one's own is only read
         self.root = self.kept if root is None else located("root", root)
         self.fetch = root is None
-        self.val_size = val_size
+        self.split = split
 
     def prepare_data(self) -> None:
         """Fetch and unpack what is not there."""
@@ -89,11 +88,8 @@ class Cifar10(Data):
                 extract(archive, [f"{this.folder}/{name}" for name in files], self.kept / this.folder)
 
     def load(self) -> Parts:
-        (x, y), test = self._read()
-        if self.val_size >= len(x):
-            raise DataError(f"data.val_size is {self.val_size}, the training part has {len(x)} samples; take fewer")
-        val, train = split(y, [self.val_size], self.split_seed)
-        return {"train": (x[train], y[train]), "val": (x[val], y[val]), "test": test}
+        train, test = self._read()
+        return {**self.split.parts(*train), "test": test}
 
     def _forms(self) -> str:
         return (

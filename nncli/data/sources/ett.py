@@ -7,6 +7,7 @@ from nncli.data.files.download import cache_dir, download
 from nncli.data.files.paths import located
 from nncli.data.series.measures import Measures, read
 from nncli.data.series.series import Series, Windowed
+from nncli.data.split import Ordered
 from nncli.errors import DataError
 
 URL = "https://raw.githubusercontent.com/zhouhaoyi/ETDataset/main/ETT-small"
@@ -41,9 +42,7 @@ class ETT(Series):
             time="date",
             borders=[12 * month, 16 * month, 20 * month],
             gaps=0,
-            val_fraction=0.2,
-            test_fraction=0.2,
-            fold=None,
+            split=Ordered(0.2, 0.2, None),  # of no effect beside borders
             **shared,
         )
         self.published = name

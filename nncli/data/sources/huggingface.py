@@ -8,16 +8,14 @@ from annotated_types import Ge
 from torch import Tensor
 
 from nncli.data import encode as numbers
-from nncli.data.arguments import Grouped, MayHoldOut, Stated, stated
-from nncli.data.base import Data, Parts
+from nncli.data.base import Data, Parts, Stated
 from nncli.data.files.hub import opened, picture, picture_folders, pinned
 from nncli.data.images import encode as images
 from nncli.data.images.decode import UNREADABLE, Form, Trouble, decoded, look, reason
-from nncli.data.split import How, split_rows
+from nncli.data.split import Split
 from nncli.data.text import encode as text
 from nncli.data.text.text_files import TARGETS, in_order
-from nncli.data.text.tokens import Tokenizing, learn, ragged, settled, tokenizing
-from nncli.data.text.vocabulary import Kind
+from nncli.data.text.tokens import Tokenizer, ragged, settled
 from nncli.errors import DataError
 
 if TYPE_CHECKING:
@@ -25,10 +23,6 @@ if TYPE_CHECKING:
 
 VAL = ("validation", "valid", "val", "dev")
 LOOKED_AT = 200  # rows that tell which column holds the text
-
-
-class Arguments(Stated, MayHoldOut, Grouped, Tokenizing):
-    """What is not this source's own."""
 
 
 class HuggingFace(Data):
@@ -46,21 +40,17 @@ class HuggingFace(Data):
         test_split: str | None,
         streaming: bool,
         samples: Annotated[int, Ge(1)] | None,
-        tokens: Kind | str,
-        split: How,
+        split: Split,
+        tokenizer: Tokenizer,
         num_tokens: Annotated[int, Ge(3)] | Literal["auto"] | None,
-        **shared: Unpack[Arguments],
+        **stated: Unpack[Stated],
     ) -> None:
-        super().__init__(**stated(shared))
+        super().__init__(**stated)
         self.path, self.subset, self.revision = path, name, revision
         self.input, self.target = input, target
         self.splits = {"train": train_split, "val": val_split, "test": test_split}
         self.streaming, self.samples = streaming, samples
-        self.tokens = tokens
-        self.learning, self.max_length = tokenizing(shared), shared["max_length"]
-        self.val_fraction, self.test_fraction = shared["val_fraction"], shared["test_fraction"]
-        self.how: How = split
-        self.group, self.fold = shared["group"], shared["fold"]
+        self.split, self.tokenizer, self.max_length = split, tokenizer, tokenizer.max_length
         self.num_tokens: int | Literal["auto"] | None = num_tokens
         self._found: dict[str, Any] = {}
         self._from: dict[str, tuple[str, Tensor]] = {}  # of each part the split it is taken from, and its rows there
@@ -123,8 +113,8 @@ class HuggingFace(Data):
                 raise DataError(f"data.{part}_split is {wanted}; {self.path} has {', '.join(every)}")
             if wanted is not None:
                 used[part] = wanted
-        if self.fold is not None and "test" in used:
-            raise DataError("data.fold cuts its own test part, and there is a given one; set data.test_split=null")
+        if self.split.fold is not None and "test" in used:
+            raise DataError("data.split.fold cuts its own test part, and one is given; set data.test_split=null")
         return used
 
     def _columns(self, data: "Dataset") -> tuple[list[str], str]:
@@ -139,7 +129,7 @@ class HuggingFace(Data):
             target = self.target
         wanted = [self.input] if isinstance(self.input, str) else list(self.input)
         inputs = _input_columns(data, target) if wanted == ["auto"] else wanted
-        for key, name in [("target", target), ("group", self.group), *(("input", name) for name in inputs)]:
+        for key, name in [("target", target), ("split.group", self.split.group), *(("input", name) for name in inputs)]:
             if name is not None and name not in names:
                 raise DataError(f"data.{key} is {name}, no column of {self.path}; {_listed(names)}")
         if not inputs:
@@ -147,23 +137,15 @@ class HuggingFace(Data):
         return inputs, target
 
     def _divide(self, used: dict[str, str], y: dict[str, Tensor], train: "Dataset") -> None:
-        source = used["train"]
-        val = 0.0 if "val" in used else self.val_fraction
-        test = 0.0 if "test" in used else self.test_fraction
-        groups = np.asarray(train[self.group][:]).astype(str) if self.group is not None else None
-        rows = split_rows(y[source], val, test, self.split_seed, self.how, groups, self.fold)
-        self._from = {part: (source, which) for part, which in rows.items() if part not in used or part == "train"}
+        source, group = used["train"], self.split.group
+        groups = np.asarray(train[str(group)][:]).astype(str) if group is not None else None
+        rows = self.split.rows(y[source], groups, given=used.keys() - {"train"})
+        self._from = {part: (source, which) for part, which in rows.items()}
         self._from |= {part: (used[part], torch.arange(len(y[used[part]]))) for part in used if part != "train"}
 
     def _texts(self, x: dict[str, list[str]], y: dict[str, Tensor]) -> Parts:
         texts = {part: [x[split][i] for i in rows.tolist()] for part, (split, rows) in self._from.items()}
-        vocabulary = learn(
-            self.facts,
-            texts["train"],
-            tokens=self.tokens,
-            how=self.learning,
-            num_tokens="auto" if self.num_tokens is None else self.num_tokens,
-        )
+        vocabulary = self.tokenizer.learn(self.facts, texts["train"], self.num_tokens)
         self.__dict__["kind"] = "text"  # a class variable elsewhere: only here it depends on the data
         self._found["num_tokens"] = vocabulary.size
         answers = {part: y[split][rows] for part, (split, rows) in self._from.items()}

@@ -4,18 +4,16 @@ import gzip
 import re
 import zlib
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Unpack
+from typing import Any, ClassVar, Literal, NamedTuple, Unpack
 
 import numpy as np
 import torch
-from annotated_types import Ge
 from torch import Tensor
 
-from nncli.data.arguments import Stated
-from nncli.data.base import Data, Parts
+from nncli.data.base import Data, Parts, Stated
 from nncli.data.files.download import cache_dir, download
 from nncli.data.files.paths import located, regular
-from nncli.data.split import split
+from nncli.data.split import Holdout
 from nncli.errors import DataError
 
 PARTS = {"train": "train", "test": "t10k|test"}
@@ -70,7 +68,7 @@ SETS = {
 class Idx(Data):
     """A published set, fetched once, or a folder that holds its files or one's own in the same form.
 
-    `val_size` samples of the training part are held out. The test part is the published one.
+    `split.val` samples of the training part are held out. The test part is the published one.
     """
 
     kind: ClassVar[Literal["image", "table", "text", "series"]] = "image"
@@ -79,12 +77,12 @@ class Idx(Data):
         self,
         name: Literal["mnist", "fashion_mnist", "kmnist", "own"],
         root: str | None,
-        val_size: Annotated[int, Ge(1)],
-        **shared: Unpack[Stated],
+        split: Holdout,
+        **stated: Unpack[Stated],
     ) -> None:
-        super().__init__(**shared)
+        super().__init__(**stated)
         self.set = name
-        self.val_size = val_size
+        self.split = split
         self.fetch = root is None and name != "own"
         self.root = located("root", root) if root else cache_dir(name)
 
@@ -100,13 +98,10 @@ class Idx(Data):
     def load(self) -> Parts:
         if self.set == "own" and self.root == cache_dir("own"):
             raise DataError("data.root is not set; say data.root=FOLDER, one with IDX files of images and labels")
-        (x, y), test = (self._read(part) for part in PARTS)
+        train, test = (self._read(part) for part in PARTS)
         if self.set in SETS:
             self.facts.setdefault("classes", SETS[self.set].classes)
-        if self.val_size >= len(x):
-            raise DataError(f"data.val_size is {self.val_size}, the training part has {len(x)} samples; take fewer")
-        val, train = split(y, [self.val_size], self.split_seed)
-        return {"train": (x[train], y[train]), "val": (x[val], y[val]), "test": test}
+        return {**self.split.parts(*train), "test": test}
 
     def traits(self) -> dict[str, Any]:
         return self.parts["train"].traits()

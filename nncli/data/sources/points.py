@@ -1,23 +1,18 @@
 """Points in the plane: logic tables, and clouds of points that a line can or cannot part."""
 
-from typing import Annotated, Literal, Unpack
+from typing import Annotated, Literal
 
 import numpy as np
 import torch
 from annotated_types import Ge
 
-from nncli.data.arguments import HeldOut, Seeded
 from nncli.data.base import Data, Parts
-from nncli.data.split import split_parts
+from nncli.data.split import Shares
 
 CORNERS = ((0, 0), (0, 1), (1, 0), (1, 1))
 INNER = 0.5  # radius of the inner ring
 CIRCLE = (2 / np.pi) ** 0.5  # radius that holds half of the square from -1 to 1
 TRUTH = {"and": (0, 0, 0, 1), "or": (0, 1, 1, 1), "xor": (0, 1, 1, 0)}
-
-
-class Arguments(Seeded, HeldOut):
-    """What is not a source's own."""
 
 
 class Points(Data):
@@ -32,18 +27,19 @@ class Points(Data):
 
     def __init__(
         self,
+        split: Shares,
+        batch_size: Annotated[int, Ge(1)],
         shape: Literal["and", "or", "xor", "moons", "rings", "circle", "blobs"],
         size: Annotated[int, Ge(4)],
         noise: Annotated[float, Ge(0)],
         input_shape: list[int],
         num_classes: Annotated[int, Ge(2)],
-        **shared: Unpack[Arguments],
     ) -> None:
-        super().__init__(shared["batch_size"], shared["split_seed"], input_shape, num_classes)
+        super().__init__(batch_size, input_shape, num_classes)
         self.shape = shape
         self.size = size
         self.noise = noise
-        self.val_fraction, self.test_fraction = shared["val_fraction"], shared["test_fraction"]
+        self.split = split
 
     def load(self) -> Parts:
         if self.shape in TRUTH and self.noise == 0:
@@ -51,15 +47,15 @@ class Points(Data):
             return {"train": table, "val": table, "test": table}
         x, y = self._clouds() if self.shape in TRUTH else self._drawn()
         inputs, targets = torch.from_numpy(x.astype(np.float32)), torch.from_numpy(y.astype(np.int64))
-        return split_parts(inputs, targets, self.val_fraction, self.test_fraction, self.split_seed)
+        return self.split.parts(inputs, targets)
 
     def _drawn(self) -> tuple[np.ndarray, np.ndarray]:
         if self.shape == "moons":
             from sklearn.datasets import make_moons
 
-            x, y = make_moons(self.size, noise=self.noise, random_state=self.split_seed)
+            x, y = make_moons(self.size, noise=self.noise, random_state=self.split.seed)
             return np.asarray(x), np.asarray(y)
-        generator = np.random.default_rng(self.split_seed)
+        generator = np.random.default_rng(self.split.seed)
         turn = generator.uniform(0, 2 * np.pi, self.size)
         if self.shape == "circle":
             x = generator.uniform(-1, 1, (self.size, 2))
@@ -74,7 +70,7 @@ class Points(Data):
 
     def _clouds(self) -> tuple[np.ndarray, np.ndarray]:
         corner = np.arange(self.size) % 4
-        scatter = np.random.default_rng(self.split_seed).normal(0, self.noise, (self.size, 2))
+        scatter = np.random.default_rng(self.split.seed).normal(0, self.noise, (self.size, 2))
         return np.array(CORNERS)[corner] + scatter, np.array(TRUTH[self.shape])[corner]
 
 

@@ -8,16 +8,11 @@ from annotated_types import Ge
 from torch import Tensor
 from torch.nn import functional
 
-from nncli.data.arguments import HeldOut, Stated, stated
-from nncli.data.base import Data, Parts
+from nncli.data.base import Data, Parts, Stated
 from nncli.data.encode import whole
 from nncli.data.images.encode import encode
-from nncli.data.split import split_parts
+from nncli.data.split import Shares
 from nncli.errors import DataError
-
-
-class Arguments(Stated, HeldOut):
-    """What is not this source's own."""
 
 
 class Scikit(Data):
@@ -29,14 +24,14 @@ class Scikit(Data):
     def __init__(
         self,
         name: Literal["digits", "iris", "wine", "breast_cancer", "diabetes"],
+        split: Shares,
         side: Annotated[int, Ge(8)] | None = None,
-        **shared: Unpack[Arguments],
+        **stated: Unpack[Stated],
     ) -> None:
-        super().__init__(**stated(shared))
+        super().__init__(**stated)
         if side is not None and name != "digits":
             raise DataError(f"data.side={side} enlarges pictures, and {name} has none: set it to null")
-        self.name, self.side = name, side
-        self.val_fraction, self.test_fraction = shared["val_fraction"], shared["test_fraction"]
+        self.name, self.side, self.split = name, side, split
 
     def load(self) -> Parts:
         from sklearn import datasets
@@ -47,7 +42,7 @@ class Scikit(Data):
             self.facts.setdefault("columns", [str(name) for name in found.feature_names])
         inputs = self._drawn(x) if self.name == "digits" else torch.from_numpy(x.astype(np.float32))
         targets = torch.from_numpy(y.astype(np.float32 if self.name == "diabetes" else np.int64))
-        return split_parts(inputs, targets, self.val_fraction, self.test_fraction, self.split_seed)
+        return self.split.parts(inputs, targets)
 
     def encode(self, raw: Any) -> Tensor:
         """A row in order or by name; a digit as scikit-learn has it (64 or 8 x 8 values to 16), or any picture."""

@@ -1,26 +1,21 @@
 """Exercises with sequences: each a rule that a net has to find. N samples, T tokens of a sample, A of its answer."""
 
-from typing import Annotated, Any, ClassVar, Literal, Unpack
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import torch
 from annotated_types import Ge
 from torch import Tensor
 
-from nncli.data.arguments import HeldOut, Seeded
 from nncli.data.base import Data, Parts
 from nncli.data.encode import array, whole
 from nncli.data.rows import PAD
-from nncli.data.split import split_parts
+from nncli.data.split import Shares
 from nncli.errors import DataError
 
 DIGITS = 10
 PLUS = DIGITS + 1  # the token of the plus sign; 0 is PAD, a digit or symbol n is the token n + 1
 TRIES = 20  # how often more samples are drawn to replace what was drawn twice
-
-
-class Arguments(Seeded, HeldOut):
-    """What is not a source's own."""
 
 
 class Sequences(Data):
@@ -34,18 +29,19 @@ class Sequences(Data):
 
     def __init__(
         self,
+        split: Shares,
+        batch_size: Annotated[int, Ge(1)],
         rule: Literal["copy", "reverse", "addition"],
         size: Annotated[int, Ge(10)],
         length: Annotated[int, Ge(1)],
         input_shape: list[int] | Literal["auto"],
         num_tokens: Annotated[int, Ge(3)],
         num_classes: Annotated[int, Ge(3)],
-        **shared: Unpack[Arguments],
     ) -> None:
-        super().__init__(shared["batch_size"], shared["split_seed"], input_shape, num_classes)
+        super().__init__(batch_size, input_shape, num_classes)
         self.rule: Literal["copy", "reverse", "addition"] = rule
         self.size, self.length, self.num_tokens = size, length, num_tokens
-        self.val_fraction, self.test_fraction = shared["val_fraction"], shared["test_fraction"]
+        self.split = split
 
     def load(self) -> Parts:
         if self.num_classes != self.num_tokens:
@@ -61,7 +57,7 @@ class Sequences(Data):
             y = x[:, ::-1].copy() if self.rule == "reverse" else x
         inputs, answers = _tokens(x, self.num_tokens), _tokens(y, self.num_tokens)
         order = torch.zeros(len(x))  # nothing to stratify
-        rows = split_parts(torch.arange(len(x)), order, self.val_fraction, self.test_fraction, self.split_seed)
+        rows = self.split.parts(torch.arange(len(x)), order)
         return {name: (inputs[which], answers[which]) for name, (which, _) in rows.items()}
 
     def encode(self, raw: Any) -> Tensor:
@@ -94,7 +90,7 @@ class Sequences(Data):
         """`size` different rows (N, length) of numbers below `symbols`."""
         if symbols**length < self.size:
             raise DataError(f"data.size is {self.size}, but only {symbols**length} different samples exist; take fewer")
-        generator = np.random.default_rng(self.split_seed)
+        generator = np.random.default_rng(self.split.seed)
         if symbols**length <= 4 * self.size:  # few more than are wanted: choose among all
             chosen = generator.permutation(symbols**length)[: self.size]
             return chosen[:, None] // symbols ** np.arange(length)[::-1] % symbols
@@ -117,15 +113,16 @@ class Counting(Data):
 
     def __init__(
         self,
+        split: Shares,
+        batch_size: Annotated[int, Ge(1)],
         length: Annotated[int, Ge(2)],
         input_shape: list[int] | Literal["auto"],
         num_tokens: Annotated[int, Ge(5)],
         num_classes: Annotated[int, Ge(4)],
-        **shared: Unpack[Arguments],
     ) -> None:
-        super().__init__(shared["batch_size"], shared["split_seed"], input_shape, num_classes)
+        super().__init__(batch_size, input_shape, num_classes)
         self.length, self.num_tokens, self.numbers = length, num_tokens, num_classes
-        self.val_fraction, self.test_fraction = shared["val_fraction"], shared["test_fraction"]
+        self.split = split
 
     def load(self) -> Parts:
         if self.num_tokens != self.numbers + 1:
@@ -142,7 +139,7 @@ class Counting(Data):
             )
         every = first[fits][:, None] + step[fits][:, None] * np.arange(self.length + 1)
         x, y = _tokens(every[:, :-1], self.num_tokens), torch.from_numpy(every[:, -1])
-        return split_parts(x, y, self.val_fraction, self.test_fraction, self.split_seed)
+        return self.split.parts(x, y)
 
     def encode(self, raw: Any) -> Tensor:
         """Numbers in order; several sequences of equal length as a batch."""

@@ -1,14 +1,13 @@
 """Pictures of circles, squares and triangles, drawn all at once by distances. N pictures, H W their size."""
 
-from typing import Annotated, ClassVar, Literal, Unpack
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 import torch
 from annotated_types import Ge, Interval
 
-from nncli.data.arguments import HeldOut, Seeded
 from nncli.data.base import Data, Parts
-from nncli.data.split import split_parts
+from nncli.data.split import Shares
 from nncli.errors import DataError
 
 NAMES = ["circle", "square", "triangle"]
@@ -18,10 +17,6 @@ SMALLEST = 16  # pixels; a smaller picture has no room for the largest shape
 PIECE = 2048  # pictures drawn at a time, to bound memory
 
 
-class Arguments(Seeded, HeldOut):
-    """What is not a source's own."""
-
-
 class Shapes(Data):
     """One shape a picture, of any place, size, turn and brightness, and of like area, so only its outline tells."""
 
@@ -29,17 +24,18 @@ class Shapes(Data):
 
     def __init__(
         self,
+        split: Shares,
+        batch_size: Annotated[int, Ge(1)],
         size: Annotated[int, Ge(30)],
         noise: Annotated[float, Interval(ge=0, le=1)],
         turn: bool,
         input_shape: list[int],
         num_classes: Annotated[int, Ge(2)],
-        **shared: Unpack[Arguments],
     ) -> None:
-        super().__init__(shared["batch_size"], shared["split_seed"], input_shape, num_classes)
+        super().__init__(batch_size, input_shape, num_classes)
         self.size, self.noise, self.turn = size, noise, turn
         self.picture = list(input_shape)
-        self.val_fraction, self.test_fraction = shared["val_fraction"], shared["test_fraction"]
+        self.split = split
 
     def load(self) -> Parts:
         if len(self.picture) != 3 or self.picture[0] not in (1, 3) or min(self.picture[1:]) < SMALLEST:
@@ -47,12 +43,12 @@ class Shapes(Data):
                 f"data.input_shape is {self.picture}; shapes are drawn in [1, height, width] or [3, height, width], "
                 f"each side {SMALLEST} or more"
             )
-        generator = np.random.default_rng(self.split_seed)
+        generator = np.random.default_rng(self.split.seed)
         labels = generator.permutation(np.arange(self.size) % len(NAMES))
         pictures = np.concatenate([self._draw(part, generator) for part in _pieces(labels)])
         self.facts["classes"] = NAMES
         inputs, targets = torch.from_numpy(pictures), torch.from_numpy(labels)
-        return split_parts(inputs, targets, self.val_fraction, self.test_fraction, self.split_seed)
+        return self.split.parts(inputs, targets)
 
     def _draw(self, labels: np.ndarray, generator: np.random.Generator) -> np.ndarray:
         channels, height, width = self.picture

@@ -3,10 +3,12 @@
 from typing import Annotated, Unpack
 
 import numpy as np
-from annotated_types import Ge, Gt, Interval
+from annotated_types import Ge, Gt
 
 from nncli.data.series.measures import Measures
 from nncli.data.series.series import Series, Windowed
+from nncli.data.split import Ordered
+from nncli.seed import Seed
 
 
 class Sine(Series):
@@ -17,8 +19,8 @@ class Sine(Series):
         size: Annotated[int, Ge(10)],
         period: Annotated[float, Gt(0)],
         noise: Annotated[float, Ge(0)],
-        val_fraction: Annotated[float, Interval(gt=0, lt=1)],
-        test_fraction: Annotated[float, Interval(gt=0, lt=1)],
+        seed: Seed,
+        split: Ordered,
         **shared: Unpack[Windowed],
     ) -> None:
         super().__init__(
@@ -28,14 +30,12 @@ class Sine(Series):
             time=None,
             borders=None,
             gaps=0,
-            val_fraction=val_fraction,
-            test_fraction=test_fraction,
-            fold=None,
+            split=split,
             **shared,
         )
-        self.size, self.period, self.noise = size, period, noise
+        self.size, self.period, self.noise, self.seed = size, period, noise, seed
 
     def measures(self) -> Measures:
         wave = np.sin(2 * np.pi * np.arange(self.size) / self.period)
-        noisy = wave + np.random.default_rng(self.split_seed).normal(0, self.noise, self.size)
+        noisy = wave + np.random.default_rng(self.seed).normal(0, self.noise, self.size)
         return Measures(noisy[:, None].astype(np.float32), ["sine"], source="the sine")

@@ -10,13 +10,12 @@ import torch
 from annotated_types import Ge
 from torch import Tensor
 
-from nncli.data.arguments import MayHoldOut, Stated, stated
-from nncli.data.base import Classes, Data, Parts
+from nncli.data.base import Classes, Data, Parts, Stated
 from nncli.data.files.csv_file import CsvFile
 from nncli.data.files.encoding import common
 from nncli.data.files.paths import located
 from nncli.data.rows import Rows
-from nncli.data.split import How, split_rows
+from nncli.data.split import Split
 from nncli.data.tables.cells import moments
 from nncli.data.tables.columns import USED, Kind
 from nncli.data.tables.encode import encode, encode_file, gather, sizes_of, stored
@@ -29,10 +28,6 @@ if TYPE_CHECKING:
     import polars as pl
 
 KEY = re.compile(r"[\w@/ :-]+")  # what a config takes as a key
-
-
-class Arguments(Stated, MayHoldOut):
-    """What is not this source's own."""
 
 
 class Table(Data):
@@ -53,24 +48,19 @@ class Table(Data):
         encoding: str,
         missing: list[str],
         max_categories: Annotated[int, Ge(1)],
-        split: How,
-        group: str | int | None,
+        split: Split,
         time: str | int | None,
-        fold: list[int] | None,
         sizes: list[Annotated[int, Ge(1)]] | Literal["auto"],
-        **shared: Unpack[Arguments],
+        **stated: Unpack[Stated],
     ) -> None:
-        super().__init__(**stated(shared))
+        super().__init__(**stated)
         self.root, self.path, self.test_path, self.target = root, path, test_path, target
         self.columns: dict[str, Kind] = {} if columns == "auto" else dict(columns)
-        self.how: How = split
-        self.classes: Classes = shared["num_classes"]
+        self.split, self.time = split, time
+        self.classes: Classes = stated["num_classes"]
         self.form = Form(separator, header, quote, encoding, names)
         self.missing = ["", *(text for text in missing if text)]
         self.max_categories = max_categories
-        self.val_fraction, self.test_fraction = shared["val_fraction"], shared["test_fraction"]
-        self.fold = fold
-        self.group, self.time = group, time
         self.sizes = sizes if sizes == "auto" else list(sizes)
 
     def load(self) -> Parts:
@@ -134,10 +124,11 @@ class Table(Data):
     def _check_words(self) -> None:
         if self.path is None:
             raise DataError("data.path is null; name a CSV or Parquet file: data.path=FILE")
-        if self.time is not None and self.how != "ordered":
-            raise DataError(f"data.time is {self.time}, but data.split is {self.how}; say data.split=ordered too")
-        if self.fold is not None and self.test_path is not None:
-            raise DataError("data.fold cuts the test part out of data.path, so data.test_path must be null")
+        if self.time is not None and self.split.method != "ordered":
+            raise DataError(
+                f"data.time is {self.time}, but data.split.method is {self.split.method}; "
+                "say data.split.method=ordered too"
+            )
 
     def _open(self, key: str, text: str | None) -> File:
         path = located(key, str(home(self.root or "") / home(text or "")))
@@ -152,11 +143,11 @@ class Table(Data):
         target = column(file, "target", self.target)
         roles = {
             key: column(file, key, name)
-            for key, name in (("group", self.group), ("time", self.time))
+            for key, name in (("split.group", self.split.group), ("time", self.time))
             if name is not None
         }
         given = bool(self.facts)
-        apart = {target, roles.get("group")}
+        apart = {target, roles.get("split.group")}
         told = {} if given else self.columns
         stated: dict[str, Kind] = {column(file, "columns", name): kind for name, kind in told.items()}
         undecided = [] if given else [name for name in file.names if name not in stated and name not in apart]
@@ -192,10 +183,9 @@ class Table(Data):
     def _split(self, y: Tensor, roles: dict[str, "pl.Series"]) -> None:
         """`rows`: which rows of the file are train, val and test."""
         groups = None
-        if (names := roles.get("group")) is not None:
+        if (names := roles.get("split.group")) is not None:
             groups = names.rank("dense").fill_null(0).to_numpy().astype(np.int64)
-        share = 0.0 if self.test is not None else self.test_fraction
-        rows = split_rows(y, self.val_fraction, share, self.split_seed, self.how, groups, self.fold)
+        rows = self.split.rows(y, groups, given=() if self.test is None else {"test"})
         if (times := roles.get("time")) is not None:
             order = torch.from_numpy(
                 np.argsort(moments(times, self.missing, str(self.time), self.file.place), kind="stable")

@@ -25,11 +25,13 @@ def pretrained_tokenizer(name: str) -> str:
         model, tokens = json.loads(found[OF_MODEL] or "{}"), json.loads(found[OF_TOKENS] or "{}")
         fill = _fill(tokenizer, model, tokens)
     except Exception as problem:  # the tokenizers library raises plain exceptions
-        raise DataError(f"data.tokens is {name}, whose tokenizer cannot be read: {_first(problem)}") from problem
+        raise DataError(
+            f"data.tokenizer.tokens is {name}, whose tokenizer cannot be read: {_first(problem)}"
+        ) from problem
     if fill is None:
         raise DataError(
-            f"data.tokens is {name}, which does not say what fills up short rows: there is no pad_token_id and no "
-            f"eos_token_id in {OF_MODEL}, and no pad_token and no eos_token in {OF_TOKENS}; add one"
+            f"data.tokenizer.tokens is {name}, which does not say what fills up short rows: there is no pad_token_id "
+            f"and no eos_token_id in {OF_MODEL}, and no pad_token and no eos_token in {OF_TOKENS}; add one"
         )
     tokenizer.no_truncation()
     tokenizer.enable_padding(pad_id=fill, pad_token=tokenizer.id_to_token(fill) or "")
@@ -56,19 +58,19 @@ def _id(tokenizer: "Tokenizer", token: Any) -> int | None:
 
 def _text(name: str, file: str) -> str | None:
     """A file's text; None where there is none, which is told of the tokenizer itself."""
-    folder = located("tokens", name)
+    folder = located("tokenizer.tokens", name)
     if folder.is_dir():
         if (folder / file).is_file():
             return _beside(folder, file, name)
         if file != FILE:
             return None
         raise DataError(
-            f"data.tokens is {name}, a folder without {file}. Write it there once, from the model it belongs to: "
-            "AutoTokenizer.from_pretrained(NAME).save_pretrained(FOLDER)"
+            f"data.tokenizer.tokens is {name}, a folder without {file}. Write it there once, from the model it belongs "
+            "to: AutoTokenizer.from_pretrained(NAME).save_pretrained(FOLDER)"
         )
     if name.startswith((".", "/", "~")) or name.count("/") != 1:
         raise DataError(
-            f"data.tokens is {name}; it is characters, words, bpe, or, for the tokens of a published model, "
+            f"data.tokenizer.tokens is {name}; it is characters, words, bpe, or, for the tokens of a published model, "
             "its folder or its name OWNER/NAME on the hub"
         )
     return _fetched(name, file)
@@ -77,11 +79,13 @@ def _text(name: str, file: str) -> str | None:
 def _beside(folder: Path, file: str, name: str) -> str:
     """The text of a file of the folder; a link in it must not lead out."""
     if link := straying_link(folder):
-        raise DataError(f"data.tokens is {name}, a folder with a link that leads out of it, {link.name}; remove it")
+        raise DataError(
+            f"data.tokenizer.tokens is {name}, a folder with a link that leads out of it, {link.name}; remove it"
+        )
     try:
         return (folder / file).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as problem:
-        raise DataError(f"data.tokens is {name}, whose {file} cannot be read: {_first(problem)}") from problem
+        raise DataError(f"data.tokenizer.tokens is {name}, whose {file} cannot be read: {_first(problem)}") from problem
 
 
 def _fetched(name: str, file: str) -> str | None:
@@ -94,8 +98,9 @@ def _fetched(name: str, file: str) -> str | None:
         if file != FILE and isinstance(problem, EntryNotFoundError):
             return None
         raise DataError(
-            f"data.tokens is {name}, whose {file} could not be fetched: {type(problem).__name__}: {_first(problem)}\n"
-            "  that needs a network the first time; with the files at hand, say data.tokens=FOLDER"
+            f"data.tokenizer.tokens is {name}, whose {file} could not be fetched: {type(problem).__name__}: "
+            f"{_first(problem)}\n"
+            "  that needs a network the first time; with the files at hand, say data.tokenizer.tokens=FOLDER"
         ) from problem
 
 

@@ -7,12 +7,11 @@ import torch
 from annotated_types import Ge
 from torch import Tensor
 
-from nncli.data.arguments import Grouped, MayHoldOut, Stated, stated
-from nncli.data.base import Data, Parts
+from nncli.data.base import Data, Parts, Stated
 from nncli.data.files.encoding import common
 from nncli.data.files.paths import located
 from nncli.data.rows import Rows
-from nncli.data.split import How, split_rows
+from nncli.data.split import Split
 from nncli.data.text.encode import decode, encode
 from nncli.data.text.text_files import (
     Layout,
@@ -25,23 +24,9 @@ from nncli.data.text.text_files import (
     read_lines,
     read_long,
 )
-from nncli.data.text.tokens import (
-    Tokenizing,
-    cut,
-    goal_of,
-    learn,
-    ragged,
-    settled,
-    stride_of,
-    tokenizing,
-    windows,
-)
-from nncli.data.text.vocabulary import Kind, Vocabulary
+from nncli.data.text.tokens import Tokenizer, cut, goal_of, ragged, settled, stride_of, windows
+from nncli.data.text.vocabulary import Vocabulary
 from nncli.errors import DataError
-
-
-class Arguments(Stated, MayHoldOut, Grouped, Tokenizing):
-    """What is not this source's own."""
 
 
 class Text(Data):
@@ -62,21 +47,18 @@ class Text(Data):
         text: str,
         target: str,
         header: bool,
-        tokens: Kind | str,
+        tokenizer: Tokenizer,
         stride: Annotated[int, Ge(1)] | Literal["auto"],
-        split: How | Literal["auto"],
+        split: Split,
         num_tokens: Annotated[int, Ge(3)] | Literal["auto"],
-        **shared: Unpack[Arguments],
+        **stated: Unpack[Stated],
     ) -> None:
-        super().__init__(**stated(shared))
+        super().__init__(**stated)
         self.path, self.test_path, self.encoding = path, test_path, encoding
         self.layout: Layout | Literal["auto"] = layout
         self.text, self.target, self.header = text, target, header
-        self.group, self.fold = shared["group"], shared["fold"]
-        self.tokens = tokens
-        self.learning, self.max_length, self.stride = tokenizing(shared), shared["max_length"], stride
-        self.val_fraction, self.test_fraction = shared["val_fraction"], shared["test_fraction"]
-        self.how: How | Literal["auto"] = split
+        self.tokenizer, self.max_length, self.stride = tokenizer, tokenizer.max_length, stride
+        self.split = split
         self.num_tokens = num_tokens
         self._found: dict[str, Any] = {}  # what `auto` turned out to be
         self._samples: dict[str, tuple[Samples, Tensor]] = {}  # what each part is taken from, and its rows there
@@ -85,12 +67,10 @@ class Text(Data):
         if self.path is None:
             raise DataError("data.path is not given; say data.path=FOLDER, or the name of a text, CSV or Parquet file")
         path, test_path = _parts(self.path, self.test_path)
-        if test_path is not None and self.fold is not None:
-            raise DataError("data.fold cuts its own test part, and there is a given one; leave out one of the two")
         layout = layout_of(path) if self.layout == "auto" else self.layout
         self._found["layout"] = layout
-        if self.group is not None and layout != "column":
-            raise DataError(f"data.group is {self.group}, which is a column of a table; here the layout is {layout}")
+        if (group := self.split.group) is not None and layout != "column":
+            raise DataError(f"data.split.group is {group}, which is a column of a table; here the layout is {layout}")
         parts = self._stream(path, test_path) if layout == "stream" else self._labelled(path, test_path, layout)
         size = Vocabulary.parse(self.facts["tokenizer"]).size
         self._found |= {"input_shape": [self.max_length], "num_tokens": size}
@@ -99,7 +79,7 @@ class Text(Data):
         return parts
 
     def inferred(self) -> dict[str, Any]:
-        return settled({**vars(self), "split": self.how}, self._found)
+        return settled({**vars(self), "split.method": self.split.method}, self._found)
 
     def traits(self) -> dict[str, Any]:
         if self._found["layout"] == "stream":
@@ -121,47 +101,39 @@ class Text(Data):
     def _labelled(self, path: Path, test_path: Path | None, layout: Layout) -> Parts:
         samples = self._read(path, layout)
         given = None if test_path is None else self._read(test_path, layout)
-        how = "stratified" if self.how == "auto" else self.how
-        self._found |= {"encoding": common(samples.encodings | (given.encodings if given else set())), "split": how}
+        self._found["encoding"] = common(samples.encodings | (given.encodings if given else set()))
+        self._found["split.method"] = "stratified"
         if samples.columns is not None:
             self._found |= dict(zip(("text", "target"), samples.columns, strict=True))
         y = self._numbered(samples, path)
-        share = 0.0 if given else self.test_fraction
-        rows = split_rows(y, self.val_fraction, share, self.split_seed, how, samples.groups, self.fold)
+        rows = self.split.rows(y, samples.groups, given={"test"} if given else ())
         self._samples = {name: (samples, which) for name, which in rows.items()}
         if given is not None:
             self._samples["test"] = (given, torch.arange(len(given.texts)))
         texts = {name: [part.texts[i] for i in which.tolist()] for name, (part, which) in self._samples.items()}
-        vocabulary = self._vocabulary(texts["train"])
+        vocabulary = self.tokenizer.learn(self.facts, texts["train"], self.num_tokens)
         answers = {name: self._numbered(given, path) if given and name == "test" else y[rows[name]] for name in texts}
         return {name: ragged(vocabulary, some, answers[name], self.max_length) for name, some in texts.items()}
 
     def _stream(self, path: Path, test_path: Path | None) -> dict[str, Rows]:
         goal = goal_of(self.target)
-        if self.how not in ("auto", "ordered"):
-            raise DataError(f"data.split is {self.how}, and a long text can only be cut in order; take ordered")
+        if (method := self.split.method) not in ("auto", "ordered"):
+            raise DataError(f"data.split.method is {method}, and a long text can only be cut in order; take ordered")
         text, encodings = read_long(path, self.encoding)
-        texts = cut(text, self.val_fraction, 0.0 if test_path else self.test_fraction, self.fold)
+        given = {"test"} if test_path else set[str]()
+        texts = cut(text, self.split.rows(torch.zeros(len(text)), given=given, auto="ordered"))
         if test_path is not None:
             texts["test"], more = read_long(test_path, self.encoding)
             encodings = encodings | more
         stride = stride_of(self.stride, self.max_length, goal)
-        self._found |= {"encoding": common(encodings), "split": "ordered", "target": goal, "stride": stride}
-        return dict(windows(self._vocabulary([texts["train"]]), texts, self.max_length, stride, goal))
+        self._found |= {"encoding": common(encodings), "split.method": "ordered", "target": goal, "stride": stride}
+        vocabulary = self.tokenizer.learn(self.facts, [texts["train"]], self.num_tokens)
+        return dict(windows(vocabulary, texts, self.max_length, stride, goal))
 
     def _read(self, path: Path, layout: Layout) -> Samples:
         if layout == "column":
-            return read_column(path, self.encoding, self.text, self.target, self.group, self.header)
+            return read_column(path, self.encoding, self.text, self.target, self.split.group, self.header)
         return (read_folders if layout == "folders" else read_lines)(path, self.encoding)
-
-    def _vocabulary(self, texts: list[str]) -> Vocabulary:
-        return learn(
-            self.facts,
-            texts,
-            tokens=self.tokens,
-            how=self.learning,
-            num_tokens=self.num_tokens,
-        )
 
     def _numbered(self, samples: Samples, path: Path) -> Tensor:
         """The number of each sample's class, by the names of an earlier run if there was one."""

@@ -105,7 +105,7 @@ def read_lines(path: Path, encoding: str) -> Samples:
     return found
 
 
-def read_column(path: Path, encoding: str, text: str, target: str, group: str | None, header: bool) -> Samples:
+def read_column(path: Path, encoding: str, text: str, target: str, group: str | int | None, header: bool) -> Samples:
     """A row of a table is a sample."""
     if path.is_dir():
         raise DataError(f"data.layout is column, and {path} is a folder; give a CSV or Parquet file")
@@ -125,7 +125,11 @@ def read_column(path: Path, encoding: str, text: str, target: str, group: str | 
                 f"first row {first:,}; fill them in or remove them"
             )
     texts, labels = (column.cast(str).to_list() for column in kept.values())
-    groups = None if group is None else table[_there(table, group, "group", path)].cast(str).fill_null("").to_numpy()
+    groups = (
+        None
+        if group is None
+        else table[_there(table, str(group), "split.group", path)].cast(str).fill_null("").to_numpy()
+    )
     count = len(table)
     rows = list(range(1, count + 1))
     return Samples(texts, labels, [str(path)], [0] * count, rows, {name}, groups, (text, target))

@@ -1,14 +1,13 @@
 """Texts as rows of token ids: one row a sample, or windows of a long text that is to be continued."""
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal, TypedDict, cast, get_args
+from typing import Annotated, Any, Literal, cast, get_args
 
 import torch
 from annotated_types import Ge
 from torch import Tensor
 
 from nncli.data.rows import Ragged, Windows
-from nncli.data.split import split_rows
 from nncli.data.text.pretrained_tokenizer import pretrained_tokenizer
 from nncli.data.text.vocabulary import Kind, Vocabulary
 from nncli.errors import DataError
@@ -16,23 +15,40 @@ from nncli.errors import DataError
 Goal = Literal["next", "every"]  # the one token after a window, or at every step of it the token after
 
 
-class Tokenizing(TypedDict):
-    """How texts become tokens, besides what a token is."""
+class Tokenizer:
+    """How texts become tokens: what a token is, which of them are told apart, and how many a sample may have."""
 
-    vocab_size: Annotated[int, Ge(3)] | None
-    min_count: Annotated[int, Ge(1)]
-    lowercase: bool
-    max_length: Annotated[int, Ge(1)]
+    def __init__(
+        self,
+        tokens: Kind | str,
+        vocab_size: Annotated[int, Ge(3)] | None,
+        min_count: Annotated[int, Ge(1)],
+        lowercase: bool,
+        max_length: Annotated[int, Ge(1)],
+    ) -> None:
+        self.tokens, self.vocab_size, self.min_count = tokens, vocab_size, min_count
+        self.lowercase, self.max_length = lowercase, max_length
 
-
-def tokenizing(shared: Tokenizing) -> Tokenizing:
-    """Of the arguments that a source passes on, those that say how its texts become tokens."""
-    return Tokenizing(
-        vocab_size=shared["vocab_size"],
-        min_count=shared["min_count"],
-        lowercase=shared["lowercase"],
-        max_length=shared["max_length"],
-    )
+    def learn(self, facts: dict[str, Any], texts: Sequence[str], num_tokens: int | str | None) -> Vocabulary:
+        """The vocabulary of the training texts, or of a model, kept in `facts`; one that is there is used instead."""
+        if "tokenizer" not in facts and self.tokens in get_args(Kind):
+            kind = cast(Kind, self.tokens)
+            learned = Vocabulary.learn(texts, kind, self.vocab_size, self.min_count, self.lowercase)
+            facts["tokenizer"] = learned.json()
+        elif "tokenizer" not in facts:
+            facts["tokenizer"] = pretrained_tokenizer(self.tokens)
+        vocabulary = Vocabulary.parse(facts["tokenizer"])
+        if vocabulary.size == 2:
+            raise DataError(
+                f"data: no token comes {self.min_count} times in the training part; "
+                "take a smaller data.tokenizer.min_count"
+            )
+        if num_tokens not in (None, "auto", vocabulary.size):
+            raise DataError(
+                f"data.num_tokens is {num_tokens}, the vocabulary has {vocabulary.size} tokens; "
+                "set data.num_tokens=auto"
+            )
+        return vocabulary
 
 
 class NextToken(Windows):
@@ -47,42 +63,14 @@ class NextToken(Windows):
         return NextToken(values, starts, self.length, offset=self.offset, ahead=self.ahead)
 
 
-def learn(
-    facts: dict[str, Any],
-    texts: Sequence[str],
-    *,
-    tokens: Kind | str,
-    how: Tokenizing,
-    num_tokens: int | str,
-) -> Vocabulary:
-    """The vocabulary of the training texts, or of a model, kept in `facts`; one that is there is used instead."""
-    if "tokenizer" not in facts and tokens in get_args(Kind):
-        facts["tokenizer"] = Vocabulary.learn(
-            texts, cast(Kind, tokens), how["vocab_size"], how["min_count"], how["lowercase"]
-        ).json()
-    elif "tokenizer" not in facts:
-        facts["tokenizer"] = pretrained_tokenizer(tokens)
-    vocabulary = Vocabulary.parse(facts["tokenizer"])
-    if vocabulary.size == 2:
-        raise DataError(
-            f"data: no token comes {how['min_count']} times in the training part; take a smaller data.min_count"
-        )
-    if num_tokens not in ("auto", vocabulary.size):
-        raise DataError(
-            f"data.num_tokens is {num_tokens}, the vocabulary has {vocabulary.size} tokens; set data.num_tokens=auto"
-        )
-    return vocabulary
-
-
 def ragged(vocabulary: Vocabulary, texts: Sequence[str], y: Tensor, max_length: int) -> Ragged:
     """A row for each text, cut off after `max_length` tokens."""
     flat, lengths = vocabulary.encode(texts, max_length)
     return Ragged(flat, lengths.cumsum(0) - lengths, lengths, y)
 
 
-def cut(text: str, val_fraction: float, test_fraction: float, fold: list[int] | None) -> dict[str, str]:
-    """A long text as train, then val, then test."""
-    rows = split_rows(torch.zeros(len(text)), val_fraction, test_fraction, 0, "ordered", None, fold)
+def cut(text: str, rows: Mapping[str, Tensor]) -> dict[str, str]:
+    """The parts of a long text."""
     return {name: text[int(at[0]) : int(at[-1]) + 1] if len(at) else "" for name, at in rows.items()}
 
 
@@ -96,8 +84,8 @@ def windows(
         ids = vocabulary.encode_long(text)
         if len(ids) <= max_length:
             raise DataError(
-                f"data: the {name} part is {len(ids)} tokens long, and a window takes data.max_length + 1 = "
-                f"{max_length + 1}; take a shorter data.max_length or a longer text"
+                f"data: the {name} part is {len(ids)} tokens long, and a window takes data.tokenizer.max_length + 1 = "
+                f"{max_length + 1}; take a shorter data.tokenizer.max_length or a longer text"
             )
         starts = torch.arange(0, len(ids) - max_length, stride)
         kind = NextToken if goal == "next" else Windows

@@ -70,7 +70,9 @@ class Vocabulary:
         """All ids one after another, and how many each text has: 1 to `max_length`."""
         if self.pretrained:
             if max_length <= (around := self.tokenizer.num_special_tokens_to_add(False)):
-                raise DataError(f"data.max_length is {max_length}, and {around} tokens stand around each text")
+                raise DataError(
+                    f"data.tokenizer.max_length is {max_length}, and {around} tokens stand around each text"
+                )
             self.tokenizer.enable_truncation(max_length)  # inside of what stands around
         lengths, pieces = [np.zeros(0, np.int64)], [np.zeros(0, np.int32)]
         for some in _batches([text[: max_length * 32] for text in texts]):  # so that a huge line costs no more
@@ -149,7 +151,10 @@ def _learn_pairs(texts: Sequence[str], vocab_size: int | None, min_count: int, l
 
     least = BYTES + len(RESERVED)
     if vocab_size is None or vocab_size < least:
-        raise DataError(f"data.vocab_size is {vocab_size}; byte pairs (data.tokens=bpe) need a number, {least} or more")
+        raise DataError(
+            f"data.tokenizer.vocab_size is {vocab_size}; byte pairs (data.tokenizer.tokens=bpe) need a number, "
+            f"{least} or more"
+        )
     bytewise = pre_tokenizers.ByteLevel(add_prefix_space=False)
     scratch = Tokenizer(models.BPE())
     scratch.pre_tokenizer = bytewise

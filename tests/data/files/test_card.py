@@ -17,10 +17,10 @@ from nncli.data.files import hub
 from nncli.data.files.card import check_card, check_files
 from nncli.data.sources.huggingface import HuggingFace
 from nncli.errors import DataError
+from tests.data.choices import chosen
 from tests.outside import nothing_of, server
 
 datasets: Any = pytest.importorskip("datasets")
-CONF = Path(__file__).parents[3] / "conf" / "data"
 ROWS = "text,label\n" + "".join(f"word{i % 7} {i},{'yes' if i % 2 else 'no'}\n" for i in range(40))
 
 
@@ -52,9 +52,7 @@ def png(value: int) -> bytes:
 
 
 def load(path: Path | str, **changed: Any) -> HuggingFace:
-    stated = yaml.safe_load((CONF / "huggingface.yaml").read_text()) | {"batch_size": 4, "path": str(path)}
-    stated.pop("_target_")
-    data = HuggingFace(**(stated | changed))
+    data = chosen("huggingface", **{"batch_size": 4, "path": str(path)} | changed)
     data.setup()
     return data
 

@@ -158,7 +158,7 @@ def test_tokens_from_it(odd: str, tmp_path: Path) -> None:
     from nncli.data.text.pretrained_tokenizer import pretrained_tokenizer
 
     text, message = PATHS[odd]
-    with pytest.raises(DataError, match=rf"^data\.tokens: {message}"):
+    with pytest.raises(DataError, match=rf"^data\.tokenizer\.tokens: {message}"):
         pretrained_tokenizer(text)
 
 

@@ -17,6 +17,7 @@ from nncli.data.images.decode import Form, decode
 from nncli.data.images.folder import Folder
 from nncli.data.rows import InMemory, Mapped
 from nncli.errors import DataError
+from tests.data.choices import chosen
 from tests.data.pictures import lay, noise, pack, picture
 
 SHADES = {"cat": 50, "dog": 200}
@@ -32,22 +33,8 @@ def animals(each: int, part: str = "", **more: Any) -> dict[str, bytes]:
 
 
 def folder(path: Path, **words: Any) -> Folder:
-    given: dict[str, Any] = {
-        "test_path": None,
-        "size": "auto",
-        "channels": "auto",
-        "cache": "auto",
-        "memory": "auto",
-        "val_fraction": 0.2,
-        "test_fraction": 0.2,
-        "split": "stratified",
-        "fold": None,
-        "batch_size": 2,
-        "split_seed": 0,
-        "input_shape": "auto",
-        "num_classes": "auto",
-    }
-    return Folder(str(path), **given | words)
+    split = {"val": 0.2, "test": 0.2} | words.pop("split", {})
+    return chosen("folder", path=str(path), split=split, **{"batch_size": 2} | words)
 
 
 def ready(path: Path, **words: Any) -> Folder:
@@ -260,13 +247,19 @@ def test_classes_of_an_earlier_run_keep_their_numbers(tmp_path: Path) -> None:
 
 def test_folds_take_turns_and_need_one_part(tmp_path: Path) -> None:
     root = lay(tmp_path / "photos", animals(10))
-    tests = [ready(root, fold=[i, 2]) for i in range(2)]
+    tests = [ready(root, split={"fold": [i, 2]}) for i in range(2)]
     names = [{data.where("test", i) for i in range(len(data.parts["test"]))} for data in tests]
     assert len(names[0] | names[1]) == 20
-    with pytest.raises(DataError, match=r"data\.fold is set"):
-        ready(root, fold=[0, 2], test_path=str(root))
+    with pytest.raises(DataError, match=r"data\.split\.fold is set"):
+        ready(root, split={"fold": [0, 2]}, test_path=str(root))
 
 
 def test_links_and_dots_in_a_zip_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"was refused: \.\./cat/9\.png"):
         listing.listing(pack(tmp_path / "a.zip", animals(2) | {"../cat/9.png": picture(1)}))
+
+
+@pytest.mark.parametrize("method", ["grouped", "ordered"])
+def test_a_method_that_pictures_have_nothing_for_is_refused(tmp_path: Path, method: str) -> None:
+    with pytest.raises(DataError, match=r"data\.split\.(method|group)"):
+        ready(lay(tmp_path / "photos", animals(10)), split={"method": method})

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 import torch
-import yaml
 from torch import Tensor
 
 from nncli.config.suits import suits
@@ -15,8 +14,8 @@ from nncli.data.series.series import Series
 from nncli.errors import DataError
 from nncli.run.eval import judged
 from nncli.run.fit import fit_words
+from tests.data.choices import chosen
 
-CONF = Path(__file__).parents[3] / "conf" / "data" / "series.yaml"
 SHARED = os.environ.get("NN_SHARED_DATA", "")
 DAYS = [f"2020-01-{day:02d}" for day in range(1, 32)] + [f"2020-02-{day:02d}" for day in range(1, 30)]
 LINES = [
@@ -28,9 +27,7 @@ LINES = [
 def series(lines: list[str] | str, **changed: Any) -> Series:
     Path("x.csv").write_text(lines if isinstance(lines, str) else "\n".join(lines) + "\n")
     small = {"path": "x.csv", "length": 4, "horizon": 2, "batch_size": 8}
-    stated = yaml.safe_load(CONF.read_text()) | small | changed
-    del stated["_target_"]
-    return Series(**stated)
+    return chosen("series", **small | changed)
 
 
 def loaded(lines: list[str] | str = LINES, **changed: Any) -> Series:
@@ -101,7 +98,7 @@ def test_borders_are_rows_or_times(borders: list[Any]) -> None:
 
 
 def test_folds_judge_later_and_later_stretches() -> None:
-    tests = [whole(loaded(target="a", fold=[i, 3]), "test")[1] for i in range(3)]
+    tests = [whole(loaded(target="a", split={"fold": [i, 3]}), "test")[1] for i in range(3)]
     assert [(int(y.min()), int(y.max())) for y in tests] == [(15, 29), (30, 44), (45, 59)]
 
 
@@ -143,7 +140,7 @@ def test_folds_judge_later_and_later_stretches() -> None:
         (LINES, {"horizon": 10}, r"the val part has 9 of the 60 rows of the series, and one window wants 10"),
         (LINES, {"batch_size": 64}, r"data\.batch_size is 64, more than the 37 samples"),
         (LINES, {"borders": [40, 30]}, r"data\.borders is \[40, 30\].*must grow"),
-        (LINES, {"borders": [30, 40], "fold": [0, 3]}, r"data\.borders and data\.fold both"),
+        (LINES, {"borders": [30, 40], "split": {"fold": [0, 3]}}, r"data\.borders and data\.split\.fold both"),
         (LINES, {"borders": [30, 40, 90]}, r"within the 60 rows"),
         (LINES, {"borders": ["May", "June"]}, r"data\.borders: May is no time"),
         (LINES, {"borders": ["2020-02-01", "2020-02-15"], "time": None}, r"no column tells the time"),

@@ -14,24 +14,12 @@ from nncli.data.rows import InMemory, Mapped
 from nncli.data.sources.arrays import Arrays
 from nncli.errors import DataError
 from nncli.run.fit import fit_words
+from tests.data.choices import chosen
 
 
 def ready(path: Path | None, **words: Any) -> Arrays:
-    given: dict[str, Any] = {
-        "test_path": None,
-        "target": "y",
-        "memory": "auto",
-        "val_fraction": 0.2,
-        "test_fraction": 0.2,
-        "split": "stratified",
-        "group": None,
-        "fold": None,
-        "batch_size": 2,
-        "split_seed": 0,
-        "input_shape": "auto",
-        "num_classes": "auto",
-    }
-    data = Arrays(str(path) if path else None, **given | words)
+    split = {"val": 0.2, "test": 0.2} | words.pop("split", {})
+    data = chosen("arrays", path=str(path) if path else None, split=split, **{"batch_size": 2} | words)
     data.setup()
     return data
 
@@ -51,7 +39,7 @@ def test_an_npz_becomes_three_parts_that_stay_together(tmp_path: Path) -> None:
         "task": "classification",
         "loss": "cross_entropy",
     }
-    grouped = ready(tmp_path / "a.npz", split="grouped", group="who")
+    grouped = ready(tmp_path / "a.npz", split={"method": "grouped", "group": "who"})
     whose = [
         {int(data.where(part, i).split()[-1]) // 2 for i in range(len(rows))} for part, rows in grouped.parts.items()
     ]

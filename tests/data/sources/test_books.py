@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 import torch
-import yaml
 
 from nncli import fit
 from nncli.data.rows import Windows
@@ -17,15 +16,13 @@ from nncli.data.sources.books import Book
 from nncli.data.text.vocabulary import Vocabulary
 from nncli.errors import DataError
 from nncli.run.eval import judged
+from tests.data.choices import chosen
 
-CONF = Path(__file__).parents[3] / "conf" / "data"
 SHARED = os.environ.get("NN_SHARED_DATA", "")
 
 
 def load(name: str, **changed: Any) -> Book:
-    stated = yaml.safe_load((CONF / f"{name}.yaml").read_text()) | changed
-    stated.pop("_target_")
-    data = Book(**stated)
+    data = chosen(name, **changed)
     data.prepare_data()
     data.setup()
     return data
@@ -49,7 +46,7 @@ def test_a_window_beats_counting_characters_by_a_wide_margin() -> None:
 
 
 def test_the_text_of_python_is_cut_in_order_and_can_be_read_again() -> None:
-    data = load("pydoc", max_length=40)
+    data = load("pydoc", tokenizer={"max_length": 40})
     vocabulary = Vocabulary.parse(data.facts["tokenizer"])
     whole = "".join(vocabulary.decode(tokens(data, part).tolist()) for part in ("train", "val", "test"))
     assert len(whole) > 300_000

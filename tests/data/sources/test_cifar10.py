@@ -13,9 +13,10 @@ from PIL import Image
 
 from nncli.data.sources.cifar10 import Cifar10
 from nncli.data.sources.cifar100 import Cifar100
+from nncli.data.split import Holdout
 from nncli.errors import DataError
 
-SMALL: dict[str, Any] = {"batch_size": 6, "split_seed": 0, "input_shape": [3, 32, 32]}
+SMALL: dict[str, Any] = {"batch_size": 6, "input_shape": [3, 32, 32]}
 THIS = Cifar10.published
 CLASSES = ("airplane", "bird", "cat")
 
@@ -48,7 +49,7 @@ def zipped(root: Path, train: dict[str, bytes], test: dict[str, bytes]) -> Path:
 
 
 def read(root: Path, val_size: int = 3, num_classes: int = 3) -> Cifar10:
-    data = Cifar10(str(root), val_size, num_classes=num_classes, **SMALL)
+    data = Cifar10(str(root), Holdout(val_size, 0), num_classes=num_classes, **SMALL)
     data.prepare_data()
     data.setup()
     return data
@@ -96,7 +97,7 @@ def test_the_hundred_classes_have_two_labels_a_row(tmp_path: Path) -> None:
     for name in (*this.train, *this.test):
         rows.tofile(tmp_path / name)
     (tmp_path / this.names).write_text("apple\naquarium_fish\nbaby\n")
-    data = Cifar100(str(tmp_path), 3, num_classes=3, **SMALL)
+    data = Cifar100(str(tmp_path), Holdout(3, 0), num_classes=3, **SMALL)
     data.setup()
     x, y = data.parts["test"].span(0, 12)
     assert torch.equal(x[:, 2, 31, 31].long(), y)
@@ -147,7 +148,7 @@ def test_offline_says_what_could_not_be_reached_and_what_to_do(tmp_path: Path, m
     nowhere = THIS._replace(url="https://127.0.0.1:9/cifar-10-binary.tar.gz")
     monkeypatch.setattr(Cifar10, "published", nowhere)
     with pytest.raises(DataError, match=r"(?s)127\.0\.0\.1:9.*data\.root=FOLDER"):
-        Cifar10(None, 3, num_classes=3, **SMALL).prepare_data()
+        Cifar10(None, Holdout(3, 0), num_classes=3, **SMALL).prepare_data()
 
 
 @pytest.mark.slow

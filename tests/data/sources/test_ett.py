@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-import yaml
 from torch import nn
 from torch.optim import AdamW
 
@@ -18,17 +17,15 @@ from nncli.errors import DataError
 from nncli.models.linear_forecast import NLinear
 from nncli.tasks.forecast import Forecast
 from nncli.transforms.standardize import Standardize
+from tests.data.choices import chosen
 from tests.tasks.parts import made, measured, step
 
-CONF = Path(__file__).parents[3] / "conf" / "data"
 SHARED = os.environ.get("NN_SHARED_DATA", "")
 needs_data = pytest.mark.skipif(not SHARED, reason="NN_SHARED_DATA is not set")
 
 
 def etth1(name: str = "etth1", **changed: Any) -> ETT:
-    stated = yaml.safe_load((CONF / f"{name}.yaml").read_text()) | changed
-    del stated["_target_"]
-    return ETT(**stated)
+    return chosen(name, **changed)
 
 
 def forecast(data: ETT, length: int, horizon: int) -> Forecast:

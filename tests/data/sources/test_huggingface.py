@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-import yaml
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # read when the library is imported: no test looks at the hub
 os.environ["HF_DATASETS_OFFLINE"] = "1"
@@ -18,15 +17,14 @@ from nncli import fit
 from nncli.config.suits import suits
 from nncli.data.base import Data
 from nncli.data.files import hub
-from nncli.data.images.folder import Folder
 from nncli.data.rows import Ragged
 from nncli.data.sources.huggingface import HuggingFace
 from nncli.data.text.vocabulary import Vocabulary
 from nncli.errors import DataError
 from nncli.run.eval import judged
+from tests.data.choices import chosen
 
 datasets = pytest.importorskip("datasets")
-CONF = Path(__file__).parents[3] / "conf" / "data"
 
 
 @pytest.fixture(autouse=True)
@@ -35,9 +33,7 @@ def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def load(path: Path | str | None, **changed: Any) -> HuggingFace:
-    stated = yaml.safe_load((CONF / "huggingface.yaml").read_text()) | {"batch_size": 4, "path": path and str(path)}
-    stated.pop("_target_")
-    data = HuggingFace(**(stated | changed))
+    data = chosen("huggingface", **{"batch_size": 4, "path": path and str(path)} | changed)
     data.setup()
     return data
 
@@ -121,11 +117,9 @@ def odd_pictures(folder: Path) -> None:
 @pytest.mark.parametrize("channels", [1, 3])
 def test_pictures_are_decoded_as_those_of_a_folder_are(tmp_path: Path, channels: int) -> None:
     odd_pictures(tmp_path / "photos")
-    same = {"batch_size": 2, "val_fraction": 0.2, "test_fraction": 0.2}
-    ours = load(tmp_path / "photos", input_shape=[channels, 6, 4], split="random", **same)
-    stated = yaml.safe_load((CONF / "folder.yaml").read_text()) | same
-    stated.pop("_target_")
-    theirs = Folder(**stated | {"path": str(tmp_path / "photos"), "channels": channels, "size": [6, 4]})
+    same = {"batch_size": 2, "split": {"method": "random", "val": 0.2, "test": 0.2}}
+    ours = load(tmp_path / "photos", input_shape=[channels, 6, 4], **same)
+    theirs = chosen("folder", path=str(tmp_path / "photos"), channels=channels, size=[6, 4], **same)
     theirs.setup()
 
     def pictures(data: Data) -> set[bytes]:
@@ -140,7 +134,7 @@ def test_the_form_of_pictures_is_that_of_the_first_one_upright(tmp_path: Path) -
     for file in (tmp_path / "photos").rglob("*.*g"):
         if "t" not in file.stem:
             file.unlink()
-    assert load(tmp_path / "photos", batch_size=1, val_fraction=0.25, test_fraction=0.25).inferred()["input_shape"] == [
+    assert load(tmp_path / "photos", batch_size=1, split={"val": 0.25, "test": 0.25}).inferred()["input_shape"] == [
         3,
         6,
         4,
@@ -196,8 +190,11 @@ def test_a_folder_of_files_trains_and_is_judged(tmp_path: Path) -> None:
         ({"path": "nobody/nothing"}, r"data\.path is nobody/nothing, which could not be loaded: .*\n.*network"),
         ({"target": "answer"}, r"data\.target is answer, no column of .*; it has id, text, label"),
         ({"input": ["text", "id"]}, r"data\.input is \['text', 'id'\], of which not all are numbers"),
-        ({"group": "writer", "split": "grouped"}, r"data\.group is writer, no column of .*; it has id, text, label"),
-        ({"group": "id"}, r"data\.group is set.*say data\.split=grouped"),
+        (
+            {"split": {"method": "grouped", "group": "writer"}},
+            r"data\.split\.group is writer, no .* it has id, text, label",
+        ),
+        ({"split": {"group": "id"}}, r"data\.split\.group is set.*say data\.split\.method=grouped"),
         ({"val_split": "dev"}, r"data\.val_split is dev; .* has train"),
         ({"num_classes": 3}, r"data\.num_classes is 3"),
         ({"samples": 3, "batch_size": 2}, "part has no samples"),

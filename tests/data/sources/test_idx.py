@@ -11,9 +11,10 @@ import pytest
 
 from nncli.data.sources import idx
 from nncli.data.sources.idx import Idx, read_idx
+from nncli.data.split import Holdout
 from nncli.errors import DataError
 
-MNIST: dict[str, Any] = {"split_seed": 0, "input_shape": [1, 28, 28], "num_classes": 10}
+MNIST: dict[str, Any] = {"input_shape": [1, 28, 28], "num_classes": 10}
 
 
 def idx_bytes(array: np.ndarray) -> bytes:
@@ -34,7 +35,7 @@ def lay(root: Path, count: int = 20, *, gz: bool = True) -> Path:
 
 def ready(root: Path, name: str = "own") -> Idx:
     kind: Any = name
-    data = Idx(kind, str(root), 4, batch_size=4, split_seed=0, input_shape="auto", num_classes="auto")
+    data = Idx(kind, str(root), Holdout(4, 0), batch_size=4, input_shape="auto", num_classes="auto")
     data.prepare_data()
     data.setup()
     return data
@@ -85,7 +86,7 @@ def test_no_network_says_which_files_to_bring(tmp_path: Path, monkeypatch: pytes
     with pytest.raises(
         DataError, match=r"(?s)127\.0\.0\.1:9/train.*127\.0\.0\.1:8/train.*data\.root=FOLDER.*t10k-labels"
     ):
-        Idx("mnist", None, 4, batch_size=4, **MNIST).prepare_data()
+        Idx("mnist", None, Holdout(4, 0), batch_size=4, **MNIST).prepare_data()
 
 
 def test_whole_numbers_of_more_bytes_are_read(tmp_path: Path) -> None:
@@ -96,7 +97,7 @@ def test_whole_numbers_of_more_bytes_are_read(tmp_path: Path) -> None:
 @pytest.mark.skipif("NN_SHARED_DATA" not in os.environ, reason="needs MNIST from NN_SHARED_DATA")
 def test_the_real_mnist_is_read_fast() -> None:
     began = time.process_time()
-    data = Idx("mnist", os.environ["NN_SHARED_DATA"] + "/mnist", 5000, batch_size=128, **MNIST)
+    data = Idx("mnist", os.environ["NN_SHARED_DATA"] + "/mnist", Holdout(5000, 0), batch_size=128, **MNIST)
     data.setup()
     assert time.process_time() - began < 1.5
     assert [len(rows) for rows in data.parts.values()] == [55000, 5000, 10000]

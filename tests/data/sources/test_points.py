@@ -1,22 +1,16 @@
 """Points in the plane that were not among scikit-learn's tests: rings, circle, blobs."""
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-import yaml
 
-from nncli.data.sources.points import Points
-
-CONF = Path(__file__).parents[3] / "conf" / "data"
+from tests.data.choices import chosen
 
 
 def drawn(name: str, **changed: Any) -> tuple[torch.Tensor, torch.Tensor]:
-    stated = yaml.safe_load((CONF / f"{name}.yaml").read_text()) | changed
-    del stated["_target_"]
-    data = Points(**stated)
+    data = chosen(name, **changed)
     data.setup()
     x, y = zip(*(rows.span(0, len(rows)) for rows in data.parts.values()), strict=True)
     return torch.cat(x), torch.cat(y)
@@ -49,4 +43,4 @@ def test_there_are_as_many_blobs_as_classes(count: int) -> None:
 @pytest.mark.parametrize("name", ["rings", "circle", "blobs"])
 def test_the_split_seed_draws_the_points(name: str) -> None:
     assert torch.equal(drawn(name)[0], drawn(name)[0])
-    assert not torch.equal(drawn(name)[0], drawn(name, split_seed=1)[0])
+    assert not torch.equal(drawn(name)[0], drawn(name, split={"seed": 1})[0])

@@ -1,23 +1,18 @@
 """scikit-learn's sets are what their YAML says."""
 
-from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-import yaml
 
 from nncli.data.base import Data
 from nncli.data.sources.points import Points
 from nncli.data.sources.scikit import Scikit
-
-CONF = Path(__file__).parents[3] / "conf" / "data"
+from tests.data.choices import chosen
 
 
 def load(name: str, **changed: Any) -> Scikit | Points:
-    stated = yaml.safe_load((CONF / f"{name}.yaml").read_text()) | changed
-    kind = {"Scikit": Scikit, "Points": Points}[stated.pop("_target_").rpartition(".")[2]]
-    data = kind(**stated)
+    data = chosen(name, **changed)
     data.setup()
     return data
 
@@ -43,7 +38,7 @@ def test_digits_are_pictures_in_bytes() -> None:
 def test_another_split_seed_makes_another_split_and_the_same_one_the_same() -> None:
     first = whole(load("wine"), "test")[0]
     assert torch.equal(whole(load("wine"), "test")[0], first)
-    assert not torch.equal(whole(load("wine", split_seed=5), "test")[0], first)
+    assert not torch.equal(whole(load("wine", split={"seed": 5}), "test")[0], first)
 
 
 @pytest.mark.parametrize(("name", "wanted"), [("and", [0, 0, 0, 1]), ("or", [0, 1, 1, 1])])

@@ -1,30 +1,26 @@
 """Sequence exercises: the rules hold, and no part holds a sample of another."""
 
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-import yaml
 from torch import Tensor
 from torch.optim import AdamW
 
 from nncli.data.base import Data
-from nncli.data.sources.sequences import Counting, Sequences
 from nncli.errors import DataError
 from nncli.models.mlp import MLP
 from nncli.tasks.classification import Classification
 from nncli.transforms.standardize import Standardize
+from tests.data.choices import chosen
 from tests.tasks.parts import made, measured, step
 
-CONF = Path(__file__).parents[3] / "conf" / "data"
 NAMES = ["copy", "reverse", "addition", "counting"]
 
 
 def load(name: str, **changed: Any) -> Data:
-    stated = yaml.safe_load((CONF / f"{name}.yaml").read_text()) | changed
-    data = {"Sequences": Sequences, "Counting": Counting}[stated.pop("_target_").rpartition(".")[2]](**stated)
+    data = chosen(name, **changed)
     data.setup()
     return data
 
@@ -40,7 +36,7 @@ def test_yaml_states_the_facts_and_no_sample_is_in_two_parts(name: str) -> None:
     assert len(set(rows)) == len(rows) > 1000
     assert all(whole(data, part)[0].min() > 0 for part in data.parts), "0 fills up and is no symbol"
     assert torch.equal(whole(load(name), "test")[0], whole(data, "test")[0])
-    assert not torch.equal(whole(load(name, split_seed=1), "test")[0], whole(data, "test")[0])
+    assert not torch.equal(whole(load(name, split={"seed": 1}), "test")[0], whole(data, "test")[0])
 
 
 def test_copy_and_reverse_answer_with_the_same_symbols() -> None:

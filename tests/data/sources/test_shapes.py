@@ -2,12 +2,10 @@
 
 import math
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-import yaml
 from torch import Tensor, nn
 from torch.optim import AdamW
 
@@ -16,15 +14,12 @@ from nncli.errors import DataError
 from nncli.models.mlp import MLP
 from nncli.tasks.classification import Classification
 from nncli.transforms.standardize import Standardize
+from tests.data.choices import chosen
 from tests.tasks.parts import made, measured, step
-
-CONF = Path(__file__).parents[3] / "conf" / "data" / "shapes.yaml"
 
 
 def shapes(**changed: Any) -> Shapes:
-    stated = yaml.safe_load(CONF.read_text()) | changed
-    del stated["_target_"]
-    data = Shapes(**stated)
+    data = chosen("shapes", **changed)
     data.setup()
     return data
 
@@ -40,7 +35,7 @@ def test_pictures_are_bytes_of_three_even_classes_and_the_seed_decides_them() ->
     assert y.bincount().tolist() == [70, 70, 70]
     assert data.facts["classes"] == ["circle", "square", "triangle"]
     assert torch.equal(whole(shapes(size=300), "train")[0], x)
-    assert not torch.equal(whole(shapes(size=300, split_seed=1), "train")[0], x)
+    assert not torch.equal(whole(shapes(size=300, split={"seed": 1}), "train")[0], x)
 
 
 def test_shapes_lie_within_the_picture_and_tell_nothing_by_their_area() -> None:

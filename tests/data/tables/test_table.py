@@ -9,7 +9,6 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
-import yaml
 
 from nncli.config.suits import suits
 from nncli.data.tables.cells import texts
@@ -18,16 +17,14 @@ from nncli.data.tables.table import Table
 from nncli.errors import DataError
 from nncli.run.fit import fit_words
 from nncli.transforms import table as transform
+from tests.data.choices import chosen
 
 SHARED = Path(os.environ.get("NN_SHARED_DATA", "")) / "tabular"
-CONF = Path(__file__).parents[3] / "conf" / "data"
 
 
 def table(path: str = "x.csv", choice: str = "csv", **words: Any) -> Table:
     """The table of `data=csv data.path=…` and more words."""
-    settings = yaml.safe_load((CONF / f"{choice}.yaml").read_text())
-    settings.pop("_target_")
-    return Table(**settings | {"path": path, "batch_size": 2} | words)
+    return chosen(choice, **{"path": path, "batch_size": 2} | words)
 
 
 def write(frame: pl.DataFrame, name: str = "x.csv") -> pl.DataFrame:
@@ -142,7 +139,7 @@ def test_given_facts_are_used_instead_of_learned() -> None:
 
 def test_vocabularies_come_from_the_training_part_only() -> None:
     write(pl.DataFrame({"x": ["a", "b"] * 20 + ["late"] * 10, "y": [0.5 + i for i in range(50)]}))
-    data = table(target="y", split="ordered", test_fraction=0.2)
+    data = table(target="y", split={"method": "ordered", "test": 0.2})
     data.setup()
     assert set(data.facts["categories"]["x"]) == {"a", "b"}
     assert set(data.parts["test"].span(0, 10)[0].flatten().tolist()) == {0}
@@ -209,8 +206,12 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
     ("x,y\n1,0\n2,1\n", {"target": "y", "columns": {"z": "number"}}, r"data\.columns: x\.csv has no column 'z'"),
     ("x,y\n1,0\n2,1\n3,1\n4,0\n", {"target": "y", "sizes": [2]}, r"data\.sizes is \[2\], the data has \[1\]"),
     ("x,y\n1,0\n2,1\n3,1\n4,0\n", {"target": "y", "input_shape": [9]}, r"data\.input_shape is \[9\].* make 1 values"),
-    ("x,z,y\n1,4,0\n2,7,1\n", {"target": "y", "group": "x"}, r"data\.group is set.*say data\.split=grouped"),
-    ("x,y\n1,0\n2,1\n", {"target": "y", "time": "x"}, r"data\.time is x.*say data\.split=ordered"),
+    (
+        "x,z,y\n1,4,0\n2,7,1\n",
+        {"target": "y", "split": {"group": "x"}},
+        r"data\.split\.group is set.*say data\.split\.method=grouped",
+    ),
+    ("x,y\n1,0\n2,1\n", {"target": "y", "time": "x"}, r"data\.time is x.*say data\.split\.method=ordered"),
     ("x,y\n1,0\n2,1\n", {"target": "y", "path": "y.csv"}, r"data\.path: there is no file y\.csv; did you mean x\.csv"),
     ("x,y\n1,0\n2,1\n", {"target": "y", "path": None}, r"data\.path=FILE"),
     ("x,y\n1,0\n2,1\n", {"target": "y", "path": "."}, r"data\.path: \. is a folder; name the file in it"),
@@ -320,7 +321,7 @@ def test_a_test_file_is_held_to_the_training_file() -> None:
 
 def test_groups_stay_together_and_are_no_input() -> None:
     write(people().with_columns(pl.Series("ward", [f"w{i % 12}" for i in range(60)])))
-    data = table(target="rich", split="grouped", group="ward")
+    data = table(target="rich", split={"method": "grouped", "group": "ward"})
     data.setup()
     wards = [{int(row) % 12 for row in rows} for rows in data.rows.values()]
     assert all(not one & other for one, other in combinations(wards, 2))
@@ -330,7 +331,7 @@ def test_groups_stay_together_and_are_no_input() -> None:
 def test_time_orders_the_rows_that_are_held_out() -> None:
     days = np.random.default_rng(0).permutation(40)
     write(pl.DataFrame({"day": [f"2024-{1 + d // 20:02}-{1 + d % 20:02}" for d in days], "y": days * 0.5}))
-    data = table(target="y", split="ordered", time="day")
+    data = table(target="y", split={"method": "ordered"}, time="day")
     data.setup()
     train, val, test = (part.span(0, 99)[1] for part in data.parts.values())
     assert train.max() < val.min() <= val.max() < test.min()
@@ -340,7 +341,7 @@ def test_folds_cover_every_row_once() -> None:
     write(people())
     held = []
     for i in range(3):
-        data = table(target="rich", fold=[i, 3])
+        data = table(target="rich", split={"fold": [i, 3]})
         data.setup()
         held += data.rows["test"].tolist()
     assert sorted(held) == list(range(60))

@@ -4,23 +4,23 @@ import json
 from pathlib import Path
 
 import pytest
+import tokenizers
 import torch
-import yaml
-from tokenizers import Tokenizer, models, pre_tokenizers, processors
+from tokenizers import models, pre_tokenizers, processors
 
 from nncli.data.text.text import Text
-from nncli.data.text.tokens import Tokenizing, learn
+from nncli.data.text.tokens import Tokenizer
 from nncli.data.text.vocabulary import Vocabulary
 from nncli.errors import DataError
+from tests.data.choices import chosen
 
 WORDS = ["<s>", "<pad>", "</s>", "<unk>", "a", "fine", "dull", "film"]  # as RoBERTa: 0 begins a text, 1 fills up
 
 
-CONF = Path(__file__).parents[3] / "conf" / "data"
-
-
-def write(folder: Path, fill: str | None = "<pad>", around: bool = True, words: list[str] = WORDS) -> Tokenizer:
-    tokenizer = Tokenizer(models.WordLevel({word: i for i, word in enumerate(words)}, unk_token="<unk>"))
+def write(
+    folder: Path, fill: str | None = "<pad>", around: bool = True, words: list[str] = WORDS
+) -> tokenizers.Tokenizer:
+    tokenizer = tokenizers.Tokenizer(models.WordLevel({word: i for i, word in enumerate(words)}, unk_token="<unk>"))
     tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
     if around:
         tokenizer.post_processor = processors.TemplateProcessing(
@@ -34,8 +34,7 @@ def write(folder: Path, fill: str | None = "<pad>", around: bool = True, words: 
 
 
 def borrow(name: str) -> Vocabulary:
-    how: Tokenizing = {"vocab_size": None, "min_count": 1, "lowercase": True, "max_length": 9}
-    return learn({}, [], tokens=name, how=how, num_tokens="auto")
+    return Tokenizer(name, None, 1, True, 9).learn({}, [], "auto")
 
 
 def test_rows_hold_the_models_numbers_with_0_where_it_fills_up(tmp_path: Path) -> None:
@@ -102,27 +101,28 @@ def test_the_numbers_travel_with_the_run_not_the_folder(tmp_path: Path) -> None:
 
 
 def text(tokens: str, max_length: int = 9) -> Text:
-    stated = yaml.safe_load((CONF / "text.yaml").read_text())
-    stated |= {"path": "set", "tokens": tokens, "max_length": max_length, "batch_size": 4}
-    stated |= {"val_fraction": 0.1, "test_fraction": 0.1}
-    del stated["_target_"]
-    return Text(**stated)
+    tokenizer = {"tokens": tokens, "max_length": max_length}
+    return chosen("text", path="set", tokenizer=tokenizer, batch_size=4)
 
 
 def test_what_is_no_tokenizer_is_told(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    with pytest.raises(DataError, match=r"data\.tokens is empty, a folder without tokenizer\.json.*save_pretrained"):
+    with pytest.raises(
+        DataError, match=r"data\.tokenizer\.tokens is empty, a folder without tokenizer\.json.*save_pretrained"
+    ):
         borrow("empty")
     for name in ("wrods", "./gone", "a/b/c"):
-        with pytest.raises(DataError, match=r"data\.tokens is .*; it is characters, words, bpe, or, .*OWNER/NAME"):
+        with pytest.raises(
+            DataError, match=r"data\.tokenizer\.tokens is .*; it is characters, words, bpe, .*OWNER/NAME"
+        ):
             borrow(name)
     (tmp_path / "empty" / "tokenizer.json").write_text("{}")
     (tmp_path / "empty" / "tokenizer_config.json").write_text("{}")
-    with pytest.raises(DataError, match=r"data\.tokens is empty, whose tokenizer cannot be read"):
+    with pytest.raises(DataError, match=r"data\.tokenizer\.tokens is empty, whose tokenizer cannot be read"):
         borrow("empty")
     write(tmp_path / "odd", words=["a", "b"])
     with pytest.raises(DataError, match=r"does not say what fills up short rows: .*eos_token in tokenizer_config"):
         borrow("odd")
     write(tmp_path / "m")
-    with pytest.raises(DataError, match=r"data\.max_length is 2, and 2 tokens stand around each text"):
+    with pytest.raises(DataError, match=r"data\.tokenizer\.max_length is 2, and 2 tokens stand around each text"):
         borrow("m").encode(["a"], 2)

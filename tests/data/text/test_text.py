@@ -7,7 +7,6 @@ from typing import Any
 import polars as pl
 import pytest
 import torch
-import yaml
 
 from nncli import fit
 from nncli.config.suits import suits
@@ -15,8 +14,8 @@ from nncli.data.text.text import Text
 from nncli.data.text.vocabulary import Vocabulary
 from nncli.errors import DataError
 from nncli.run.eval import judged
+from tests.data.choices import chosen
 
-CONF = Path(__file__).parents[3] / "conf" / "data"
 SHARED = os.environ.get("NN_SHARED_DATA", "")
 shared = pytest.mark.skipif(not SHARED, reason="NN_SHARED_DATA is not set")
 GOOD = ["a fine film", "what a joy", "lovely and warm", "the best of all", "fine joy"]
@@ -24,9 +23,7 @@ BAD = ["a dull film", "what a bore", "cold and grey", "the worst of all", "dull 
 
 
 def load(path: Path | str, /, facts: dict[str, Any] | None = None, **changed: Any) -> Text:
-    stated = yaml.safe_load((CONF / "text.yaml").read_text()) | {"batch_size": 2, "path": str(path)} | changed
-    stated.pop("_target_")
-    data = Text(**stated)
+    data = chosen("text", **{"batch_size": 2, "path": str(path)} | changed)
     data.facts = facts or {}
     data.setup()
     return data
@@ -55,7 +52,7 @@ def test_a_folder_of_files_is_read_line_by_line(tmp_path: Path) -> None:
     assert data.inferred() == {
         "layout": "lines",
         "encoding": "utf-8",
-        "split": "stratified",
+        "split.method": "stratified",
         "input_shape": [256],
         "num_tokens": Vocabulary.parse(data.facts["tokenizer"]).size,
         "num_classes": 2,
@@ -68,7 +65,7 @@ def test_a_folder_of_files_is_read_line_by_line(tmp_path: Path) -> None:
 
 def test_files_that_differ_only_in_their_ending_are_called_by_it(tmp_path: Path) -> None:
     write(tmp_path, {"rt.pos": "\n".join(GOOD), "rt.neg": "\n".join(BAD)})
-    assert load(tmp_path, val_fraction=0.2, test_fraction=0.2).facts["classes"] == ["neg", "pos"]
+    assert load(tmp_path, split={"val": 0.2, "test": 0.2}).facts["classes"] == ["neg", "pos"]
 
 
 def test_class_folders_with_a_given_test_part(tmp_path: Path) -> None:
@@ -79,8 +76,8 @@ def test_class_folders_with_a_given_test_part(tmp_path: Path) -> None:
     assert data.inferred()["layout"] == "folders"
     assert sorted(texts_of(data, "test")) == sorted(GOOD + BAD)
     assert data.where("test", 0) == str(tmp_path / "test" / "neg" / "0.txt")
-    with pytest.raises(DataError, match=r"data\.fold cuts its own test part"):
-        load(tmp_path, fold=[0, 4])
+    with pytest.raises(DataError, match=r"data\.split\.fold cuts its own test part"):
+        load(tmp_path, split={"fold": [0, 4]})
 
 
 def test_the_columns_of_a_table_are_found(tmp_path: Path) -> None:
@@ -89,7 +86,7 @@ def test_the_columns_of_a_table_are_found(tmp_path: Path) -> None:
     table.write_csv(tmp_path / "x.csv", separator=";")
     table.write_parquet(tmp_path / "x.parquet")
     for name in ("x.csv", "x.parquet"):
-        data = load(tmp_path / name, split="grouped", group="writer")
+        data = load(tmp_path / name, split={"method": "grouped", "group": "writer"})
         assert data.inferred() | {"text": "review", "target": "Label"} == data.inferred()
         assert data.facts["classes"] == ["9", "10"]
         assert data.where("val", 0).startswith(f"{tmp_path / name}, row ")
@@ -119,7 +116,7 @@ def test_facts_of_an_earlier_run_are_used_instead(tmp_path: Path) -> None:
 def test_one_text_is_cut_in_order_and_every_token_is_a_target_once(tmp_path: Path) -> None:
     book = tmp_path / "book.txt"
     book.write_text("".join(chr(97 + i % 26) for i in range(1000)))
-    data = load(book, tokens="characters", max_length=4)
+    data = load(book, tokenizer={"tokens": "characters", "max_length": 4})
     assert suits(data.traits())["model"] == "token_window"
     found = data.inferred()
     assert (found["layout"], found["stride"], found["num_classes"], found["target"]) == ("stream", 1, 28, "next")
@@ -127,7 +124,7 @@ def test_one_text_is_cut_in_order_and_every_token_is_a_target_once(tmp_path: Pat
     vocabulary = Vocabulary.parse(data.facts["tokenizer"])
     assert vocabulary.decode(x[0].tolist()) + vocabulary.decode(y[:1].tolist()) == "abcde"
     assert y.shape == (796,)
-    every = load(book, tokens="characters", max_length=4, target="every")
+    every = load(book, tokenizer={"tokens": "characters", "max_length": 4}, target="every")
     x, y = every.parts["test"].span(0, 24)
     assert torch.equal(x[:, 1:], y[:, :-1])
     assert torch.equal(x.flatten()[1:], y.flatten()[:-1])
@@ -142,12 +139,12 @@ def test_one_text_is_cut_in_order_and_every_token_is_a_target_once(tmp_path: Pat
         ({"a/1.txt": "one", "a/2.txt": "two"}, {}, "all 2 samples are of one class, 'a'"),
         ({"a.txt": "one\n", "b.txt": "caf\xe9 \0"}, {}, r"b\.txt is no text"),
         ({"a.txt": "one\n", "b.txt": "two\n"}, {"num_tokens": 77}, r"data\.num_tokens is 77.*num_tokens=auto"),
-        ({"a.txt": "one\n", "b.txt": "two\n"}, {"min_count": 5}, r"data\.min_count"),
-        ({"a.txt": "one\n", "b.txt": "two\n"}, {"group": "x"}, r"data\.group is x.*layout is lines"),
-        ({"a.txt": "one\n" * 9}, {}, r"the train part is 7 tokens long.*data\.max_length \+ 1 = 257"),
+        ({"a.txt": "one\n", "b.txt": "two\n"}, {"tokenizer": {"min_count": 5}}, r"data\.tokenizer\.min_count"),
+        ({"a.txt": "one\n", "b.txt": "two\n"}, {"split": {"group": "x"}}, r"data\.split\.group is x.*layout is lines"),
+        ({"a.txt": "one\n" * 9}, {}, r"the train part is 7 tokens long.*data\.tokenizer\.max_length \+ 1 = 257"),
         ({"a.txt": "one\n" * 9}, {"layout": "lines"}, "all 9 samples are of one class, 'a'"),
         ({"a.txt": "one\n" * 9}, {"layout": "stream", "target": "b"}, r"data\.target is b.*next, or every"),
-        ({"a.txt": "one\n" * 9}, {"layout": "stream", "split": "random"}, r"data\.split is random"),
+        ({"a.txt": "one\n" * 9}, {"layout": "stream", "split": {"method": "random"}}, r"data\.split\.method is random"),
         ({".hidden": "x"}, {}, "holds? no|no folder with a text file"),
         ({"a.txt": "x"}, {"test_path": "gone"}, "gone"),
     ],

@@ -69,5 +69,5 @@ def test_a_line_of_ten_million_characters_costs_no_more_than_its_part() -> None:
 
 
 def test_too_few_byte_pairs_are_refused() -> None:
-    with pytest.raises(DataError, match=r"data\.vocab_size is 100; .*258 or more"):
+    with pytest.raises(DataError, match=r"data\.tokenizer\.vocab_size is 100; .*258 or more"):
         learn("abc", "bpe", 100)
