@@ -1,4 +1,4 @@
-"""How far the net's answer is from another's, rather than from one right class."""
+"""The divergence from a target distribution, such as another net's output."""
 
 from typing import Annotated
 
@@ -11,8 +11,8 @@ class KL(nn.Module):
     """Kullback-Leibler divergence of softened distributions, times the square of the temperature.
 
     Hinton et al. 2015, "Distilling the Knowledge in a Neural Network": a temperature above 1 brings out how the
-    wrong classes compare, and its square keeps the gradient's size. Targets are shares of the classes (B, classes), or
-    classes (B,), for which it is cross-entropy on softened scores.
+    wrong classes compare, and its square keeps the scale of the gradient. Targets are probabilities (B, classes), or
+    classes (B,), for which it is the cross-entropy of softened scores.
     """
 
     def __init__(self, temperature: Annotated[float, Gt(0)]) -> None:
@@ -25,5 +25,5 @@ class KL(nn.Module):
         return functional.kl_div(logs_BC, shares_BC, reduction="batchmean") * self.temperature**2
 
     def between(self, scores_BC: Tensor, taught_BC: Tensor) -> Tensor:
-        """The divergence from another net's answer, given as its scores."""
+        """The divergence from another net's output, given as scores."""
         return self(scores_BC, (taught_BC / self.temperature).softmax(dim=1))

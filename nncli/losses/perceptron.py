@@ -1,12 +1,12 @@
-"""The perceptron criterion, whose gradient is Rosenblatt's correction."""
+"""The perceptron criterion, whose gradient is Rosenblatt's update."""
 
 from torch import Tensor, nn
 
 
 class PerceptronLoss(nn.Module):
-    """Sum over the batch of `(step(z) - y) * z`: the distance by which wrong answers miss, 0 for right ones.
+    """Sum over the batch of `(step(z) - y) * z`: |z| for each misclassified sample, 0 for the others.
 
-    `z` (B,) are the units' sums before the threshold, `y` (B,) the wanted answers 0 or 1.
+    `z` (B,) are the sums before the threshold, `y` (B,) the classes 0 or 1.
     """
 
     def forward(self, z: Tensor, y: Tensor) -> Tensor:

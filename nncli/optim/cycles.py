@@ -63,7 +63,7 @@ class Cyclic(Schedule):
 class OneCycle(Schedule):
     """Half a cosine up from `start` over the share `rise`, then one down to `final` (Smith & Topin 2018).
 
-    It brings its own rise, so `warmup` is usually 0. The momentum stays as it is.
+    It has a warmup of its own, so `warmup` is usually 0. The momentum does not change.
     """
 
     def __init__(

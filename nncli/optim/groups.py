@@ -1,4 +1,4 @@
-"""Which weights learn, which decay, how fast each layer moves, and the pull of L1: the rules weight by weight."""
+"""Rules for single weights: which are trained, which decay, the learning rate of each layer, and the L1 penalty."""
 
 from collections.abc import Callable
 from functools import partial
@@ -16,12 +16,12 @@ from nncli.errors import NnError
 class Groups:
     """Rules by which a net's weights are grouped for the optimizer.
 
-    Of the layers (or blocks) all learn, the last one, or so many of the last; from epoch `thaw` on all of them. Frozen
-    weights stay in their group: without a gradient nothing is done or kept for them.
+    `train` selects the layers (or blocks) that are trained: all, the last one, or a number of the last; from epoch
+    `thaw` on all are. Frozen weights stay in their group: without a gradient, the optimizer skips them.
 
-    Weight decay is for matrices and filters: norms, biases and other vectors do without unless `decay_vectors`.
-    A layer's rate is `layer_decay` to the power of its distance from the output. The gradient of `l1 * |w|` is added
-    to that of every weight that may decay.
+    Weight decay applies to matrices and filters, and to norms, biases and other vectors only with `decay_vectors`.
+    The learning rate of a layer is scaled by `layer_decay` to the power of its distance from the output. The gradient
+    of `l1 * |w|` is added to that of every weight to which decay applies.
     """
 
     def __init__(
@@ -29,28 +29,30 @@ class Groups:
         decay_vectors: bool,
         layer_decay: Annotated[float, Interval(gt=0, le=1)],
         l1: Annotated[float, Ge(0)],
-        train: Literal["all", "head"] | Annotated[int, Ge(1)] = "all",  # runs made before there was a choice have none
+        train: Literal["all", "head"] | Annotated[int, Ge(1)] = "all",  # absent from the configs of older runs
         thaw: Annotated[int, Ge(1)] | None = None,
     ) -> None:
         if thaw is not None and train == "all":
-            raise NnError(f"groups.thaw={thaw} frees layers that groups.train=all never freezes: say groups.train=head")
+            raise NnError(
+                f"groups.thaw={thaw} has no effect, as groups.train=all freezes nothing; set groups.train=head"
+            )
         self.decay_vectors, self.layer_decay, self.l1 = decay_vectors, layer_decay, l1
-        self.last = {"all": None, "head": 1}.get(str(train), train)  # how many layers learn from the start
+        self.last = {"all": None, "head": 1}.get(str(train), train)  # how many layers are trained from the start
         self.thaw = thaw
-        self._names: list[str] = []  # of the weights that are frozen and would learn otherwise
+        self._names: list[str] = []  # of the weights that are frozen and would be trained otherwise
         self._frozen: list[nn.Parameter] = []
 
     def freeze(self, net: nn.Module, epoch: int = 0, shared: bool = False) -> None:
-        """Hold what does not learn in this epoch: no gradient, and its norms and dropout as in use.
+        """Freeze what is not trained in this epoch: no gradients, and norms and dropout in evaluation mode.
 
-        Several devices agree before training on who has gradients, so there those of a net that will thaw are made
-        and thrown away (`shared`).
+        Several devices agree before training which weights have gradients, so with `shared` the gradients of weights
+        that will be unfrozen later are computed, and discarded until then.
         """
         if self.last is None:
             return
         still = self._still(net)
         self._names = self._names or [n for n, w in net.named_parameters() if w.requires_grad and id(w) in still]
-        self._frozen = [net.get_parameter(name) for name in self._names]  # anew: the net may have been shared out
+        self._frozen = [net.get_parameter(name) for name in self._names]  # again: sharding may have replaced them
         held = self.thaw is None or epoch < self.thaw
         for weight in self._frozen:
             weight.requires_grad_(not held or (shared and self.thaw is not None))
@@ -64,44 +66,44 @@ class Groups:
         return set() if self.last is None else {key for key, away in distances(net).items() if away >= int(self.last)}
 
     def drop(self, epoch: int) -> None:
-        """Take the gradients from weights that are still frozen."""
+        """Discard the gradients of weights that are still frozen."""
         if self.thaw is not None and epoch < self.thaw:
             for weight in self._frozen:
                 weight.grad = None
 
     def make(self, optimizer: Callable[..., Optimizer], net: nn.Module) -> Optimizer:
-        """The optimizer over the net's groups. The first group has the highest rate: it is the one that is shown."""
-        kind, given = (optimizer.func, optimizer.keywords) if isinstance(optimizer, partial) else (optimizer, {})
+        """The optimizer over the net's groups. The first group has the highest rate, which is the one displayed."""
+        kind, arguments = (optimizer.func, optimizer.keywords) if isinstance(optimizer, partial) else (optimizer, {})
         whole = isinstance(kind, SplitsHidden) and kind.splits_hidden
-        found = self.split(net, decays=given.get("weight_decay", 0) != 0, hidden=whole)
-        if len(found) == 1 and not whole:
-            return optimizer(found[0]["params"])
+        groups = self.split(net, decays=arguments.get("weight_decay", 0) != 0, hidden=whole)
+        if len(groups) == 1 and not whole:
+            return optimizer(groups[0]["params"])
         try:
-            made = optimizer(found)
+            made = optimizer(groups)
         except ValueError as error:
             if "per-parameter options" not in str(error):
                 raise
-            text = "lbfgs treats all weights alike: it goes with neither regularization.layer_decay nor groups.train"
+            text = "optimizer=lbfgs treats all weights alike, without regularization.layer_decay or groups.train"
             raise NnError(text) from error
         for group in made.param_groups:
             group["lr"] = group["lr"] * group.pop("share")
         return made
 
     def split(self, net: nn.Module, *, decays: bool, hidden: bool) -> list[dict[str, Any]]:
-        """Groups of weights with what sets each apart; one group where nothing does."""
+        """The weights in groups, with the settings of each; one group where all weights have the same."""
         distance = distances(net) if self.layer_decay < 1 else {}
         inside = {id(w) for w in hidden_weights(net)} if hidden else set()
-        still = self._still(net)  # apart: some optimizers want all weights of a group to have gradients, or none
+        still = self._still(net)  # separate: some optimizers need gradients for all weights of a group, or none
         rows: dict[tuple[int, bool, bool, bool], list[Tensor]] = {}
         for weight in net.parameters():
             free = decays and not self.decay_vectors and weight.ndim < 2
             key = (distance.get(id(weight), 0), id(weight) in still, id(weight) not in inside, free)
             rows.setdefault(key, []).append(weight)
-        found = []
+        groups = []
         for (away, _, outside, free), weights in sorted(rows.items(), key=lambda row: row[0]):
             group: dict[str, Any] = {"params": weights, "share": self.layer_decay**away}
-            found.append(group | ({"weight_decay": 0.0} if free else {}) | ({"hidden": not outside} if hidden else {}))
-        return found
+            groups.append(group | ({"weight_decay": 0.0} if free else {}) | ({"hidden": not outside} if hidden else {}))
+        return groups
 
     @torch.no_grad()
     def pull(self, net: nn.Module) -> None:
@@ -114,9 +116,9 @@ class Groups:
 
 
 def hidden_weights(net: nn.Module) -> list[nn.Parameter]:
-    """Matrices and filters between the embeddings and the output: what an optimizer for matrices is made for."""
+    """Matrices and filters between the embeddings and the output layer, for optimizers such as Muon."""
     looked_up = {id(w) for m in net.modules() if isinstance(m, nn.Embedding) for w in m.parameters()}
-    own = {id(w) for w in net.parameters(recurse=False)}  # positions and tokens that the net itself holds
+    own = {id(w) for w in net.parameters(recurse=False)}  # such as position embeddings and class tokens
     wide = [w for w in net.parameters() if w.ndim > 1 and id(w) not in looked_up | own]
     away = distances(net)
     output = min(reversed(wide), key=lambda w: away[id(w)], default=None)  # some nets name it first
@@ -124,21 +126,21 @@ def hidden_weights(net: nn.Module) -> list[nn.Parameter]:
 
 
 def distances(net: nn.Module) -> dict[int, int]:
-    """How many layers or blocks each weight is away from the output, by the weight's id."""
-    found: dict[int, int] = {}
+    """The distance of each weight from the output in layers or blocks, by the weight's id."""
+    depths: dict[int, int] = {}
     depth = 0
     for part in _parts(net):
-        weights = [w for w in part.parameters() if id(w) not in found]
+        weights = [w for w in part.parameters() if id(w) not in depths]
         depth += any(w.ndim > 1 for w in weights) or depth == 0  # a norm belongs to the layer before it
-        found |= {id(w): depth for w in weights}
-    found = {id(w): 1 for w in net.parameters()} | found  # what the net itself holds is at the input
-    return {key: max(depth, 1) - at for key, at in found.items()}
+        depths |= {id(w): depth for w in weights}
+    depths = {id(w): 1 for w in net.parameters()} | depths  # the net's own parameters count as input
+    return {key: max(depth, 1) - at for key, at in depths.items()}
 
 
 def _parts(net: nn.Module) -> list[nn.Module]:
-    """The net's layers and blocks in their order: children, those of plain containers taken one by one."""
-    found: list[nn.Module] = []
+    """The net's layers and blocks in their order: its children, with plain containers flattened."""
+    parts: list[nn.Module] = []
     for child in net.children():
         plain = isinstance(child, nn.Sequential | nn.ModuleList)
-        found += _parts(child) if plain else [child] if any(True for _ in child.parameters()) else []
-    return found
+        parts += _parts(child) if plain else [child] if any(True for _ in child.parameters()) else []
+    return parts

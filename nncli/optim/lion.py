@@ -11,7 +11,7 @@ from torch.optim.optimizer import ParamsT
 
 
 class Lion(Optimizer):
-    """Every weight moves by the rate, in the direction of the sign of a momentum that leans towards the gradient."""
+    """Every weight moves by the learning rate, against the sign of an interpolation of momentum and gradient."""
 
     def __init__(
         self,

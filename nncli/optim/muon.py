@@ -1,6 +1,6 @@
-"""Muon (Jordan 2024, https://kellerjordan.github.io/posts/muon): momentum made orthogonal, for hidden weights.
+"""Muon (Jordan 2024, https://kellerjordan.github.io/posts/muon): orthogonalized momentum, for hidden weights.
 
-torch's own Muon takes matrices only; this one takes filters too, and AdamW moves what is left.
+torch's own Muon takes matrices only; this one also takes filters, and updates the other weights with AdamW.
 """
 
 from collections.abc import Callable
@@ -16,7 +16,7 @@ QUINTIC = (3.4445, -4.775, 2.0315)  # chosen so that small singular values grow 
 
 
 def orthogonal(matrix: Tensor, iterations: int) -> Tensor:
-    """The nearest orthogonal matrix, roughly: its singular values lie between 0.7 and 1.2 (Newton and Schulz)."""
+    """An approximation of the nearest orthogonal matrix by Newton-Schulz iteration; singular values in [0.7, 1.2]."""
     a, b, c = QUINTIC
     tall = matrix.shape[0] > matrix.shape[1]
     x = matrix.T if tall else matrix
@@ -28,12 +28,12 @@ def orthogonal(matrix: Tensor, iterations: int) -> Tensor:
 
 
 class Muon(Optimizer):
-    """Groups with `hidden: true` are moved by Muon, others by AdamW at `adam_lr`.
+    """Groups with `hidden: true` are updated by Muon, others by AdamW at `adam_lr`.
 
-    Given plain weights, those of two or more dimensions are hidden. Filters (out, in, …) are flattened to matrices;
-    a step is scaled by the root of rows over columns where there are more rows. `renormalize` brings filters to a norm
-    of the root of `out` before each step, so that `lr` is the share of them that a step moves: for nets that normalize
-    after each convolution, where the size of filters means nothing but grows.
+    Of weights without groups, those of two or more dimensions are hidden. Filters (out, in, …) are flattened to
+    matrices; an update is scaled by sqrt(rows / columns) where there are more rows. `renormalize` scales filters to the
+    norm sqrt(out) before each update, so that `lr` is the relative size of an update: for nets that normalize after
+    each convolution, where the scale of filters has no effect but grows.
     """
 
     splits_hidden: ClassVar[bool] = True  # asks for groups with `hidden`
@@ -54,7 +54,7 @@ class Muon(Optimizer):
         shared = {"momentum": momentum, "nesterov": nesterov, "iterations": iterations, "betas": tuple(betas)}
         shared["renormalize"] = renormalize
         defaults = {"lr": lr, "eps": eps, "weight_decay": weight_decay, **shared}
-        groups = [group for given in _as_groups(params) for group in _marked(given)]
+        groups = [half for group in _as_groups(params) for half in _marked(group)]
         super().__init__([{"lr": lr if g["hidden"] else adam_lr} | g for g in groups], defaults)
 
     @torch.no_grad()
@@ -95,12 +95,12 @@ class Muon(Optimizer):
 
 
 def _as_groups(params: ParamsT) -> list[dict[str, Any]]:
-    given = cast(list[Any], list(params))
-    return given if given and isinstance(given[0], dict) else [{"params": given}]
+    items = cast(list[Any], list(params))
+    return items if items and isinstance(items[0], dict) else [{"params": items}]
 
 
 def _marked(group: dict[str, Any]) -> list[dict[str, Any]]:
-    """A group that says whether it is hidden; one that does not is split by the number of dimensions."""
+    """A group with the key `hidden` as it is; another is split by the number of dimensions of its weights."""
     if "hidden" in group:
         return [group]
     weights = list(group["params"])

@@ -1,6 +1,6 @@
-"""Learning rates over a run, counted in optimizer steps, so that a schedule ends when training ends.
+"""Learning rates over a run, in optimizer steps, so that a schedule ends when training ends.
 
-Counts below 1 are shares of the steps, others are numbers of steps.
+Counts below 1 are fractions of the steps, others are numbers of steps.
 """
 
 import math
@@ -16,7 +16,7 @@ Count = Annotated[float, Ge(0)]
 
 
 def counted(count: float, steps: int) -> int:
-    """A share of the steps, or a number of them, as a number."""
+    """A number of steps, from a fraction or a number."""
     return min(steps, round(count * steps) if count < 1 else int(count))
 
 
@@ -26,24 +26,24 @@ def falling(done: float) -> float:
 
 
 class Schedule(LRScheduler):
-    """A straight rise over `warmup` to where `shape` starts, then `shape` to the end.
+    """A linear warmup over `warmup` to where `shape` starts, then `shape` to the end.
 
-    The rate depends on the step alone, and the saved state on nothing else: loaded into a longer schedule, it goes on
-    at that schedule's rate for the step. Every group of the optimizer follows from its own rate.
+    The rate depends on the step alone, and so does the saved state: loaded into a longer schedule, it continues with
+    that schedule's rate for the step. Each group of the optimizer scales its own base rate.
     """
 
     def __init__(self, optimizer: Optimizer, total_steps: int, warmup: float) -> None:
         self.total_steps = total_steps
         self.warmup_steps = counted(warmup, total_steps)
-        self.steps = max(1, total_steps - self.warmup_steps)  # those after the warmup
+        self.steps = max(1, total_steps - self.warmup_steps)  # after the warmup
         super().__init__(optimizer)
 
     def shape(self, step: int) -> float:
-        """The rate as a share of the optimizer's, `step` steps of `self.steps` after the warmup."""
+        """The factor on the optimizer's rate, `step` of `self.steps` steps after the warmup."""
         raise NotImplementedError
 
     def share(self, step: int) -> float:
-        """The rate at a step of the run, as a share of the optimizer's."""
+        """The factor on the optimizer's rate at a step of the run."""
         if step < self.warmup_steps:
             return self.shape(0) * (step + 1) / self.warmup_steps
         return self.shape(min(self.steps, step - self.warmup_steps))
@@ -56,7 +56,7 @@ class Schedule(LRScheduler):
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         if any(type(state_dict[key]) is not int for key in ("last_epoch", "_step_count")):
-            raise ValueError("the state of a schedule must be two numbers of steps")
+            raise ValueError("the state of a schedule must be two step counts")
         super().load_state_dict(state_dict)
         self._last_lr = self.get_lr()
         for group, rate in zip(self.optimizer.param_groups, self._last_lr, strict=True):
@@ -85,7 +85,7 @@ class WarmupCosine(Schedule):
 
 
 class Linear(Schedule):
-    """A straight line down to `final`."""
+    """Linear decay to `final`."""
 
     def __init__(self, optimizer: Optimizer, total_steps: Annotated[int, Ge(1)], warmup: Count, final: Share) -> None:
         self.final = final
@@ -96,7 +96,7 @@ class Linear(Schedule):
 
 
 class Exponential(Schedule):
-    """The same factor at every step, so that the end is at `final`."""
+    """Exponential decay by the same factor at every step, so that the run ends at `final`."""
 
     def __init__(
         self,
@@ -124,7 +124,7 @@ class InverseSqrt(Schedule):
 
 
 class Trapezoid(Schedule):
-    """Full rate, then a straight line down to `final` over the last `cooldown` (Zhai et al. 2022)."""
+    """Constant rate, then linear decay to `final` over the last `cooldown` (Zhai et al. 2022)."""
 
     def __init__(
         self, optimizer: Optimizer, total_steps: Annotated[int, Ge(1)], warmup: Count, cooldown: Count, final: Share
@@ -139,7 +139,7 @@ class Trapezoid(Schedule):
 
 
 class Step(Schedule):
-    """Times `factor` after every `every`."""
+    """The rate is multiplied by `factor` after every `every` steps."""
 
     def __init__(
         self,
@@ -157,7 +157,7 @@ class Step(Schedule):
 
 
 class MultiStep(Schedule):
-    """Times `factor` at each of the `milestones`, counted from the warmup's end."""
+    """The rate is multiplied by `factor` at each of the `milestones`, counted from the end of the warmup."""
 
     def __init__(
         self,

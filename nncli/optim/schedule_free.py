@@ -13,10 +13,10 @@ from torch.optim.optimizer import ParamsT
 
 
 class ScheduleFree(Optimizer):
-    """Three weights for each one: Adam moves `z`, `x` is the average of all z, and gradients are taken in between.
+    """Three versions of each weight: Adam updates `z`, `x` is the average of all z, and gradients are taken in between.
 
-    The net holds y, which lies between them: beta x + (1 - beta) z. What training is for is x: judge and keep
-    `averages()`. A step at the rate r counts as r squared in the average, so that those of a warmup count less.
+    The net holds y = beta x + (1 - beta) z. The result of training is x, so evaluate and save `averages()`. A step at
+    the rate r has the weight r squared in the average, so that warmup steps count less.
     """
 
     def __init__(
@@ -30,7 +30,7 @@ class ScheduleFree(Optimizer):
         super().__init__(params, {"lr": lr, "betas": tuple(betas), "eps": eps, "weight_decay": weight_decay})
 
     def averages(self) -> dict[Parameter, Tensor]:
-        """The average of each weight that has been moved, in place of which y is trained."""
+        """The average x of each weight that has been updated."""
         return {cast(Parameter, weight): state["x"] for weight, state in self.state.items() if state}
 
     @torch.no_grad()
@@ -40,7 +40,7 @@ class ScheduleFree(Optimizer):
             with torch.enable_grad():
                 loss = closure()
         for group in self.param_groups:
-            alike: dict[tuple[int, float], list[Tensor]] = {}  # weights thawed later count from then on
+            alike: dict[tuple[int, float], list[Tensor]] = {}  # weights that are unfrozen later count from then on
             for weight in group["params"]:
                 if weight.grad is not None:
                     state = self.state[weight] or self._begun(weight)

@@ -1,4 +1,4 @@
-"""How a net's weights are updated: the optimizer, its schedule, and the rules weight by weight."""
+"""How a net's weights are updated: the optimizer, its schedule, and the rules for single weights."""
 
 import inspect
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from nncli.optim.groups import Groups
 
 
 class Updates:
-    """The three sections that decide together how weights move, made into an optimizer once there is a net."""
+    """The three config sections that define the updates, made into an optimizer once there is a net."""
 
     def __init__(
         self,
@@ -28,9 +28,9 @@ class Updates:
         return self.groups.make(self.optimizer, net)
 
     def schedule(self, optimizer: Optimizer, *, total_steps: int, mode: Literal["min", "max"]) -> LRScheduler | None:
-        """The schedule of an optimizer that takes so many steps in all; `mode` is the monitored metric's."""
+        """The schedule of an optimizer that takes `total_steps`; `mode` is that of the monitored metric."""
         if self.scheduler is None:
             return None
-        wanted = inspect.signature(self.scheduler).parameters
-        known: dict[str, Any] = {"total_steps": total_steps, "mode": mode}
-        return self.scheduler(optimizer, **{name: value for name, value in known.items() if name in wanted})
+        accepted = inspect.signature(self.scheduler).parameters
+        values: dict[str, Any] = {"total_steps": total_steps, "mode": mode}
+        return self.scheduler(optimizer, **{name: value for name, value in values.items() if name in accepted})

@@ -1,4 +1,4 @@
-"""What all tasks share: a net, what goes before it, its loss, and evaluating a part by sums that add up over ranks."""
+"""What all tasks share: a net, the transform of its inputs, a loss, and evaluation by sums that add up over ranks."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, NotRequired, TypedDict, Unpack
@@ -14,7 +14,7 @@ from nncli.optim.updates import Updates
 
 
 class Parts(TypedDict):
-    """The arguments that every task takes; one with arguments of its own names those and passes these on."""
+    """The arguments of every task. A subclass names its own arguments and passes these on."""
 
     net: nn.Module
     transform: nn.Module
@@ -27,16 +27,17 @@ class Parts(TypedDict):
 class Task(nn.Module):
     """A net, the transform of its inputs, and what it is trained for.
 
-    A task gives `training_loss` and `predict`. Between epochs it is evaluated by `metric_sums` (one row of numbers that
-    add up over batches and ranks) and `metrics_from` (the sums of a whole part as `metrics`); in the end by `answers`
-    to every sample and `evaluate`, which may find more, and leave tables and the like in `details`. One that trains
-    several nets against each other gives its own `turns` instead of `training_loss`.
+    A task defines `training_loss` and `predict`. Between epochs it is evaluated by `metric_sums` (one row of numbers
+    that add up over batches and ranks) and `metrics_from` (the `metrics` of a whole part, from its sums). The final
+    evaluation collects `answers` for every sample and passes them to `evaluate`, which may compute more metrics, and
+    tables and the like as details. A task that trains several nets against each other defines `turns` instead of
+    `training_loss`.
     """
 
     metrics: ClassVar[Mapping[str, Direction]]
     logged: ClassVar[Mapping[str, Direction]] = {"loss": "min"}
-    mixes: ClassVar[bool] = False  # whether training mixes samples, as `mixer` says
-    num_classes: int | None = None  # that it tells apart
+    mixes: ClassVar[bool] = False  # whether training can mix samples with `mixer`
+    num_classes: int | None = None
 
     def __init__(self, **parts: Unpack[Parts]) -> None:
         super().__init__()
@@ -60,7 +61,7 @@ class Task(nn.Module):
         return self.net(self.transform(x))
 
     def predict(self, x: Tensor) -> Tensor:
-        """The answer to raw inputs, in the units a person wants."""
+        """The predictions for raw inputs, in the units of the data."""
         raise self._lacks("predict")
 
     def metric_sums(self, batch: Batch) -> Tensor:
@@ -70,22 +71,22 @@ class Task(nn.Module):
         raise self._lacks("metrics_from")
 
     def _lacks(self, what: str) -> NnError:
-        return NnError(f"the task {type(self).__name__} has no {what}; the guide's page Extend shows a whole one")
+        return NnError(f"the task {type(self).__name__} has no {what}; the guide's page Extend has a complete example")
 
     def answers(self, batch: Batch) -> tuple[Tensor, ...]:
-        """What `evaluate` needs of each sample: answers, targets and the like, a row a sample.
+        """What `evaluate` needs of each sample: predictions, targets and the like, with one row per sample.
 
-        A task that has nothing more to find at the end than between epochs keeps this: one row of sums a batch.
+        By default one row of sums per batch, for a task whose final evaluation computes nothing more.
         """
         return (self.metric_sums(batch).double()[None],)
 
     def evaluate(self, *columns: Tensor) -> tuple[dict[str, float], dict[str, Any]]:
-        """Every metric of a whole part, and details of it, from the columns of `answers`: a pure function of them."""
+        """All metrics and details of a whole part, as a pure function of the columns of `answers`."""
         (sums,) = columns
         return self.metrics_from(sums.sum(dim=0).tolist()), {}
 
     def fit_statistics(self, rows: Rows) -> None:
-        """Take the scale of the inputs, and of a measured target, from the training part."""
+        """Compute the statistics of the inputs, and of a numeric target, from the training part."""
         if self.mixer() is not None and not self.mixes:
             raise NnError("transform.mix is for task=classification; set transform.mix=null")
         if isinstance(self.transform, Fitted):
@@ -96,17 +97,17 @@ class Task(nn.Module):
             self.transform.train()
 
     def set_epoch(self, epoch: int) -> None:
-        """Called as each epoch begins, from 0."""
+        """Called at the start of each epoch, counted from 0."""
         if isinstance(self.transform, ByEpoch):
             self.transform.set_epoch(epoch)
 
     def mixer(self) -> Mix | None:
-        """What the transform mixes samples and their targets with in training."""
+        """The function of the transform that mixes samples and their targets in training."""
         return self.transform.mixer() if isinstance(self.transform, Mixing) else None
 
 
 def mean_loss(loss: nn.Module, answers: Tensor, targets: Tensor, piece: int = 65_536) -> float:
-    """The mean loss of many samples, some at a time."""
+    """The mean loss of many samples, computed in pieces."""
     total = torch.zeros((), dtype=torch.float64)
     for some, wanted in zip(answers.split(piece), targets.split(piece), strict=True):
         total += loss(some, wanted).double() * len(wanted)

@@ -15,12 +15,12 @@ from nncli.tasks.base import Batch, Parts, Rows, Task, mean_loss
 
 
 class Classification(Task):
-    """The net gives one score (logit) a class, or with loss=bce a single one, for the second of two classes.
+    """The net outputs one score (logit) per class, or with loss=bce a single one, for the second of two classes.
 
-    The loss is taken in float32 whatever the net computes in.
-    Balanced class weights count each class of the training part equally in the training loss, as sklearn's do; they
-    travel with the weights. The metrics are not weighted. Between epochs those in `metrics` are computed; an evaluation
-    computes all of them, with those of each class and the confusion matrix as details.
+    The loss is computed in float32, whatever the precision of the net.
+    Balanced class weights give each class of the training part the same total weight in the training loss, as in
+    scikit-learn; they are stored with the weights. The metrics are not weighted. Between epochs those in `metrics` are
+    computed; an evaluation computes all of them, with the metrics of each class and the confusion matrix as details.
     """
 
     metrics: ClassVar[Mapping[str, Direction]] = {"loss": "min", "accuracy": "max", "f1": "max"}
@@ -37,7 +37,7 @@ class Classification(Task):
         self.num_classes = num_classes
         if class_weights and not isinstance(self.loss, nn.CrossEntropyLoss):
             kind = type(self.loss).__name__
-            raise NnError(f"task.class_weights={class_weights} goes with loss=cross_entropy, not {kind}")
+            raise NnError(f"task.class_weights={class_weights} needs loss=cross_entropy; loss is {kind}")
         self.register_buffer("weight_of_class", torch.ones(self._classes()) if class_weights else None)
 
     def fit_statistics(self, rows: Rows) -> None:
@@ -45,7 +45,7 @@ class Classification(Task):
         if self.weight_of_class is None:
             return
         if (y := rows.labels) is None:
-            raise NnError("task.class_weights wants one label for each sample; this data has none")
+            raise NnError("task.class_weights needs one label per sample, which this data does not have")
         count = torch.bincount(y.cpu(), minlength=self._classes()).to(self.weight_of_class)
         self.weight_of_class.copy_(torch.where(count > 0, len(y) / (count > 0).sum() / count.clamp(min=1), 1.0))
 
@@ -54,12 +54,12 @@ class Classification(Task):
         return self._loss(self.net(x), y)
 
     def seen(self, batch: Batch) -> Batch:
-        """A batch as the net sees it while it learns: transformed, and mixed where that is asked for."""
+        """A batch as the net sees it in training: transformed, and mixed if the transform has a mixer."""
         x, y = batch
         if y.is_floating_point():
             raise NnError(
-                "task=classification wants classes as targets, and this data has measured numbers; "
-                "take task=regression or, for a series, task=forecast, each with loss=mse"
+                "task=classification needs classes as targets, but the targets of this data are numbers; "
+                "set task=regression or, for a series, task=forecast, each with loss=mse"
             )
         mix = self.mixer()
         if mix is None or not self.training:
@@ -71,16 +71,16 @@ class Classification(Task):
         return class_scores(self(x).float()).softmax(dim=1)
 
     def joined(self, predictions: list[Tensor], vote: bool) -> Tensor:
-        """Logits of the mean probabilities of several nets, or of their votes, of which equal ones go by the mean."""
+        """Logits of the mean probabilities of several nets, or of their votes, with ties broken by the mean."""
         p_NBC = torch.stack(predictions)
         if vote:
             p_NBC = 0.99 * functional.one_hot(p_NBC.argmax(dim=2), p_NBC.shape[2]) + 0.01 * p_NBC
         return p_NBC.mean(dim=0).clamp(min=torch.finfo(torch.float32).tiny).log()
 
     def metric_sums(self, batch: Batch) -> Tensor:
-        """Samples, loss, and the counts of each class."""
+        """The number of samples, the summed loss, and the counts per class."""
         x, y = batch
-        empty = len(y) == 0  # a rank's share of a short last batch: a made-up sample says how many classes there are
+        empty = len(y) == 0  # a rank's share of a short last batch: a dummy sample shows how many classes there are
         logits = self(x.new_zeros(1, *x.shape[1:]))[:0].float() if empty else self(x).float()
         loss = logits.new_zeros(()) if empty else self.loss(logits, y) * len(y)
         scores = class_scores(logits)
@@ -104,7 +104,8 @@ class Classification(Task):
 
     def _loss(self, logits: Tensor, y: Tensor) -> Tensor:
         if logits.shape[1] == 1 and self._classes() > 2:
-            raise NnError(f"a net with one output tells two classes apart, not {self.num_classes}: look at model")
+            text = f"the net has one output, which is enough for two classes, not for {self.num_classes}"
+            raise NnError(f"{text}; set model.num_outputs={self.num_classes}")
         if self.weight_of_class is None:
             return self.loss(logits.float(), y)
         assert isinstance(self.loss, nn.CrossEntropyLoss)
@@ -114,11 +115,11 @@ class Classification(Task):
 
     def _classes(self) -> int:
         if self.num_classes is None:
-            text = "mixing, class weights and a net with one output need it: set it to ${data.num_classes}"
+            text = "mixing, class weights and a net with one output need it; set it to ${data.num_classes}"
             raise NnError(f"task.num_classes is null; {text}")
         return self.num_classes
 
 
 def class_scores(logits: Tensor) -> Tensor:
-    """A score for each class; one output alone is that of the second of two, and the first has 0."""
+    """A score for each class. A single output is the score of the second of two classes; the first has the score 0."""
     return functional.pad(logits, (1, 0)) if logits.shape[1] == 1 else logits

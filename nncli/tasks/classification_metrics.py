@@ -1,8 +1,8 @@
 """The metrics of a classifier. B or N samples, C classes.
 
-While training, counts that add up over batches and ranks, for which nobody waits for the device. When a part is
-evaluated, pure functions over all of its scores. Precision, recall and F1 are means over the classes that occur or
-were answered (macro), as scikit-learn's are.
+During training they come from counts that add up over batches and ranks, without synchronizing with the device; in a
+final evaluation from pure functions of all scores. Precision, recall and F1 are macro averages over the classes that
+occur as labels or predictions, as in scikit-learn.
 """
 
 import math
@@ -12,42 +12,42 @@ import torch
 from torch import Tensor
 
 TOP = 5
-CONFIDENCES = 15  # bins of the calibration error, equally wide (Guo et al. 2017, arXiv:1706.04599)
+CONFIDENCES = 15  # equally wide bins of the calibration error (Guo et al. 2017, arXiv:1706.04599)
 MOST_CURVES = 100  # classes up to which the area under the ROC curve is computed
-PIECE = 65_536  # samples that are looked at together: what is computed of them is larger than they are
+PIECE = 65_536  # samples processed at a time, since the intermediate results are larger than the scores
 
 
 def counted(index: Tensor, size: int, weight: Tensor | None = None) -> Tensor:
-    """How often each index occurs. Unlike torch.bincount it does not wait for the device."""
+    """How often each index occurs. Unlike torch.bincount, it does not synchronize with the device."""
     weight = torch.ones_like(index, dtype=torch.float32) if weight is None else weight
     return torch.zeros(size, device=index.device, dtype=weight.dtype).index_add_(0, index, weight)
 
 
 def per_class(guess_B: Tensor, y_B: Tensor, classes: int) -> Tensor:
-    """Missed samples, samples that were found, and answers of each class (3 C)."""
-    found_B = torch.add(y_B, guess_B == y_B, alpha=classes)
-    return counted(torch.cat([found_B, guess_B + 2 * classes]), 3 * classes)
+    """For each class its wrongly and its rightly predicted samples, and its predictions (3 C)."""
+    outcome_B = torch.add(y_B, guess_B == y_B, alpha=classes)
+    return counted(torch.cat([outcome_B, guess_B + 2 * classes]), 3 * classes)
 
 
 def brief(sums: Tensor) -> dict[str, float]:
-    """The sum of `per_class` as metrics."""
+    """The metrics from summed `per_class` counts."""
     missed_C, right_C, answers_C = sums.view(3, -1)
     samples_C = missed_C + right_C
     return {"accuracy": float(right_C.sum() / samples_C.sum()), "f1": _f1(right_C, answers_C + samples_C)}
 
 
 def _f1(right_C: Tensor, both_C: Tensor) -> float:
-    """The mean over classes of 2 right / (answers + samples)."""
+    """The mean over classes of 2 right / (predictions + samples)."""
     return _mean(2 * right_C, both_C, both_C > 0)
 
 
 def _mean(above: Tensor, below: Tensor, there: Tensor) -> float:
-    """The mean quotient over the classes that occur; nothing out of nothing is 0."""
+    """The mean quotient over the classes that occur; 0 / 0 counts as 0."""
     return float((above / below.clamp(min=1))[there].mean())
 
 
 def everything(scores_NC: Tensor, y_N: Tensor) -> tuple[dict[str, float], dict[str, Any]]:
-    """All metrics of a part, and the rows of a table of classes and of the confusion matrix (truth, answer)."""
+    """All metrics of a part, and as details a table of classes and the confusion matrix (label, prediction)."""
     samples, classes = scores_NC.shape
     confusion = torch.zeros(classes * classes, dtype=torch.float64)
     calibration = torch.zeros(3 * CONFIDENCES, dtype=torch.float64)
@@ -87,13 +87,13 @@ def everything(scores_NC: Tensor, y_N: Tensor) -> tuple[dict[str, float], dict[s
 
 
 def _calibration(sure_B: Tensor, right_B: Tensor) -> Tensor:
-    """Samples, confidence and right answers in each bin; bins are open below, as Guo's are."""
+    """Samples, confidence and right predictions in each bin; bins exclude their lower bound, as in Guo et al."""
     place = (sure_B * CONFIDENCES).ceil().long().sub(1).clamp(0, CONFIDENCES - 1)
     return torch.cat([counted(place, CONFIDENCES, w) for w in (torch.ones_like(sure_B), sure_B, right_B.double())])
 
 
 def roc_auc(scores_NC: Tensor, y_N: Tensor) -> float:
-    """The area under the ROC curve of each class against the others, the mean over classes that have both."""
+    """The area under the ROC curve of each class against the rest, averaged over the classes where it is defined."""
     areas = [
         area(log_odds(scores_NC, c), own)
         for c in range(scores_NC.shape[1])
@@ -103,7 +103,7 @@ def roc_auc(scores_NC: Tensor, y_N: Tensor) -> float:
 
 
 def log_odds(scores_NC: Tensor, c: int) -> Tensor:
-    """log p - log(1 - p) of a class, which keeps the order of probabilities that are rounded to 1."""
+    """log p - log(1 - p) of a class, which preserves the order of probabilities that would round to 1."""
     pieces = []
     for some in scores_NC.split(PIECE):
         some = some.double()
@@ -114,10 +114,10 @@ def log_odds(scores_NC: Tensor, c: int) -> Tensor:
 
 
 def area(score_N: Tensor, own_N: Tensor) -> float:
-    """How often one of its own scores above another, equal scores counting half (the statistic of Mann and Whitney)."""
+    """How often a sample of the class scores above one of another, ties counting half (Mann-Whitney statistic)."""
     sorted_N, order = score_N.sort()
     _, ties = torch.unique_consecutive(sorted_N, return_counts=True)
-    rank = ties.cumsum(0).double() - (ties - 1) / 2  # of equal scores the mean
+    rank = ties.cumsum(0).double() - (ties - 1) / 2  # tied scores share their mean rank
     own = own_N[order]
     many = float(own.sum())
     others = len(own) - many

@@ -1,4 +1,4 @@
-"""A net that learns from another's answers (Hinton et al. 2015, "Distilling the Knowledge in a Neural Network")."""
+"""A net that learns from another's outputs (Hinton et al. 2015, "Distilling the Knowledge in a Neural Network")."""
 
 from typing import Annotated, Literal, Self, Unpack
 
@@ -13,10 +13,10 @@ from nncli.tasks.classification import Classification, class_scores
 
 
 class Distillation(Classification):
-    """`alpha` of the loss is the divergence from the teacher's softened answer, the rest is the loss of the labels.
+    """The loss is `alpha` times the divergence from the teacher's softened scores, plus 1 - alpha times that of labels.
 
-    The teacher sees what the student sees: the same standardized and augmented samples. It stays as it is, and lies in
-    the checkpoints, so that a run can be resumed without the run it came from.
+    The teacher sees the same standardized and augmented samples as the student. It is frozen, and stored in the
+    checkpoints, so that a run can be resumed without the run that the teacher came from.
     """
 
     def __init__(
@@ -39,15 +39,15 @@ class Distillation(Classification):
 
     def training_loss(self, batch: Batch) -> Tensor:
         x, y = self.seen(batch)
-        given = self.net(x)
-        scores, taught = class_scores(given), class_scores(self._taught(x))
+        logits = self.net(x)
+        scores, taught = class_scores(logits), class_scores(self._taught(x))
         if scores.shape != taught.shape:
             raise NnError(
-                f"the teacher answers with {taught.shape[1]} scores, the net with {scores.shape[1]}: "
+                f"the teacher outputs {taught.shape[1]} scores, the net {scores.shape[1]}: "
                 "a teacher must have been trained on the same classes"
             )
         soft = self.divergence.between(scores.float(), taught.float())
-        return self.alpha * soft + (1 - self.alpha) * self._loss(given, y)
+        return self.alpha * soft + (1 - self.alpha) * self._loss(logits, y)
 
     @torch.no_grad()
     def _taught(self, x: Tensor) -> Tensor:
@@ -58,6 +58,6 @@ class Distillation(Classification):
         except (RuntimeError, ValueError, IndexError, TypeError) as error:
             why = f"{type(error).__name__}: {error}".partition("\n")[0]
             raise NnError(
-                f"the teacher cannot read samples of {list(x.shape[1:])}; it must have been trained on ones of that "
-                f"shape ({why})"
+                f"the teacher does not accept samples of shape {list(x.shape[1:])}; it must have been trained on "
+                f"samples of that shape ({why})"
             ) from error

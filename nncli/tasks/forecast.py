@@ -1,4 +1,4 @@
-"""The next steps of one or more series. B samples, L steps looked at, F columns, H steps forecast, C columns."""
+"""The next steps of one or more series. B samples, L input steps, F columns, H forecast steps, C target columns."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Unpack
@@ -13,11 +13,11 @@ from nncli.tasks.base import Batch, Parts, Rows, Task, mean_loss
 
 
 class Forecast(Task):
-    """The net maps (B, L, F) to (B, H, C), or to as many numbers in a row; the C targets are the first of the columns.
+    """The net maps (B, L, F) to (B, H, C), or to (B, H * C); the C targets are the first columns.
 
-    Loss and metrics are in standard units, `(y - mean) / std` of each column's training rows, as results on series
-    are published; predictions are in the series' own units. `naive_mse` is the error of saying the last value again:
-    a net that does not beat it has learned nothing.
+    Loss and metrics are in standard units, `(y - mean) / std` of each column's training rows, as is usual in
+    publications; predictions are in the units of the series. `naive_mse` is the error of repeating the last value: a
+    net that does not beat it has learned nothing.
     """
 
     metrics: ClassVar[Mapping[str, Direction]] = {"loss": "min", "mse": "min", "mae": "min", "naive_mse": "min"}
@@ -48,19 +48,19 @@ class Forecast(Task):
         return self.loss(self._standard(x, y.shape[1:]), self._scaled(y))
 
     def predict(self, x: Tensor) -> Tensor:
-        """The next steps (B, H, C) in the series' own units."""
+        """The next steps (B, H, C) in the units of the series."""
         return self._standard(x) * self.target_std + self.target_mean
 
     def metric_sums(self, batch: Batch) -> Tensor:
-        """Samples, loss, numbers, and the squared, absolute and naive squared errors, in standard units."""
+        """The number of samples, the loss, the number of values, and the squared, absolute and naive squared errors."""
         x, y = batch
         if len(y) == 0:  # a rank's share of a short last batch
             return x.new_zeros(6, dtype=torch.float32)
-        z, wanted = self._standard(x, y.shape[1:]), self._scaled(y)
-        error = z - wanted
-        naive = self._scaled(self._columns(x[:, -1:])) - wanted
-        found = [wanted.new_full((), len(y)), self.loss(z, wanted) * len(y), wanted.new_full((), wanted.numel())]
-        return torch.stack([*found, error.square().sum(), error.abs().sum(), naive.square().sum()])
+        z, target = self._standard(x, y.shape[1:]), self._scaled(y)
+        error = z - target
+        naive = self._scaled(self._columns(x[:, -1:])) - target
+        sums = [target.new_full((), len(y)), self.loss(z, target) * len(y), target.new_full((), target.numel())]
+        return torch.stack([*sums, error.square().sum(), error.abs().sum(), naive.square().sum()])
 
     def metrics_from(self, sums: list[float]) -> dict[str, float]:
         samples, loss, numbers, squared, absolute, naive = sums
@@ -72,38 +72,38 @@ class Forecast(Task):
         }
 
     def answers(self, batch: Batch) -> tuple[Tensor, ...]:
-        """The forecast, what came, and the last value again (B, H, C), in standard units."""
+        """The forecast, the target, and the last value repeated (B, H, C), in standard units."""
         x, y = batch
-        wanted = self._scaled(y)
-        return self._standard(x, y.shape[1:]), wanted, self._scaled(self._columns(x[:, -1:])).expand_as(wanted)
+        target = self._scaled(y)
+        return self._standard(x, y.shape[1:]), target, self._scaled(self._columns(x[:, -1:])).expand_as(target)
 
     def evaluate(self, *columns: Tensor) -> tuple[dict[str, float], dict[str, Any]]:
-        z, wanted, naive = columns
-        error = z.double() - wanted.double()
+        z, target, naive = columns
+        error = z.double() - target.double()
         return {
-            "loss": mean_loss(self.loss, z, wanted),
+            "loss": mean_loss(self.loss, z, target),
             "mse": float(error.square().mean()),
             "mae": float(error.abs().mean()),
-            "naive_mse": float((naive.double() - wanted.double()).square().mean()),
+            "naive_mse": float((naive.double() - target.double()).square().mean()),
         }, {}
 
     def _columns(self, x: Tensor) -> Tensor:
-        """The columns that are forecast; steps come in (…, columns)."""
+        """The target columns of steps (…, columns)."""
         if not x.is_floating_point() or x.dim() < 2 or x.shape[-1] < self.num_targets:
-            raise NnError("task=forecast wants windows of a series with its targets as first columns, as data=series")
+            raise NnError("task=forecast needs windows of a series, the targets as first columns, as from data=series")
         return x[..., : self.num_targets]
 
     def _scaled(self, y: Tensor) -> Tensor:
         return (y - self.target_mean) / self.target_std
 
-    def _standard(self, x: Tensor, wanted: torch.Size | None = None) -> Tensor:
+    def _standard(self, x: Tensor, shape: torch.Size | None = None) -> Tensor:
         z = self(x).float()
         if z.dim() == 2 and z.shape[1] % self.num_targets == 0:
             z = z.unflatten(1, (-1, self.num_targets))
-        if z.dim() != 3 or (wanted is not None and z.shape[1:] != wanted):
-            steps = f"{wanted[0]} steps of {wanted[1]}" if wanted is not None and len(wanted) == 2 else "steps"
+        if z.dim() != 3 or (shape is not None and z.shape[1:] != shape):
+            steps = f"{shape[0]} steps of {shape[1]}" if shape is not None and len(shape) == 2 else "steps of"
             raise NnError(
-                f"task=forecast wants {steps} columns, the net gives {list(z.shape[1:])}; take model=nlinear, or set "
-                f"model.num_outputs={wanted.numel() if wanted is not None else 'steps × columns'}"
+                f"task=forecast needs {steps} columns, but the net outputs {list(z.shape[1:])}; set model=nlinear or "
+                f"model.num_outputs={shape.numel() if shape is not None else 'steps × columns'}"
             )
         return z

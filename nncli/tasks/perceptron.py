@@ -12,12 +12,12 @@ from nncli.tasks.base import Batch, Task, mean_loss
 
 
 class PerceptronRule(Task):
-    """`w += lr * (y - step(z)) * x`, summed over the batch; for one sample after another take a batch of one.
+    """`w += lr * (y - step(z)) * x`, summed over the batch; set data.batch_size=1 to update after each sample.
 
     The loss to use is the perceptron criterion, `sum of (step(z) - y) * z`. With z = w·x + b and step(z) held fixed,
-    its gradient is `sum of (step(z) - y) * x`, so plain gradient descent moves w by exactly the rule, and leaves it
-    alone where the answer is right. The rule ends at a separating line if there is one (Novikoff 1962), and never if
-    there is none, as for XOR (Minsky & Papert 1969).
+    its gradient is `sum of (step(z) - y) * x`, so plain gradient descent follows exactly this rule, and correctly
+    classified samples change nothing. The rule converges if a separating hyperplane exists (Novikoff 1962), and never
+    otherwise, as for XOR (Minsky & Papert 1969).
     """
 
     metrics: ClassVar[Mapping[str, Direction]] = {"loss": "min", "accuracy": "max"}
@@ -27,11 +27,11 @@ class PerceptronRule(Task):
         return self.loss(self._z(x), y)
 
     def predict(self, x: Tensor) -> Tensor:
-        """The answers 0 or 1 (B,)."""
+        """The predicted classes 0 or 1 (B,)."""
         return (self._z(x) > 0).long()
 
     def metric_sums(self, batch: Batch) -> Tensor:
-        """Samples, loss, right answers."""
+        """The number of samples, the summed loss, the number of right predictions."""
         x, y = batch
         if len(y) == 0:  # a rank's share of a short last batch
             return x.new_zeros(3)
@@ -44,7 +44,7 @@ class PerceptronRule(Task):
         return {"loss": loss / count, "accuracy": right / count}
 
     def answers(self, batch: Batch) -> tuple[Tensor, ...]:
-        """The sums that the threshold judges, and the classes (B,)."""
+        """The sums before the threshold, and the classes (B,)."""
         x, y = batch
         return self._z(x), y
 
@@ -55,5 +55,5 @@ class PerceptronRule(Task):
 
     def _z(self, x: Tensor) -> Tensor:
         if not isinstance(self.net, Threshold):
-            raise NnError("task=perceptron trains a threshold unit, which this net is not; take model=perceptron")
+            raise NnError("task=perceptron trains a threshold unit, which this net is not; set model=perceptron")
         return self.net.z(self.transform(x)).float()

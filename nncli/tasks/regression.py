@@ -1,4 +1,4 @@
-"""A measured number for each input."""
+"""A number for each input."""
 
 import math
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from nncli.tasks.base import Batch, Parts, Rows, Task, mean_loss
 class Regression(Task):
     """The net learns the target in standard units, `(y - mean) / std` of the training part.
 
-    Predictions and metrics are in the target's own units; only `loss` stays in standard units.
+    Predictions and metrics are in the units of the target; only `loss` is in standard units.
     """
 
     metrics: ClassVar[Mapping[str, Direction]] = {"loss": "min", "mae": "min", "rmse": "min", "mse": "min", "r2": "max"}
@@ -25,16 +25,14 @@ class Regression(Task):
     def __init__(self, **parts: Unpack[Parts]) -> None:
         super().__init__(**parts)
         if isinstance(self.loss, nn.CrossEntropyLoss):
-            raise NnError(
-                "task=regression learns a measured number, and loss=cross_entropy is for classes; set loss=mse"
-            )
+            raise NnError("task=regression predicts a number, and loss=cross_entropy is for classes; set loss=mse")
         self.register_buffer("target_mean", torch.zeros(()))
         self.register_buffer("target_std", torch.ones(()))
 
     def fit_statistics(self, rows: Rows) -> None:
         super().fit_statistics(rows)
         if (y := rows.labels) is None:
-            raise NnError("task=regression wants one measured number for each sample, which this data has not")
+            raise NnError("task=regression needs one number per sample as target, which this data does not have")
         self.target_mean.fill_(y.double().mean().item())
         self.target_std.fill_(y.double().std(correction=0).item() or 1.0)
 
@@ -43,28 +41,28 @@ class Regression(Task):
         return self.loss(self._standard(x), self._scaled(y))
 
     def predict(self, x: Tensor) -> Tensor:
-        """The number (B,) in the target's own units."""
+        """The number (B,) in the units of the target."""
         return self._standard(x) * self.target_std + self.target_mean
 
     def joined(self, predictions: list[Tensor], vote: bool) -> Tensor:
-        """The mean of several nets' numbers, or the middle one (B, 1), in the standard units of this one."""
+        """The mean or, with `vote`, the median of several nets' predictions (B, 1), in standard units."""
         y_NB = torch.stack(predictions)
         return self._scaled(y_NB.quantile(0.5, dim=0) if vote else y_NB.mean(dim=0))[:, None]
 
     def metric_sums(self, batch: Batch) -> Tensor:
-        """Samples, loss, absolute and squared errors, targets and their squares, in standard units."""
+        """The number of samples, and the sums of loss, absolute and squared errors, targets and their squares."""
         x, y = batch
         if len(y) == 0:  # a rank's share of a short last batch
             return x.new_zeros(6, dtype=torch.float32)
-        z, wanted = self._standard(x), self._scaled(y)
-        error = z - wanted
-        count = wanted.new_full((), len(y))
-        found = [count, self.loss(z, wanted) * count, error.abs().sum(), error.square().sum()]
-        return torch.stack([*found, wanted.sum(), wanted.square().sum()])
+        z, target = self._standard(x), self._scaled(y)
+        error = z - target
+        count = target.new_full((), len(y))
+        sums = [count, self.loss(z, target) * count, error.abs().sum(), error.square().sum()]
+        return torch.stack([*sums, target.sum(), target.square().sum()])
 
     def metrics_from(self, sums: list[float]) -> dict[str, float]:
         count, loss, absolute, squared, first, second = sums
-        spread = second - first * first / count  # the squared errors of always answering the mean
+        spread = second - first * first / count  # the squared errors of always predicting the mean
         unit = self.target_std.item()
         return {
             "loss": loss / count,
@@ -75,18 +73,18 @@ class Regression(Task):
         }
 
     def answers(self, batch: Batch) -> tuple[Tensor, ...]:
-        """The answers and what was to be answered (B,), in standard units."""
+        """The predictions and the targets (B,), in standard units."""
         x, y = batch
         return self._standard(x), self._scaled(y)
 
     def evaluate(self, *columns: Tensor) -> tuple[dict[str, float], dict[str, Any]]:
-        z, wanted = columns
+        z, target = columns
         unit, mean = self.target_std.item(), self.target_mean.item()
-        answer, truth = (unit * column.double() + mean for column in (z, wanted))
+        answer, truth = (unit * column.double() + mean for column in (z, target))
         error, spread = answer - truth, (truth - truth.mean()).square().sum()
         mse = float(error.square().mean())
         return {
-            "loss": mean_loss(self.loss, z, wanted),
+            "loss": mean_loss(self.loss, z, target),
             "mae": float(error.abs().mean()),
             "rmse": math.sqrt(mse),
             "mse": mse,
@@ -99,5 +97,5 @@ class Regression(Task):
     def _standard(self, x: Tensor) -> Tensor:
         z = self(x).float()
         if z.shape[1:] != (1,):
-            raise NnError(f"task=regression wants one output, the net has {list(z.shape[1:])}; set model.num_outputs=1")
+            raise NnError(f"task=regression needs one output, the net has {list(z.shape[1:])}; set model.num_outputs=1")
         return z.squeeze(1)

@@ -129,7 +129,7 @@ def test_what_cannot_be_is_reported_once(words: list[str], code: str, named: str
 
 
 def test_thawing_what_is_not_frozen_is_told() -> None:
-    with pytest.raises(NnError, match=r"groups.thaw=2 .*say groups.train=head"):
+    with pytest.raises(NnError, match=r"groups.thaw=2 .*set groups.train=head"):
         trained("groups.thaw=2")
 
 
@@ -280,7 +280,7 @@ def test_a_teacher_of_a_named_net_begins_from_a_file_and_never_by_chance(first: 
 
 
 def test_a_teacher_of_other_samples_is_told(first: RunFolder) -> None:
-    with pytest.raises(NnError, match=r"the teacher cannot read samples of \[13\]"):
+    with pytest.raises(NnError, match=r"the teacher does not accept samples of shape \[13\]"):
         trained("task=distillation", f"model_teacher.init_from={first.path}", "data=wine")
 
 

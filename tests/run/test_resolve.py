@@ -91,7 +91,7 @@ def test_a_transform_that_does_not_fit_is_told_with_one_that_does() -> None:
         (["data.split.test=0"], r"no test part to evaluate; set test=false, or hold one out: data\.split\.test"),
         (["data.target=size", "loader.sampling=balanced"], r"loader\.sampling is balanced.*take natural"),
         (["data.target=size", "loss=cross_entropy"], r"loss=cross_entropy is for classes; set loss=mse"),
-        (["data.target=size", "task=classification"], r"task=classification wants classes as targets"),
+        (["data.target=size", "task=classification"], r"task=classification needs classes as targets"),
     ],
 )
 def test_choices_that_cannot_end_well_leave_no_run(tmp_path: Path, words: list[str], message: str) -> None:

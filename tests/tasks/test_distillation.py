@@ -63,7 +63,7 @@ def test_the_teacher_stays_as_it_is() -> None:
 
 def test_a_teacher_of_other_classes_is_told() -> None:
     pupil = student(MLP([1, 8, 8], 3, 8, 1, "relu", 0.0), 0.5)
-    with pytest.raises(NnError, match=r"3 scores, the net with 10.*the same classes"):
+    with pytest.raises(NnError, match=r"3 scores, the net 10.*the same classes"):
         pupil.training_loss((torch.rand(2, 1, 8, 8), torch.tensor([0, 1])))
 
 

@@ -98,19 +98,19 @@ def test_an_empty_share_of_a_batch_adds_nothing() -> None:
 
 def test_a_net_with_other_outputs_is_refused_with_the_word_that_mends_it() -> None:
     learner = task(Linear([LENGTH, 2], 5))
-    with pytest.raises(NnError, match=r"the net gives \[5\]; take model=nlinear, or set model\.num_outputs=12"):
+    with pytest.raises(NnError, match=r"\[5\]; set model=nlinear or model\.num_outputs=12"):
         learner.training_loss(waves().span(0, 8))
 
 
 @pytest.mark.parametrize("values", [torch.zeros(20, 3, dtype=torch.long), torch.zeros(20)])
 def test_data_that_is_no_series_is_refused(values: Tensor) -> None:
     rows = Windows(values, torch.arange(3), LENGTH, offset=LENGTH, ahead=HORIZON)
-    with pytest.raises(NnError, match="task=forecast wants windows of a series"):
+    with pytest.raises(NnError, match="task=forecast needs windows of a series"):
         task(NLinear([LENGTH, 2], HORIZON, 2), kind="none").fit_statistics(rows)
 
 
 def test_nlinear_refuses_columns_that_it_would_not_look_at() -> None:
-    with pytest.raises(ValueError, match=r"no use for data\.exogenous; take model=mlp"):
+    with pytest.raises(ValueError, match=r"no use for data\.exogenous; set model=mlp"):
         NLinear([LENGTH, 2], HORIZON, 1)
 
 
