@@ -1,8 +1,8 @@
 """The net of the CIFAR-10 speed record (Jordan 2024, "94% on CIFAR-10 in 3.29 Seconds on a Single GPU").
 
-B batch, C channels, H W size. Written after the paper (arXiv:2404.00498): a first layer that whitens patches and is
-not trained, convolutions that start as the identity, normalization without a scale, small outputs, and a mirror
-image judged beside each picture. Its training is half of the method: see recipe=cifar10_airbench.
+B batch, C channels, H W size. Implemented from the paper (arXiv:2404.00498): a fixed first layer that whitens patches,
+convolutions initialized as the identity, normalization without a scale, small outputs, and predictions averaged with
+those of the mirrored picture. Training is half of the method: see recipe=cifar10_airbench.
 """
 
 from collections.abc import Callable, Iterable
@@ -16,17 +16,17 @@ from torch.nn import functional
 
 from nncli.models.picture import picture
 
-PATCH = 2  # pixels of a whitened patch, each way
-FITTED = 512  # pictures of each piece that the whitening is taken from
-FLOOR = 5e-4  # added to the variances, so that directions that hardly occur are not blown up
-MOMENTUM = 0.4  # batch normalization's, large for a training of few steps
+PATCH = 2  # height and width of a whitened patch
+FITTED = 512  # pictures of each piece from which the whitening is computed
+FLOOR = 5e-4  # added to the variances, so that directions of low variance are not amplified
+MOMENTUM = 0.4  # of batch normalization, large because training takes few steps
 
 
 class Whitening(nn.Module):
-    """2x2 patches as uncorrelated numbers of variance one, and their negatives (section 3.2); only the bias is trained.
+    """2x2 patches as uncorrelated values of unit variance, and their negatives (section 3.2); only the bias is trained.
 
-    The bias is trained to the end, where the record stops after three epochs. Until `fit_inputs` is called, the patches
-    as they are.
+    The bias is trained to the end, in the record for three epochs only. Until `fit_inputs` is called, the patches are
+    not whitened.
     """
 
     weight: Tensor
@@ -57,7 +57,7 @@ class Whitening(nn.Module):
 
 
 def _conv(inner: int, outer: int) -> nn.Conv2d:
-    """A 3x3 convolution that starts by passing its inputs on, as far as it has outputs for them."""
+    """A 3x3 convolution initialized as the identity for as many inputs as it has outputs."""
     conv = nn.Conv2d(inner, outer, 3, padding=1, bias=False)
     nn.init.dirac_(conv.weight.data[:inner])
     return conv
@@ -70,10 +70,10 @@ def _norm(channels: int) -> nn.BatchNorm2d:
 
 
 class Airbench(nn.Module):
-    """A whitening layer, a block of two 3x3 convolutions a width, the largest value of each channel, a linear layer.
+    """A whitening layer, a block of two 3x3 convolutions per width, a global maximum per channel, a linear layer.
 
-    Inputs (B, C, H, W), outputs (B, num_outputs). `flip_test`: outside training the output is the mean of those for
-    the picture and its mirror image, which takes twice the time; not for letters and digits.
+    Inputs (B, C, H, W), outputs (B, num_outputs). With `flip_test`, the output outside training is the mean over the
+    picture and its mirror image, which takes twice the time; not for letters and digits.
     """
 
     def __init__(
@@ -85,7 +85,7 @@ class Airbench(nn.Module):
         flip_test: bool,
     ) -> None:
         super().__init__()
-        picture("airbench", input_shape, 2 ** len(widths) + 1, "give fewer model.widths")
+        picture("airbench", input_shape, 2 ** len(widths) + 1, "use fewer model.widths")
         self.scale, self.flip_test = scale, flip_test
         self.whitening = Whitening(input_shape[0])
         layers: list[nn.Module] = [nn.GELU()]
@@ -96,7 +96,7 @@ class Airbench(nn.Module):
         self.head = nn.Linear(widths[-1], num_outputs, bias=False)
 
     def fit_inputs(self, inputs: Callable[[], Iterable[Tensor]]) -> None:
-        """Take the whitening from the training part, standardized, in pieces (N, C, H, W)."""
+        """Compute the whitening from the standardized training part, in pieces (N, C, H, W)."""
         self.whitening.fit_inputs(inputs)
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
@@ -105,5 +105,5 @@ class Airbench(nn.Module):
         return (self._scores(x_BCHW) + self._scores(x_BCHW.flip(3))) / 2
 
     def _scores(self, x_BCHW: Tensor) -> Tensor:
-        largest_BC = self.layers(self.whitening(x_BCHW)).amax((2, 3))  # a pooling layer is not repeatable on GPUs
+        largest_BC = self.layers(self.whitening(x_BCHW)).amax((2, 3))  # a pooling layer is not deterministic on GPUs
         return self.scale * self.head(largest_BC)

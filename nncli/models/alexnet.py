@@ -1,7 +1,7 @@
-"""AlexNet (Krizhevsky, Sutskever & Hinton 2012), in one column as of Krizhevsky 2014, "One weird trick …".
+"""AlexNet (Krizhevsky, Sutskever & Hinton 2012), in the one-column form of Krizhevsky 2014, "One weird trick …".
 
-B batch, C channels, H W size. Without the local normalization, which did not help: 61,100,840 parameters for 1000
-classes.
+B batch, C channels, H W size. Without the local response normalization, which did not help: 61,100,840 parameters for
+1000 classes.
 """
 
 from typing import Annotated, Literal
@@ -12,15 +12,15 @@ from torch import Tensor, nn
 from nncli.models.mlp import ACTIVATIONS
 from nncli.models.picture import picture
 
-WIDTHS = (1, 3, 6, 4, 4)  # channels of the five convolutions, in units of the first one's
+WIDTHS = (1, 3, 6, 4, 4)  # channels of the five convolutions, as multiples of the first
 POOLED = (True, True, False, False, True)
 
 
 class AlexNet(nn.Module):
     """Five convolutions with overlapping pooling, three dense layers; inputs (B, C, H, W), outputs (B, num_outputs).
 
-    `imagenet` starts with an 11x11 convolution of stride 4; `cifar` with one 3x3, for small images. What is left of a
-    large picture is averaged to 6x6. Dropout stands before both hidden dense layers; the paper has 0.5.
+    `imagenet` starts with an 11x11 convolution of stride 4; `cifar` with one 3x3, for small images. The features of
+    large pictures are averaged to 6x6. Dropout comes before both hidden dense layers; the paper uses 0.5.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class AlexNet(nn.Module):
                 layers.append(nn.MaxPool2d(3, 2))
                 size = [(side - 3) // 2 + 1 for side in size]
         left, size = size, [min(6, side) for side in size]
-        # torch has no repeatable way back through it on a GPU, so it is there only where it does something
+        # its backward pass is not deterministic on GPUs, so it is used only where it has an effect
         pool = nn.AdaptiveAvgPool2d((size[0], size[1])) if left != size else nn.Identity()
         self.features = nn.Sequential(*layers, pool)
         self.head = nn.Sequential(

@@ -22,10 +22,10 @@ NORMS: dict[str, Callable[[int], nn.Module]] = {
 
 
 class CNN(nn.Module):
-    """A block a number in `channels`: 3x3 convolution, normalization if wanted, ReLU, 2x2 max-pooling.
+    """One block per number in `channels`: 3x3 convolution, optional normalization, ReLU, 2x2 max-pooling.
 
-    Inputs (B, C, H, W), outputs (B, num_outputs). `head` flatten keeps where things are, and its size grows with the
-    pictures; mean does not, and suits pictures larger than about 64 pixels.
+    Inputs (B, C, H, W), outputs (B, num_outputs). The `head` flatten keeps positions, and grows with the pictures; mean
+    does neither, and suits pictures larger than about 64 pixels.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class CNN(nn.Module):
         for inner, outer in pairwise([input_shape[0], *channels]):
             blocks.append(nn.Conv2d(inner, outer, 3, padding=padding, bias=norm == "none"))
             blocks += [NORMS[norm](outer)] if norm != "none" else []
-            blocks += [nn.MaxPool2d(2), nn.ReLU()]  # the same as ReLU first, on a quarter of the values
+            blocks += [nn.MaxPool2d(2), nn.ReLU()]  # the same as ReLU before pooling, on a quarter of the values
         self.blocks = nn.Sequential(*blocks)
         size = self._size(input_shape, len(channels), padding)
         features = channels[-1] * (size[0] * size[1] if head == "flatten" else 1)
@@ -67,6 +67,6 @@ class CNN(nn.Module):
         if len(size) != 2 or min(size) < 1:
             raise NnError(
                 f"model=cnn halves the picture in each of its {depth} blocks, too often for {input_shape}; "
-                "give fewer model.channels"
+                "use fewer model.channels"
             )
         return size

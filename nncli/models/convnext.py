@@ -1,6 +1,6 @@
 """ConvNeXt (Liu et al. 2022, "A ConvNet for the 2020s").
 
-B batch, C channels, H W size. What is normalized or widened has its channels last, which costs no copy in the
+B batch, C channels, H W size. Normalization and perceptron have the channels last, which needs no copy in the
 channels_last memory layout.
 """
 
@@ -17,14 +17,14 @@ EPS = 1e-6
 
 
 class ChannelNorm(nn.LayerNorm):
-    """Layer normalization over the channels of each place (B, C, H, W)."""
+    """Layer normalization over the channels at each position (B, C, H, W)."""
 
     def forward(self, input: Tensor) -> Tensor:
         return super().forward(input.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
 
 
 class Block(nn.Module):
-    """`x + scale * path(x)`: 7x7 convolution in each channel, normalization, then a perceptron at each place."""
+    """`x + scale * path(x)`: depthwise 7x7 convolution, normalization, then a perceptron at each position."""
 
     def __init__(self, channels: int, layer_scale: float, drop_path: float) -> None:
         super().__init__()
@@ -46,8 +46,8 @@ class Block(nn.Module):
 class ConvNeXt(nn.Module):
     """Stages of blocks, each after the first with half the size and twice the channels; then a mean over H W.
 
-    Inputs (B, C, H, W), outputs (B, num_outputs). The stem cuts the picture into patches of 4x4 pixels (`imagenet`)
-    or 2x2 (`cifar`, for small pictures). Paths start at `layer_scale` of their strength.
+    Inputs (B, C, H, W), outputs (B, num_outputs). The stem divides the picture into patches of 4x4 pixels (`imagenet`)
+    or 2x2 (`cifar`, for small pictures). `layer_scale` is the initial scale of the paths.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class ConvNeXt(nn.Module):
     ) -> None:
         super().__init__()
         patch = 4 if form == "imagenet" else 2
-        less = f"give {'model.form=cifar or ' if form == 'imagenet' else ''}fewer model.depths"
+        less = f"use {'model.form=cifar or ' if form == 'imagenet' else ''}fewer model.depths"
         picture("convnext", input_shape, patch * 2 ** (len(depths) - 1), less)
         drops = iter(rates(drop_path, sum(depths)))
         channels = width
@@ -83,7 +83,7 @@ class ConvNeXt(nn.Module):
         )
         for module in self.modules():
             if isinstance(module, nn.Conv2d | nn.Linear):
-                # as much out as in; the paper's 0.02 is less, and small nets learn slowly from it
+                # preserves the variance; the paper's 0.02 is smaller, and small nets learn slowly from it
                 nn.init.trunc_normal_(module.weight, std=module.weight[0].numel() ** -0.5)
                 assert module.bias is not None
                 nn.init.zeros_(module.bias)

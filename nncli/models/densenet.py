@@ -25,14 +25,14 @@ BLOCKS = {  # layers of each block: three for CIFAR (section 4.2), four for Imag
 
 
 def _conv(inner: int, outer: int, size: int, stride: int = 1) -> nn.Conv2d:
-    """A convolution that keeps H W up to the stride."""
+    """A convolution, padded so that only the stride reduces H and W."""
     conv = nn.Conv2d(inner, outer, size, stride, padding=size // 2, bias=False)
     nn.init.kaiming_normal_(conv.weight, nonlinearity="relu")
     return conv
 
 
 class Dense(nn.Module):
-    """What came in, and behind it `growth` channels that a 1x1 and a 3x3 convolution make of it."""
+    """The input, followed by `growth` channels computed from it by a 1x1 and a 3x3 convolution."""
 
     def __init__(self, inner: int, growth: int) -> None:
         super().__init__()
@@ -67,10 +67,8 @@ class DenseNet(nn.Module):
     ) -> None:
         super().__init__()
         halvings, big = len(BLOCKS[depth]) - 1, form == "imagenet"
-        least = 2**halvings * 4 - 3 if big else 2**halvings  # the start rounds up, the transitions round down
-        picture(
-            "densenet", input_shape, least, "take model.form=cifar" if big else "take a model.depth of three blocks"
-        )
+        least = 2**halvings * 4 - 3 if big else 2**halvings  # the stem rounds up, the transitions round down
+        picture("densenet", input_shape, least, "set model.form=cifar" if big else "use a model.depth of three blocks")
         channels = 2 * growth
         self.stem = nn.Sequential(_conv(input_shape[0], channels, *((7, 2) if big else (3, 1))))
         if big:

@@ -1,13 +1,13 @@
-"""Stochastic depth: the path of a residual block left out at random (Huang et al. 2016, arXiv:1603.09382)."""
+"""Stochastic depth: the path of a residual block is dropped at random (Huang et al. 2016, arXiv:1603.09382)."""
 
 import torch
 from torch import Tensor, nn
 
 
 class DropPath(nn.Module):
-    """While training, set a share `rate` of the samples (B, …) to zero and scale the others, so that the mean stays.
+    """In training, set a fraction `rate` of the samples (B, …) to zero and scale the others to preserve the mean.
 
-    It stands at the end of a path whose result is added to its input: a sample set to zero skips the block.
+    It is the last layer of a residual path, so a sample that is set to zero skips the block.
     """
 
     def __init__(self, rate: float) -> None:
@@ -23,5 +23,5 @@ class DropPath(nn.Module):
 
 
 def rates(most: float, count: int) -> list[float]:
-    """A rate for each of `count` blocks, from 0 for the first straight up to `most` for the last."""
+    """A rate for each of `count` blocks, increasing linearly from 0 for the first to `most` for the last."""
     return [most * place / max(1, count - 1) for place in range(count)]

@@ -14,7 +14,7 @@ from nncli.models.picture import picture
 
 
 class Stage(NamedTuple):
-    """A row of table 1: how much a block widens inside, its kernel, the first block's stride, channels, blocks."""
+    """A row of table 1: expansion inside a block, kernel size, stride of the first block, channels, blocks."""
 
     widen: int
     kernel: int
@@ -48,20 +48,20 @@ SIZES = {  # factors of channels and of blocks
 
 
 def _round(channels: float) -> int:
-    """The nearest multiple of 8, but not less than nine tenths."""
+    """The nearest multiple of 8, but not less than 90% of the value."""
     near = max(8, int(channels + 4) // 8 * 8)
     return near + 8 if near < 0.9 * channels else near
 
 
 def _conv(inner: int, outer: int, size: int, stride: int = 1, groups: int = 1) -> nn.Sequential:
-    """A convolution that keeps H W up to the stride, and its normalization."""
+    """A convolution, padded so that only the stride reduces H and W, and its normalization."""
     conv = nn.Conv2d(inner, outer, size, stride, padding=size // 2, groups=groups, bias=False)
     nn.init.kaiming_normal_(conv.weight, mode="fan_out")
     return nn.Sequential(conv, nn.BatchNorm2d(outer))
 
 
 class SqueezeExcite(nn.Module):
-    """Each channel scaled by a number in 0..1 that the means of all channels decide (Hu et al. 2018)."""
+    """Scale each channel by a factor in 0..1 that is computed from the means of all channels (Hu et al. 2018)."""
 
     def __init__(self, channels: int, squeezed: int) -> None:
         super().__init__()
@@ -77,7 +77,7 @@ class SqueezeExcite(nn.Module):
 
 
 class MBConv(nn.Module):
-    """Widen, look around in each channel, weigh the channels, narrow; added to the input where shapes allow."""
+    """Expansion, depthwise convolution, squeeze-and-excitation, projection; added to the input if the shapes match."""
 
     def __init__(self, inner: int, outer: int, widen: int, kernel: int, stride: int, drop_path: float) -> None:
         super().__init__()
@@ -100,7 +100,7 @@ class EfficientNet(nn.Module):
     """Seven stages of MBConv blocks, a mean over H W, a linear layer; inputs (B, C, H, W), outputs (B, num_outputs).
 
     `imagenet` halves the picture five times; `cifar` three times, with no stride in the stem and the second stage.
-    `width` scales the channels of all sizes once more, for nets smaller than b0.
+    `width` is another factor on the channels of any size, for nets smaller than b0.
     """
 
     def __init__(
@@ -114,8 +114,8 @@ class EfficientNet(nn.Module):
         drop_path: Annotated[float, Interval(ge=0, lt=1)],
     ) -> None:
         super().__init__()
-        least, instead = (32, "model.form=cifar takes 8x8 or more") if form == "imagenet" else (8, "take model=mlp")
-        picture("efficientnet", input_shape, least, instead)  # they are halved five or three times
+        least, instead = (32, "model.form=cifar takes 8x8 or more") if form == "imagenet" else (8, "set model=mlp")
+        picture("efficientnet", input_shape, least, instead)  # halved five or three times
         wider, deeper = width * SIZES[size][0], SIZES[size][1]
         channels = _round(STEM * wider)
         self.stem = nn.Sequential(_conv(input_shape[0], channels, 3, 2 if form == "imagenet" else 1), nn.SiLU())

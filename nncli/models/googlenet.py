@@ -1,6 +1,6 @@
 """GoogLeNet (Szegedy et al. 2014, "Going Deeper with Convolutions"), with the normalization of Ioffe & Szegedy 2015.
 
-B batch, C channels, H W size. Without the two auxiliary heads, which normalization made needless.
+B batch, C channels, H W size. Without the two auxiliary heads, which normalization made unnecessary.
 """
 
 from typing import Annotated, Literal
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from nncli.models.picture import picture
 
-# table 1: 1x1, 3x3 reduced, 3x3, 5x5 reduced, 5x5, behind the pooling; a group for each size of picture
+# table 1: 1x1, 3x3 reduce, 3x3, 5x5 reduce, 5x5, pool projection; a group for each spatial size
 INCEPTIONS = (
     ((64, 96, 128, 16, 32, 32), (128, 128, 192, 32, 96, 64)),
     (
@@ -26,14 +26,14 @@ INCEPTIONS = (
 
 
 def _conv(inner: int, outer: int, size: int, stride: int = 1) -> nn.Sequential:
-    """A convolution that keeps H W up to the stride, its normalization, ReLU."""
+    """A convolution, padded so that only the stride reduces H and W, its normalization, ReLU."""
     conv = nn.Conv2d(inner, outer, size, stride, padding=size // 2, bias=False)
     nn.init.kaiming_normal_(conv.weight, nonlinearity="relu")
     return nn.Sequential(conv, nn.BatchNorm2d(outer), nn.ReLU())
 
 
 class Inception(nn.Module):
-    """Four ways side by side, their channels one behind the other (figure 2b)."""
+    """Four parallel branches, whose channels are concatenated (figure 2b)."""
 
     def __init__(self, inner: int, sizes: tuple[int, ...], kernel: int) -> None:
         super().__init__()
@@ -56,7 +56,7 @@ class GoogLeNet(nn.Module):
     """Nine inception blocks in three sizes, a mean over H W, a linear layer; (B, C, H, W) to (B, num_outputs).
 
     `imagenet` starts with a 7x7 convolution and shrinks pictures eightfold before the first block; `cifar` with one
-    3x3 at full size, for small images. `kernel` 5 is the paper's, 3 the one that torchvision's count stands for.
+    3x3 at full size, for small images. `kernel` 5 is that of the paper, 3 that of torchvision's parameter count.
     """
 
     def __init__(

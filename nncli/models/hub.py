@@ -1,4 +1,4 @@
-"""Finding and reading a model of the `transformers` library: on the hub, or in a folder. No code, no pickle."""
+"""Find and read a model of the `transformers` library on the hub or in a folder, without running code or pickle."""
 
 import json
 import logging
@@ -16,35 +16,33 @@ from nncli.files import home, named, peculiar, straying_link
 from nncli.network import no_network
 
 INSTALL = "model=pretrained needs Hugging Face's library: pip install 'nncli[transformers]'"
-# of a model's description: what is about files, code and classes, not about the net
+# keys of a model's config about files, code and classes, not about the net
 BESIDE = (
     *("auto_map", "dtype", "id2label", "label2id", "output_attentions", "output_hidden_states"),
     *("problem_type", "return_dict", "torch_dtype", "transformers_version", "use_return_dict"),
     *("attn_implementation", "experts_implementation"),  # may name code on the hub
-    *("checkpoint_path", "quantization_config"),  # a pickle that timm would load; how to round what is loaded
+    *("checkpoint_path", "quantization_config"),  # a pickle that timm would load; how to quantize what is loaded
     *("transformers_weights", "names_file"),  # names of files
 )
 HEADS = {"pictures": "AutoModelForImageClassification", "texts": "AutoModelForSequenceClassification"}
 INDEX, ADAPTER = "model.safetensors.index.json", "adapter_config.json"
-ELSEWHERE = re.compile(
-    r"(?:hf[-_]hub|local-dir|https?|file|s3):", re.IGNORECASE
-)  # addresses that timm and others follow
-PATIENCE = 10.0  # seconds that the hub may take to name a commit
+ELSEWHERE = re.compile(r"(?:hf[-_]hub|local-dir|https?|file|s3):", re.IGNORECASE)  # addresses that timm and others open
+PATIENCE = 10.0  # seconds that the hub has to name a commit
 NO_PICKLE = (
-    "model.name={name} has no safetensors. Those as pickle (.bin) can hold code and are not read; if you trust them:\n"
+    "model.name={name} has no safetensors. Pickled weights (.bin) can run code and are not read; if you trust them:\n"
     '  python -c "from transformers import AutoModel as A; A.from_pretrained({name!r}).save_pretrained({new!r})"\n'
-    "  and then model.name=./{new}"
+    "  and then set model.name=./{new}"
 )
 HINT = (
     "a model on the hub needs a network the first time, and its exact name, such as google/vit-base-patch16-224; "
-    "with its files at hand, say model.name=FOLDER"
+    "if you have its files, set model.name=FOLDER"
 )
 
-HERE = "look at its files: config.json and model.safetensors must be as save_pretrained wrote them"
+HERE = "check its files: config.json and model.safetensors must be as save_pretrained wrote them"
 
 
 def library() -> Any:
-    """`transformers`, quiet, without telling anybody what is loaded, and asking nobody to convert a model."""
+    """`transformers`, without output, telemetry, or requests to the hub to convert a model."""
     os.environ.setdefault("DISABLE_SAFETENSORS_CONVERSION", "true")
     try:
         import transformers
@@ -64,28 +62,28 @@ def library() -> Any:
 
 
 def place(name: str | None) -> Path | str:
-    """The folder that a name means, or the name as one of the hub."""
+    """The folder that a name refers to, or the name itself if it is one on the hub."""
     if name is None:
-        raise NnError("model.name is not given; say model.name=google/vit-base-patch16-224 or another, or a folder")
+        raise NnError("model.name is null; set model.name=google/vit-base-patch16-224 or another model, or a folder")
     folder = home(name)
     if why := peculiar(folder):
-        raise NnError(f"model.name={named(name)} {why}; give a folder that save_pretrained wrote")
+        raise NnError(f"model.name={named(name)} {why}; name a folder that save_pretrained wrote")
     if folder.is_dir():
         if link := straying_link(folder):
             raise NnError(
-                f"model.name={name} has a link that leads out of its folder, {link.name}; put the file in its place"
+                f"model.name={name} has a link that leads out of its folder, {link.name}; replace it by the file"
             )
         if not (folder / "config.json").is_file():
-            raise NnError(f"model.name={name} is a folder without config.json; give one that save_pretrained wrote")
+            raise NnError(f"model.name={name} is a folder without config.json; name one that save_pretrained wrote")
         return folder
     if folder.exists() or name.startswith((".", "/", "~")) or name.count("/") > 1:
-        what = "is no folder" if folder.exists() else "is not there"
-        raise NnError(f"model.name={named(name)} {what}, and no name on the hub, such as google/vit-base-patch16-224")
+        what = "is not a folder" if folder.exists() else "does not exist"
+        raise NnError(f"model.name={named(name)} {what}, nor is it a name such as google/vit-base-patch16-224")
     return name
 
 
 def pinned(name: str | None) -> str | None:
-    """The commit of the hub's repository that is loaded; nothing for a folder, or where only the cache is at hand."""
+    """The commit of the hub's repository that is loaded; None for a folder, or if only the cache is available."""
     if isinstance(place(name), Path):
         return None
     library()
@@ -94,50 +92,50 @@ def pinned(name: str | None) -> str | None:
 
     if constants.HF_HUB_OFFLINE:
         return None
-    with told(name):
+    with loading(name):
         try:
             return HfApi().model_info(str(name), timeout=PATIENCE).sha
-        except HfHubHTTPError:  # the hub's own answer
+        except HfHubHTTPError:  # an answer of the hub itself
             raise
-        except Exception:  # no network: a client of many kinds of them, and no common class
-            constants.HF_HUB_OFFLINE = True  # else every file is asked for six times in half a minute
+        except Exception:  # no network: the errors of many clients have no common class
+            constants.HF_HUB_OFFLINE = True  # otherwise every file is requested six times within half a minute
             return None
 
 
 def described(name: str | None, revision: str | None) -> dict[str, Any]:
-    """A model's config with every value there is to it, in plain values; nothing in it names code."""
+    """A model's config with all of its values, in plain types; nothing in it names code."""
     where = place(name)
     transformers = library()
-    with told(name), alone(f"model.name={name}") if isinstance(where, Path) else nullcontext():
-        given, _ = transformers.PreTrainedConfig.get_config_dict(str(where), revision=revision or "main")
-        kind = given.get("model_type")
+    with loading(name), alone(f"model.name={name}") if isinstance(where, Path) else nullcontext():
+        values, _ = transformers.PreTrainedConfig.get_config_dict(str(where), revision=revision or "main")
+        kind = values.get("model_type")
         known = kind in transformers.CONFIG_MAPPING
     if not known:
-        if "auto_map" in given:
-            raise NnError(f"model.name={name} brings code of its own, which is not run; take a model without")
+        if "auto_map" in values:
+            raise NnError(f"model.name={name} brings code of its own, which is not run; use a model without")
         raise NnError(
-            f"model.name={name} is of the kind {kind}, unknown to transformers {transformers.__version__}; "
-            "a newer one may know it: pip install -U transformers"
+            f"model.name={name} has the model type {kind}, unknown to transformers {transformers.__version__}; "
+            "a newer version may know it: pip install -U transformers"
         )
-    if "quantization_config" in given:
-        raise NnError(f"model.name={name} has rounded (quantized) weights, which cannot be trained; take the full ones")
-    with told(name):
-        return _clean(json.loads(config_of(given).to_json_string(use_diff=False)))
+    if "quantization_config" in values:
+        raise NnError(f"model.name={name} has quantized weights, which cannot be trained; use the full ones")
+    with loading(name):
+        return _clean(json.loads(config_of(values).to_json_string(use_diff=False)))
 
 
 def config_of(values: dict[str, Any]) -> Any:
-    """A config of the library's own class for this kind of model."""
+    """A config of the library's own class for this type of model."""
     transformers, kind = library(), values["model_type"]
     if not any(
         transformers.CONFIG_MAPPING[kind] in getattr(transformers, head)._model_mapping for head in HEADS.values()
     ):
-        raise NnError(f"a model of the kind {kind} has no form that tells classes; take one that does")
+        raise NnError(f"the library has no classifier for the model type {kind}; use another model")
     plain = _clean(values)
     if address := next((text for text in _texts(plain) if ELSEWHERE.match(text)), None):
-        raise NnError(f"the model's description names {named(address)}; nothing but its own files is read")
-    with alone("the model's description"):
+        raise NnError(f"the model's config names {named(address)}; only the model's own files are read")
+    with alone("the model's config"):
         config = transformers.CONFIG_MAPPING[kind].from_dict(plain)
-    config.architectures = config.architectures or []  # of the library's own classes the one that was saved, if it fits
+    config.architectures = config.architectures or []  # which of the library's classes was saved
     return config
 
 
@@ -148,7 +146,7 @@ def _clean(values: Any) -> Any:
 
 
 def fact(config: Any, name: str) -> Any:
-    """A number of a model's config; of one with several parts, that of the part which reads."""
+    """A value of a model's config, or of the part of it for pictures or texts."""
     parts = (config, *(getattr(config, part, None) for part in ("vision_config", "text_config")))
     return next((value for part in parts if (value := getattr(part, name, None)) is not None), None)
 
@@ -163,7 +161,7 @@ def _texts(values: Any) -> Iterator[str]:
 
 @contextmanager
 def offline() -> Iterator[None]:
-    """Ask the hub for nothing, whatever a description names."""
+    """Make no requests to the hub, whatever a config names."""
     from huggingface_hub import constants
 
     before, constants.HF_HUB_OFFLINE = constants.HF_HUB_OFFLINE, True
@@ -175,61 +173,63 @@ def offline() -> Iterator[None]:
 
 @contextmanager
 def alone(what: str) -> Iterator[None]:
-    """Ask nobody for anything, whatever is named in what is read."""
+    """Make no network requests, whatever the files that are read name."""
     with offline(), no_network(what):
         yield
 
 
 def check_files(name: str | None, revision: str | None) -> None:
-    """Refuse weights that are no safetensors, that name files elsewhere, or that belong to another model."""
+    """Refuse weights that are not safetensors, that refer to files elsewhere, or that adapt another model."""
     folder = place(name)
     if _file(folder, ADAPTER, revision):
         raise NnError(
-            f"model.name={name} holds {ADAPTER}: it is an adapter, which names another model to load; merge the two "
-            "once (merge_and_unload of the peft library), save the result and give its folder"
+            f"model.name={name} contains {ADAPTER}: it is an adapter of another model; merge the two once "
+            "(merge_and_unload of the peft library), save the result and name its folder"
         )
     if index := _file(folder, INDEX, revision):
         _check_index(name, index)
     if isinstance(folder, str) or any(folder.glob("*.safetensors")):
         return
     if not any(folder.glob("*.bin")):
-        raise NnError(f"model.name={name} has no weights; give a folder with model.safetensors, or model.weights=false")
+        raise NnError(
+            f"model.name={name} has no weights; name a folder with model.safetensors, or set model.weights=false"
+        )
     raise NnError(NO_PICKLE.format(name=name, new="converted"))
 
 
 def _file(where: Path | str, name: str, revision: str | None) -> Path | None:
-    """A file of a folder, or of the hub's repository; None where there is none, or nobody knows."""
+    """A file of a folder, or of the hub's repository; None if it does not exist or the hub cannot be reached."""
     if isinstance(where, Path):
         return where / name if (where / name).is_file() else None
     from huggingface_hub import hf_hub_download
 
     try:
         return Path(hf_hub_download(where, name, revision=revision))
-    except Exception:  # none there, or no network: then the library, which asks for it again, gets no further either
+    except Exception:  # missing, or no network: then the library, which requests it again, fails as well
         return None
 
 
 def _check_index(name: str | None, index: Path) -> None:
-    """The parts that weights are in must be safetensors beside the index."""
+    """The index may only name safetensors files in its own folder."""
     try:
         parts = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as problem:
-        raise NnError(f"model.name={name} has a broken {INDEX}; fetch it again") from problem
+        raise NnError(f"model.name={name} has a broken {INDEX}; download it again") from problem
     for part in parts:
         if not isinstance(part, str) or not re.fullmatch(r"[\w.-]+\.safetensors", part):
             raise NnError(f"model.name={name}: {INDEX} names {named(str(part))}; only safetensors beside it are read")
 
 
 @contextmanager
-def told(name: str | None, hint: str = "") -> Iterator[None]:
-    """Whatever the library raises, as one message for a person; its warnings are not for them."""
+def loading(name: str | None, hint: str = "") -> Iterator[None]:
+    """Turn whatever the library raises into one readable message, and ignore its warnings."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     except NnError:
         raise
-    except Exception as problem:  # a network client and a hundred kinds of models: no common class
+    except Exception as problem:  # the errors of a network client and a hundred model types have no common class
         why = next((line.strip() for line in str(problem).splitlines() if line.strip()), "")
         if "safetensors" in why:
             raise NnError(NO_PICKLE.format(name=name, new="converted")) from problem

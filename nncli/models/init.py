@@ -1,4 +1,4 @@
-"""First weights: what a net's layers start from, in place of what the net's own class has drawn."""
+"""Weight initialization, in place of that by the net's own class."""
 
 from typing import Annotated
 
@@ -11,9 +11,9 @@ LAYERS = (nn.Linear, nn.Bilinear, _ConvNd, nn.RNNBase, nn.MultiheadAttention)
 
 
 class Init(nn.Module):
-    """Called with a net: draws the matrices and filters of its layers anew, and sets their biases to `bias`.
+    """Called with a net: initializes the matrices and filters of its layers, and sets their biases to `bias`.
 
-    Norms, embeddings and weights that a net holds itself stay as they are; so do biases where `bias` is null.
+    Norms, embeddings and the net's own parameters are not changed, nor are biases where `bias` is null.
     """
 
     def __init__(self, bias: float | None) -> None:
@@ -35,7 +35,7 @@ class Init(nn.Module):
 
 
 class Default(Init):
-    """The matrices as the net's own class has drawn them."""
+    """The matrices as initialized by the net's own class."""
 
     def __init__(self, bias: float | None) -> None:
         super().__init__(bias)
@@ -45,7 +45,7 @@ class Default(Init):
 
 
 class Zeros(Init):
-    """All zero: every unit of a layer gets the same gradient, or none, so a net with hidden layers learns nothing."""
+    """All zeros: every unit of a layer gets the same gradient, or none, so a net with hidden layers learns nothing."""
 
     def __init__(self, bias: float | None) -> None:
         super().__init__(bias)
@@ -55,7 +55,7 @@ class Zeros(Init):
 
 
 class Normal(Init):
-    """Normally distributed, of one width whatever the layer's size."""
+    """Normally distributed, with the same deviation whatever the size of the layer."""
 
     def __init__(self, std: Annotated[float, Gt(0)], bias: float | None) -> None:
         super().__init__(bias)
@@ -66,7 +66,7 @@ class Normal(Init):
 
 
 class Uniform(Init):
-    """Evenly distributed between `-limit` and `limit`, whatever the layer's size."""
+    """Uniformly distributed between `-limit` and `limit`, whatever the size of the layer."""
 
     def __init__(self, limit: Annotated[float, Gt(0)], bias: float | None) -> None:
         super().__init__(bias)
@@ -77,7 +77,7 @@ class Uniform(Init):
 
 
 class XavierUniform(Init):
-    """Evenly distributed, of variance 2 / (inputs + outputs) (Glorot & Bengio 2010)."""
+    """Uniformly distributed, with variance 2 / (inputs + outputs) (Glorot & Bengio 2010)."""
 
     def __init__(self, gain: Annotated[float, Gt(0)], bias: float | None) -> None:
         super().__init__(bias)
@@ -88,7 +88,7 @@ class XavierUniform(Init):
 
 
 class XavierNormal(Init):
-    """Normally distributed, of variance 2 / (inputs + outputs) (Glorot & Bengio 2010)."""
+    """Normally distributed, with variance 2 / (inputs + outputs) (Glorot & Bengio 2010)."""
 
     def __init__(self, gain: Annotated[float, Gt(0)], bias: float | None) -> None:
         super().__init__(bias)
@@ -99,7 +99,7 @@ class XavierNormal(Init):
 
 
 class HeUniform(Init):
-    """Evenly distributed, of variance 2 / inputs (He et al. 2015); `slope` is a leaky ReLU's below zero."""
+    """Uniformly distributed, with variance 2 / inputs (He et al. 2015); `slope` is that of a leaky ReLU below zero."""
 
     def __init__(self, slope: float, bias: float | None) -> None:
         super().__init__(bias)
@@ -110,7 +110,7 @@ class HeUniform(Init):
 
 
 class HeNormal(Init):
-    """Normally distributed, of variance 2 / inputs (He et al. 2015); `slope` is a leaky ReLU's below zero."""
+    """Normally distributed, with variance 2 / inputs (He et al. 2015); `slope` is that of a leaky ReLU below zero."""
 
     def __init__(self, slope: float, bias: float | None) -> None:
         super().__init__(bias)
@@ -121,7 +121,7 @@ class HeNormal(Init):
 
 
 class Orthogonal(Init):
-    """Rows or columns at right angles (Saxe et al. 2014): lengths pass through a linear net unchanged."""
+    """Orthonormal rows or columns (Saxe et al. 2014), so that a linear net preserves norms."""
 
     def __init__(self, gain: Annotated[float, Gt(0)], bias: float | None) -> None:
         super().__init__(bias)

@@ -1,7 +1,7 @@
 """LeNet-5 (LeCun, Bottou, Bengio & Haffner 1998, "Gradient-Based Learning Applied to Document Recognition").
 
 B batch, C channels, H W size. As in today's implementations every map of C3 sees all of S2, pooling has no weights, and
-the last layer is linear: 61,706 parameters for 32x32 in grey and ten classes.
+the last layer is linear: 61,706 parameters for 32x32 grey pictures and ten classes.
 """
 
 from typing import Annotated, Literal
@@ -16,8 +16,8 @@ from nncli.models.picture import picture
 class LeNet5(nn.Module):
     """Two 5x5 convolutions with 2x2 pooling, three dense layers; inputs (B, C, H, W), outputs (B, num_outputs).
 
-    Pictures smaller than 32x32 get a frame of zeros up to that size, as MNIST's did in the paper. The first dense layer
-    grows with larger ones. `width` maps come first, 16 for 6 of them second; the dense layers grow alike.
+    Pictures smaller than 32x32 are padded with zeros to that size, as MNIST's in the paper; the first dense layer grows
+    with larger ones. `width` is the number of maps of C1, 6 in the paper; the other layers are scaled with it.
     """
 
     def __init__(
@@ -36,7 +36,9 @@ class LeNet5(nn.Module):
         second, third, fourth = (max(1, round(width * maps / 6)) for maps in (16, 120, 84))
         act = ACTIVATIONS[activation]
 
-        def squash() -> list[nn.Module]:  # behind max-pooling: the same for what only rises, on a quarter of the values
+        def squash() -> list[
+            nn.Module
+        ]:  # after max-pooling: the same for a monotonic function, on a quarter of the values
             return [act(), nn.AvgPool2d(2)] if pool == "average" else [nn.MaxPool2d(2), act()]
 
         self.features = nn.Sequential(

@@ -1,4 +1,4 @@
-"""Linear maps over time for forecasting. B batch, L steps looked at, H steps ahead, F columns, C of them forecast."""
+"""Linear maps over time for forecasting. B batch, L input steps, H forecast steps, F columns, C target columns."""
 
 from typing import Annotated
 
@@ -9,8 +9,8 @@ from torch import Tensor, nn
 class NLinear(nn.Module):
     """NLinear (Zeng et al. 2022, arXiv:2205.13504): subtract the last value, one linear map over time, add it back.
 
-    The map is shared by all columns, each of which is forecast from its own past alone. (B, L, F) to (B, H, C). It
-    begins at zero, which is the naive forecast, the last value again; the paper begins at random.
+    The map is shared by all columns, each of which is forecast from its own past alone. (B, L, F) to (B, H, C). It is
+    initialized to zero, the naive forecast of repeating the last value; in the paper at random.
     """
 
     def __init__(
@@ -20,7 +20,7 @@ class NLinear(nn.Module):
         if num_targets < input_shape[-1]:
             raise ValueError(
                 "nlinear forecasts each column from its own past, so it has no use for data.exogenous; "
-                "take model=mlp with model.num_outputs = data.horizon × data.num_targets"
+                "set model=mlp with model.num_outputs = data.horizon × data.num_targets"
             )
         self.over_time = nn.Linear(input_shape[0], horizon)
         nn.init.zeros_(self.over_time.weight)

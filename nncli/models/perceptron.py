@@ -7,9 +7,9 @@ from torch import Tensor, nn
 
 
 class Perceptron(nn.Module):
-    """Says 1 where `w·x + b` is above 0, else 0. Weights start at zero, as the rule needs no other start.
+    """1 where `w·x + b` is above 0, else 0. Weights are initialized to zero, which is all that the rule needs.
 
-    Inputs (B, *input_shape), outputs (B,). The output has no gradient; learning goes through `z`.
+    Inputs (B, *input_shape), outputs (B,). The output has no gradient; training uses `z`.
     """
 
     def __init__(self, input_shape: list[int]) -> None:

@@ -12,14 +12,14 @@ BLOCKS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3), 101: (3, 4, 23, 
 
 
 def _conv(inner: int, outer: int, size: int, stride: int) -> nn.Sequential:
-    """A convolution that keeps H W up to the stride, and its normalization."""
+    """A convolution, padded so that only the stride reduces H and W, and its normalization."""
     conv = nn.Conv2d(inner, outer, size, stride, padding=size // 2, bias=False)
     nn.init.kaiming_normal_(conv.weight, mode="fan_out", nonlinearity="relu")
     return nn.Sequential(conv, nn.BatchNorm2d(outer))
 
 
 class Residual(nn.Module):
-    """`relu(path(x) + x)`, with a 1x1 convolution on the short way where the shapes differ."""
+    """`relu(path(x) + x)`, with a 1x1 convolution on the shortcut where the shapes differ."""
 
     def __init__(self, inner: int, width: int, stride: int, bottleneck: bool) -> None:
         super().__init__()

@@ -1,6 +1,6 @@
 """The two smallest nets over token ids: a bag of embeddings, and a window of them.
 
-B samples, T tokens, L tokens of a window, D numbers an embedding.
+B samples, T tokens, L tokens of a window, D width of an embedding.
 """
 
 from typing import Annotated
@@ -10,13 +10,13 @@ from annotated_types import Ge, Interval
 from torch import Tensor, nn
 from torch.nn import functional
 
-PAD = 0  # the id that fills up short rows
+PAD = 0  # the id that pads short rows
 
 
 class BagOfTokens(nn.Module):
-    """The mean of the tokens' embeddings, whatever their order, then a linear layer (Joulin et al. 2016, fastText).
+    """The mean of the tokens' embeddings, regardless of order, then a linear layer (Joulin et al. 2016, fastText).
 
-    Takes ids (B, T), of which 0 counts for nothing; gives (B, num_outputs). `hidden` > 0 puts a layer between.
+    Inputs are ids (B, T), where 0 is padding; outputs (B, num_outputs). `hidden` > 0 adds a hidden layer.
     """
 
     def __init__(
@@ -41,9 +41,9 @@ class BagOfTokens(nn.Module):
 
 
 class TokenWindow(nn.Module):
-    """The next token from the last L ones: their embeddings side by side through a hidden layer (Bengio et al. 2003).
+    """The next token from the last L: their concatenated embeddings through a hidden layer (Bengio et al. 2003).
 
-    Takes ids (B, T), of which the last L are read, or fewer filled up in front; gives (B, num_outputs).
+    Inputs are ids (B, T), of which the last L are used, padded in front if there are fewer; outputs (B, num_outputs).
     """
 
     def __init__(

@@ -1,6 +1,6 @@
 """VGG (Simonyan & Zisserman 2014, "Very Deep Convolutional Networks for Large-Scale Image Recognition").
 
-B batch, C channels, H W size. Convolutions keep their bias in front of a normalization, as in the published counts.
+B batch, C channels, H W size. Convolutions before a normalization keep their bias, as in the published counts.
 """
 
 from typing import Annotated, Literal
@@ -12,14 +12,14 @@ from nncli.models.mlp import ACTIVATIONS
 from nncli.models.picture import picture
 
 BLOCKS = {11: (1, 1, 2, 2, 2), 13: (2, 2, 2, 2, 2), 16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}  # table 1: A, B, D, E
-WIDTHS = (1, 2, 4, 8, 8)  # channels of a block, in units of the first one's
+WIDTHS = (1, 2, 4, 8, 8)  # channels of a block, as multiples of the first
 
 
 class VGG(nn.Module):
     """Five blocks of 3x3 convolutions and 2x2 pooling, dense layers; inputs (B, C, H, W), outputs (B, num_outputs).
 
-    `imagenet` ends with three dense layers over 7x7 places (fewer where fewer are left, the mean where more are);
-    `cifar` with one over the mean. Pooling rounds up, so that pictures of any size go through.
+    `imagenet` ends with three dense layers over 7x7 positions (larger feature maps are averaged, smaller ones used as
+    they are); `cifar` with one over the mean. Pooling rounds up, so that pictures of any size are accepted.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class VGG(nn.Module):
         if form == "imagenet":
             left = [-(-side // 32) for side in size]
             places = [min(7, side) for side in left]
-            # torch has no repeatable way back through it on a GPU, so it is there only where it does something
+            # its backward pass is not deterministic on GPUs, so it is used only where it has an effect
             pool = nn.AdaptiveAvgPool2d((places[0], places[1])) if places != left else nn.Identity()
             self.head = nn.Sequential(
                 pool,

@@ -39,7 +39,7 @@ def test_takes_pictures_of_any_size(shape: list[int]) -> None:
 
 
 def test_too_many_blocks_for_the_picture_are_told() -> None:
-    told = r"model=airbench needs pictures of 9x9 or more, not input_shape \[1, 8, 8\]; give fewer model\.widths"
+    told = r"model=airbench needs pictures of 9x9 or more, not input_shape \[1, 8, 8\]; use fewer model\.widths"
     with pytest.raises(NnError, match=told):
         Airbench([1, 8, 8], 10, [8, 8, 8], 1 / 9, False)
 

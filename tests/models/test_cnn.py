@@ -25,7 +25,7 @@ def test_takes_pictures_of_any_size(shape: list[int], head: str) -> None:
 
 
 def test_too_many_blocks_for_the_picture_are_told() -> None:
-    with pytest.raises(NnError, match=r"too often for \[1, 8, 8\]; give fewer model\.channels"):
+    with pytest.raises(NnError, match=r"too often for \[1, 8, 8\]; use fewer model\.channels"):
         CNN([1, 8, 8], 10, [8, 8, 8, 8], 0, "none", "same", "flatten", 0.0)
 
 

@@ -50,7 +50,7 @@ def test_channels_last_gives_the_same() -> None:
 
 @pytest.mark.parametrize(
     ("form", "told"),
-    [("imagenet", "32x32 or more.*give model.form=cifar or fewer model.depths"), ("cifar", "16x16.*; give fewer")],
+    [("imagenet", "32x32 or more.*use model.form=cifar or fewer model.depths"), ("cifar", "16x16.*; use fewer")],
 )
 def test_a_picture_that_is_too_small_is_told(form: Literal["imagenet", "cifar"], told: str) -> None:
     with pytest.raises(NnError, match=f"model=convnext needs pictures of {told}") as error:

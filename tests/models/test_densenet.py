@@ -52,7 +52,7 @@ def test_learns_which_way_a_stroke_lies(learned: Callable[..., tuple[float, floa
 
 @pytest.mark.parametrize(
     ("form", "depth", "least", "mend"),
-    [("imagenet", 121, 29, "take model.form=cifar"), ("cifar", 121, 8, "take a model.depth of three blocks")],
+    [("imagenet", 121, 29, "set model.form=cifar"), ("cifar", 121, 8, "use a model.depth of three blocks")],
 )
 def test_too_small_pictures_are_told(
     form: Literal["imagenet", "cifar"], depth: Literal[121], least: int, mend: str

@@ -53,7 +53,7 @@ def test_blocks_are_skipped_more_often_toward_the_end() -> None:
 
 @pytest.mark.parametrize(
     ("form", "told"),
-    [("imagenet", "32x32 or more, not input_shape .*; model.form=cifar takes"), ("cifar", "8x8 .*; take model=mlp")],
+    [("imagenet", "32x32 or more, not input_shape .*; model.form=cifar takes"), ("cifar", "8x8 .*; set model=mlp")],
 )
 def test_a_picture_that_is_too_small_is_told(form: Literal["imagenet", "cifar"], told: str) -> None:
     with pytest.raises(NnError, match=f"model=efficientnet needs pictures of {told}") as error:

@@ -83,7 +83,7 @@ def test_a_broken_index(outside: Path, text: str) -> None:
 def test_an_adapter_to_another_model(outside: Path, base: str) -> None:
     said = {"peft_type": "LORA", "base_model_name_or_path": base.format(outside=outside)}
     Path("net/adapter_config.json").write_text(json.dumps(said))
-    refused(outside, r"holds adapter_config\.json: it is an adapter, which names another model.*merge_and_unload")
+    refused(outside, r"contains adapter_config\.json: it is an adapter.*merge_and_unload")
 
 
 @pytest.mark.parametrize("file", ["model.safetensors", "config.json", "more/x"])
@@ -116,7 +116,7 @@ def test_a_description_that_names_files_is_not_heeded(outside: Path, changed: di
 def test_a_kind_whose_description_fetches_another_is_refused_first(outside: Path, kind: str) -> None:
     with (
         nothing_of(outside),
-        pytest.raises(NnError, match=f"a model of the kind {kind} has no form that tells classes"),
+        pytest.raises(NnError, match=f"no classifier for the model type {kind}"),
     ):
         config_of({"model_type": kind, "backbone": "nobody/nothing", "use_timm_backbone": False})
 
@@ -125,7 +125,7 @@ def test_a_kind_whose_description_fetches_another_is_refused_first(outside: Path
 def test_a_description_that_names_an_address(outside: Path, name: str) -> None:
     with (
         nothing_of(outside),
-        pytest.raises(NnError, match=r"the model's description names .*; nothing but its own files"),
+        pytest.raises(NnError, match=r"the model's config names .*; only the model's own files"),
     ):
         config_of({"model_type": "timm_wrapper", "architecture": "resnet18", "model_args": {"x": [name]}})
 
@@ -133,7 +133,7 @@ def test_a_description_that_names_an_address(outside: Path, name: str) -> None:
 def test_a_model_of_the_hub_is_held_to_the_same(outside: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("huggingface_hub.hf_hub_download", lambda name, file, **_: f"net/{file}")
     Path("net/adapter_config.json").write_text("{}")
-    with pytest.raises(NnError, match=r"nobody/net holds adapter_config\.json"):
+    with pytest.raises(NnError, match=r"nobody/net contains adapter_config\.json"):
         check_files("nobody/net", "main")
     monkeypatch.setattr(hub, "ADAPTER", "none")
     monkeypatch.setattr(hub, "_file", lambda where, name, revision: Path("net") / name if name != "none" else None)
@@ -170,6 +170,6 @@ def test_a_folder_is_loaded_offline_and_behind_the_fence(outside: Path, monkeypa
 
 def test_a_broken_folder_is_not_blamed_on_the_network(outside: Path) -> None:
     Path("net/config.json").write_text("{")
-    with pytest.raises(NnError, match=r"could not be loaded: .*\n.*look at its files") as said:
+    with pytest.raises(NnError, match=r"could not be loaded: .*\n.*check its files") as said:
         load()
     assert "network" not in str(said.value)

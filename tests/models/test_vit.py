@@ -46,7 +46,12 @@ def test_attention_is_that_of_torch() -> None:
 @pytest.mark.parametrize(
     ("shape", "patch", "dim", "told"),
     [
-        ([3, 30, 32], 4, 8, r"patches of 4x4 pixels, and input_shape \[3, 30, 32\].*give a model\.patch that divides"),
+        (
+            [3, 30, 32],
+            4,
+            8,
+            r"patches of 4x4 pixels, and input_shape \[3, 30, 32\].*choose a model\.patch that divides",
+        ),
         ([3, 8, 8], 16, 8, r"patches of 16x16 pixels, and input_shape \[3, 8, 8\]"),
         ([13], 1, 8, r"model=vit takes pictures .*\[13\]"),
         ([3, 32, 32], 4, 9, r"splits model\.dim=9 among model\.heads=2"),
