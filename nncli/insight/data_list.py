@@ -1,4 +1,4 @@
-"""Every set of data that can be chosen, and what it still wants. Imports no torch: classes are read as text."""
+"""Every data set that can be chosen, and what it still needs. Does not import torch: classes are read as text."""
 
 import ast
 from collections.abc import Iterator, Mapping
@@ -13,9 +13,9 @@ from nncli.config.origin import Layers
 from nncli.errors import ConfigError
 from nncli.paths import cache_dir, shipped
 
-FETCHES, TAKES = "null downloads", "null uses"  # how a comment says what comes without a folder of one's own
-EXTRAS = {"huggingface": "datasets"}  # extra -> the package that it brings
-DEEPEST = 5  # classes that a class may stand on
+FETCHES, TAKES = "null downloads", "null uses"  # how a comment describes data that needs no folder of the user's own
+EXTRAS = {"huggingface": "datasets"}  # extra -> the package that it installs
+DEEPEST = 5  # base classes that are followed
 
 
 @dataclass(frozen=True)
@@ -25,12 +25,12 @@ class Choice:
     name: str
     title: str
     kind: str  # image, table, text or series
-    state: str  # here, download, the word that says where one's own is, or what is to be installed
+    state: str  # here, download, the word that names the user's own files, or the command that installs the extra
     is_own: bool
 
 
 def choices() -> Iterator[Choice]:
-    """All of them, by name; a file that cannot be read tells so in its title."""
+    """All choices by name; the title of a file that cannot be read says why."""
     among = search_path.folders()
     for name in search_path.options("data", among):
         path = search_path.find(f"data/{name}", among)
@@ -63,7 +63,7 @@ def _state(name: str, layers: Layers) -> str:
 
 
 def fetched(*names: str) -> list[Path]:
-    """What lies in the cache under these names: whole folders, and files in the folder of their kind."""
+    """What is cached under these names: whole folders, and files in the folder of their kind."""
     kept = cache_dir() / "data"
     names = tuple(name for name in names if name.replace("-", "_").isidentifier())
     folders = [kept / name for name in names if any(_whole(file) for file in kept.glob(f"{name}/*"))]
@@ -82,7 +82,7 @@ def _kind(data: Mapping[str, Any]) -> str:
 
 
 def _kind_of(target: str, depth: int = 0) -> str:
-    """The text behind `kind:` of a class or of the one it derives from."""
+    """The value of `kind` of a class or of the one it derives from."""
     module, _, name = target.rpartition(".")
     root = Path(__file__).parents[2] if module.startswith("nncli.") else Path.cwd()
     path = root.joinpath(*module.split("."))
@@ -90,10 +90,10 @@ def _kind_of(target: str, depth: int = 0) -> str:
         tree = ast.parse(path.with_name(f"{path.name}.py").read_text(encoding="utf-8"))
     except (SyntaxError, ValueError, OSError):
         return ""
-    found = next((node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == name), None)
-    if found is None or depth > DEEPEST:
+    cls = next((node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == name), None)
+    if cls is None or depth > DEEPEST:
         return ""
-    for node in found.body:
+    for node in cls.body:
         value: Any = getattr(node, "value", None)
         if isinstance(node, ast.AnnAssign) and ast.unparse(node.target) == "kind" and isinstance(value, ast.Constant):
             return str(value.value)
@@ -103,5 +103,5 @@ def _kind_of(target: str, depth: int = 0) -> str:
         if isinstance(node, ast.ImportFrom) and node.module
         for alias in node.names
     }
-    bases = [ast.unparse(base) for base in found.bases]
+    bases = [ast.unparse(base) for base in cls.bases]
     return next((kind for base in bases if (kind := _kind_of(imports.get(base, f"{module}.{base}"), depth + 1))), "")

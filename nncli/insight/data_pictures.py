@@ -1,4 +1,4 @@
-"""What of a part can be drawn, as one picture: its images, the same images changed as training does, its series."""
+"""One picture of a part: its images, the same images as they are changed in training, or its series."""
 
 from typing import Any
 
@@ -18,14 +18,14 @@ from nncli.insight.source import column_names
 
 WIDTH = 10  # pictures in a row
 SHOWN = 60  # pictures
-SEVERAL = 8  # pictures that are drawn changed, each several times
+SEVERAL = 8  # pictures that are drawn with several random changes each
 MOST = 12  # columns of a series that are drawn
 
 
 def drawing(
     config: Config, data: Data, part: str, kind: str, augmented: bool
 ) -> tuple[Image.Image | None, list[Image.Image]]:
-    """One picture of a part, and the images of its first row; None for what cannot be drawn."""
+    """One picture of a part, or None if it cannot be drawn, and the images of its first row."""
     rows = data.parts[part]
     if kind == "image":
         pictures, labels = changed(config, data, rows) if augmented else images(data, rows)
@@ -36,13 +36,13 @@ def drawing(
 
 
 def images(data: Data, rows: Rows) -> tuple[list[Image.Image], list[str]]:
-    """The first pictures of a part and what they show."""
+    """The first pictures of a part and their labels."""
     x, y = rows.take(torch.arange(min(SHOWN, len(rows))))
     return to_images(x, brightest(x)), [answer(data, value) for value in y]
 
 
 def changed(config: Config, data: Data, rows: Rows) -> tuple[list[Image.Image], list[str]]:
-    """A few pictures, each as it is and then as training would see it, again and again. The seed is the config's."""
+    """A few pictures, each as it is and then with several random changes of training, with the seed of the config."""
     x, y = rows.take(torch.arange(min(SEVERAL, len(rows))))
     draws = augmented(config, data, x, WIDTH - 1)
     strips = [torch.cat([x[i : i + 1].float(), *(draw[i : i + 1] for draw in draws)]) for i in range(len(x))]
@@ -51,7 +51,7 @@ def changed(config: Config, data: Data, rows: Rows) -> tuple[list[Image.Image], 
 
 
 def changed_window(config: Config, data: Data, rows: Rows) -> Image.Image:
-    """The first column of one window, as it is and then as training would see it, again and again."""
+    """The first column of one window, as it is and then with several random changes of training."""
     x, _ = rows.take(torch.tensor([len(rows) // 2]))
     draws = [x.float(), *augmented(config, data, x, SEVERAL)]
     lines = torch.stack([draw.reshape(len(draw[0]), -1)[:, 0] for draw in draws], dim=1)
@@ -59,7 +59,7 @@ def changed_window(config: Config, data: Data, rows: Rows) -> Image.Image:
 
 
 def augmented(config: Config, data: Data, x: Tensor, times: int) -> list[Tensor]:
-    """Raw inputs as the transform makes them while training, several draws of the same batch."""
+    """Raw inputs as the transform changes them in training, with several draws for the same batch."""
     transform: Any = build(config.tree.transform, config=config)
     if not isinstance(transform, Augmenting):
         raise NnError(
@@ -78,7 +78,7 @@ def augmented(config: Config, data: Data, x: Tensor, times: int) -> list[Tensor]
 
 
 def lines(data: Data, rows: Windows) -> Image.Image:
-    """The whole series, coloured by the part that its steps are judged in."""
+    """The whole series, coloured by the part in which its steps are evaluated."""
     values = rows.values.reshape(len(rows.values), -1).double().numpy()
     names = column_names(data, values.shape[1])[:MOST]
     ends = [

@@ -1,4 +1,4 @@
-"""What a set of data is, in plain values: counts, shapes, types, classes, columns, texts, and where it all rests."""
+"""The summary of a data set in plain values: counts, shapes, types, classes, columns, texts, and where it is stored."""
 
 import math
 from typing import Any
@@ -12,33 +12,33 @@ from nncli.data.text.vocabulary import Vocabulary
 from nncli.insight.source import column_names, kind_of
 
 SAMPLE = 100_000  # rows from which distinct values are counted
-FIRST = 5  # rows and texts that are shown whole
+FIRST = 5  # rows and texts that are shown
 LONGEST = 300  # characters of a text that are shown
 QUANTILES = (0, 0.25, 0.5, 0.75, 1)
 
 
 def described(data: Data, part: str) -> dict[str, Any]:
-    """Everything that is shown of the data, and of one part the columns, texts or ranges."""
+    """Everything that is shown of the data, with the columns, texts or ranges of one part."""
     rows = data.parts[part]
     kind = kind_of(data, rows)
-    told: dict[str, Any] = {
+    summary: dict[str, Any] = {
         "kind": kind,
         "parts": {name: _part(each, data.facts.get("classes")) for name, each in data.parts.items()},
         "found": data.inferred(),
         "part": part,
     }
     if kind == "table":
-        told["columns"], told["rows"] = columns(data, rows), first_rows(data, rows)
+        summary["columns"], summary["rows"] = columns(data, rows), first_rows(data, rows)
     elif kind == "text":
-        told |= texts(data, rows)
+        summary |= texts(data, rows)
     elif kind == "series" and isinstance(rows, Windows):
-        told["columns"] = _ranges(rows, data)
-    return told
+        summary["columns"] = _ranges(rows, data)
+    return summary
 
 
 def _part(rows: Rows, classes: list[str] | None) -> dict[str, Any]:
     x, y = rows.span(0, 1)
-    told: dict[str, Any] = {
+    summary: dict[str, Any] = {
         "samples": len(rows),
         "input": {"shape": list(x.shape[1:]) if rows.lengths is None else ["length"], "type": _type(x)},
         "target": {"shape": list(y.shape[1:]), "type": _type(y)},
@@ -46,14 +46,14 @@ def _part(rows: Rows, classes: list[str] | None) -> dict[str, Any]:
         "rests": "files, decoded for each batch" if rows.decodes else _place(rows),
     }
     if (labels := rows.labels) is None:
-        return told
+        return summary
     if labels.is_floating_point():
-        told["target"] |= {"min": float(labels.min()), "mean": float(labels.mean()), "max": float(labels.max())}
+        summary["target"] |= {"min": float(labels.min()), "mean": float(labels.mean()), "max": float(labels.max())}
     else:
         numbers, counts = labels.unique(return_counts=True)
         named = [classes[n] if classes and 0 <= n < len(classes) else str(n) for n in numbers.tolist()]
-        told["classes"] = dict(zip(named, counts.tolist(), strict=True))
-    return told
+        summary["classes"] = dict(zip(named, counts.tolist(), strict=True))
+    return summary
 
 
 def _type(values: Tensor) -> str:
@@ -67,7 +67,7 @@ def _place(rows: Rows) -> str:
 
 
 def columns(data: Data, rows: Rows) -> list[dict[str, Any]]:
-    """Name, range, and what is most frequent in each column of a table."""
+    """Name, range, and most frequent value of each column of a table."""
     some = rows.spread(SAMPLE)
     x = rows.take(some)[0].reshape(len(some), -1)
     names = column_names(data, x.shape[1])
@@ -79,17 +79,17 @@ def _column(data: Data, name: str, values: Tensor) -> dict[str, Any]:
     known = values[values > 0] if category else values[values.isfinite()]
     numbers, counts = known.unique(return_counts=True)
     whole = bool((known == known.floor()).all())
-    told: dict[str, Any] = {"name": name, "kind": "category" if category else "whole" if whole else "number"}
-    told |= {"missing": len(values) - len(known), "distinct": len(numbers)}
+    column: dict[str, Any] = {"name": name, "kind": "category" if category else "whole" if whole else "number"}
+    column |= {"missing": len(values) - len(known), "distinct": len(numbers)}
     if len(known) and not category:
-        told |= {"min": float(known.min()), "mean": float(known.double().mean()), "max": float(known.max())}
+        column |= {"min": float(known.min()), "mean": float(known.double().mean()), "max": float(known.max())}
     if len(known):
-        told |= {"most": _cell(data, name, float(numbers[counts.argmax()])), "times": int(counts.max())}
-    return told
+        column |= {"most": _cell(data, name, float(numbers[counts.argmax()])), "times": int(counts.max())}
+    return column
 
 
 def _cell(data: Data, name: str, value: float) -> str:
-    """A stored number as it stood in the table."""
+    """A stored number as it was written in the table."""
     if (values := data.facts.get("categories", {}).get(name)) is None:
         return "" if math.isnan(value) else f"{value:.6g}"
     return values[int(value) - 1] if 0 < value <= len(values) else ""
@@ -108,7 +108,7 @@ def first_rows(data: Data, rows: Rows) -> list[dict[str, Any]]:
 
 
 def answer(data: Data, value: Tensor) -> str:
-    """A target as a person reads it."""
+    """A target in readable form."""
     if value.dim():
         return "…"
     if value.is_floating_point():
@@ -119,20 +119,20 @@ def answer(data: Data, value: Tensor) -> str:
 
 def texts(data: Data, rows: Rows) -> dict[str, Any]:
     """The size of the vocabulary, how long the texts are, and the first of them."""
-    told: dict[str, Any] = {}
+    summary: dict[str, Any] = {}
     vocabulary = Vocabulary.parse(data.facts["tokenizer"]) if "tokenizer" in data.facts else None
     if vocabulary:
-        told["tokens"] = vocabulary.size
+        summary["tokens"] = vocabulary.size
     if (lengths := rows.lengths) is not None:
         at = [math.floor(share * (len(lengths) - 1)) for share in QUANTILES]
-        told["lengths"] = lengths.sort().values[at].tolist()
+        summary["lengths"] = lengths.sort().values[at].tolist()
     x, y = rows.take(torch.arange(min(FIRST, len(rows))))
-    told["texts"] = []
+    summary["texts"] = []
     for ids, target in zip(x, y, strict=True):
         text = vocabulary.decode(ids.tolist()) if vocabulary else " ".join(map(str, ids[ids != 0].tolist()))
-        said = _continued(vocabulary, target) if rows.labels is None else answer(data, target)
-        told["texts"].append({"text": text[:LONGEST], "target": said})
-    return told
+        shown = _continued(vocabulary, target) if rows.labels is None else answer(data, target)
+        summary["texts"].append({"text": text[:LONGEST], "target": shown})
+    return summary
 
 
 def _continued(vocabulary: Vocabulary | None, target: Tensor) -> str:

@@ -1,4 +1,4 @@
-"""What `nn data check` finds in a person's data: the audit of its rows and columns, and what loading itself says."""
+"""What `nn data check` reports: the audit of rows and columns, and the errors of loading itself."""
 
 from collections.abc import Iterator
 
@@ -9,11 +9,11 @@ from nncli.data.rows import Rows
 from nncli.errors import DataError
 from nncli.insight.source import column_names, complaint, kind_of, unchecked
 
-TOLD = {"not finite": "finite number", "label out of range": "data.num_classes", "empty part": "has no samples"}
+IMPLIED = {"not finite": "finite number", "label out of range": "data.num_classes", "empty part": "has no samples"}
 
 
 def findings(data: Data, decode: bool) -> tuple[list[Finding], dict[str, Rows]]:
-    """Everything found, what is wrong first, and the parts that were looked at."""
+    """All findings, errors first, and the parts that were audited."""
     try:
         parts = unchecked(data)
     except DataError as error:
@@ -26,19 +26,19 @@ def findings(data: Data, decode: bool) -> tuple[list[Finding], dict[str, Rows]]:
     audit = Audit(parts, kind, top, data.where, classes, decode, gaps="missing" in data.facts)
     try:
         found = audit.findings()
-    except DataError as error:  # a file that is only now decoded
+    except DataError as error:  # a file that is decoded only now
         found = [Finding("wrong", "cannot be read", str(error), "", 1)]
     if kind == "table" and len(train):
         found += _columns(data, parts)
     what = {finding.what for finding in found}
-    said = complaint(data, parts)
-    if said and not any(name in what and text in said for name, text in TOLD.items()):
-        found.append(Finding("wrong", "cannot be trained on", said, "", 1))
+    error = complaint(data, parts)
+    if error and not any(name in what and text in error for name, text in IMPLIED.items()):
+        found.append(Finding("wrong", "cannot be trained on", error, "", 1))
     return sorted(found, key=lambda finding: finding.severity != "wrong"), parts
 
 
 def _columns(data: Data, parts: dict[str, Rows]) -> Iterator[Finding]:
-    """What the columns show, and those that the source itself leaves out because they hold nothing, or one thing."""
+    """The findings about columns, including those that the source leaves out because they are empty or constant."""
     for name, kind in data.kinds.items():
         if kind in ("constant", "empty"):
             yield Finding("look", "constant column", f"{name} is {kind} and was left out", "2 values or more", 1)

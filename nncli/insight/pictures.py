@@ -1,4 +1,4 @@
-"""Pictures of data: a grid of images, a plot of series, and both small in a terminal, two pixels a character.
+"""Pictures of data: a grid of images, a plot of series, and both small in a terminal, at two pixels per character.
 
 B images, C channels (1 or 3), H and W pixels.
 """
@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 from rich.text import Text
 from torch import Tensor
 
-TILE = 72  # pixels of a picture in a grid, at least; small ones are enlarged by whole numbers
+TILE = 72  # least size of a picture in a grid, in pixels; small ones are enlarged by integer factors
 GAP = 6  # pixels between two pictures
 LINE = 12  # pixels of a line of text
 INK, PAPER = (40, 40, 40), (255, 255, 255)
@@ -20,13 +20,13 @@ BARS = "▁▂▃▄▅▆▇█"
 
 
 def brightest(x: Tensor) -> float:
-    """What stands for white in these images: 255, or the largest value of those with few grey levels."""
+    """The value of white in these images: 255, or the largest value of images with few grey levels."""
     top = float(x.max())
     return top if 0 < top <= FEW else 255.0
 
 
 def to_images(x: Tensor, white: float = 255.0) -> list[Image.Image]:
-    """Images (B, C, H, W) whose values go from 0 to `white`; what lies beyond is cut off."""
+    """Images (B, C, H, W) with values from 0 to `white`; others are clipped."""
     pixels = (x.float() * (255 / white)).clamp(0, 255)
     grey = pixels.round().byte().movedim(1, 3).numpy()
     grey = grey if grey.shape[3] in (1, 3) else grey[..., :1]
@@ -109,7 +109,7 @@ def _rgb(pixel: np.ndarray) -> str:
 
 
 def _write(pen: ImageDraw.ImageDraw, at: tuple[int, int], text: str, room: int) -> None:
-    """A label, cut to its room; letters that the font lacks become question marks."""
+    """A label, cut to its room; characters that the font lacks become question marks."""
     font = ImageFont.load_default(10)
     plain = text if isinstance(font, ImageFont.FreeTypeFont) else text.encode("latin-1", "replace").decode("latin-1")
     while plain and pen.textlength(plain, font=font) > room:

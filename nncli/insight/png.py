@@ -1,4 +1,4 @@
-"""PNG files that nn draws: each says so inside, and only such a file is ever overwritten."""
+"""PNG files that nn draws: each contains a mark of nn, and only such files are ever overwritten."""
 
 import os
 from io import BytesIO
@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 MARK = ("Software", "nncli")
-CHUNK = b"\0\0\0\x0etEXt" + "\0".join(MARK).encode()  # the mark as it stands in a file, its length before it
-HEAD = 100  # bytes in which it stands
+CHUNK = b"\0\0\0\x0etEXt" + "\0".join(MARK).encode()  # the mark as it is in a file, preceded by its length
+HEAD = 100  # bytes that contain it
 
 
 def save(image: "Image.Image", path: Path) -> None:
-    """Write a PNG file where there is nothing, or over one that nn drew."""
+    """Write a PNG file that does not exist yet, or replace one that nn drew."""
     from PIL.PngImagePlugin import PngInfo
 
     refuse(path)
@@ -35,7 +35,7 @@ def save(image: "Image.Image", path: Path) -> None:
 
 
 def refuse(path: Path) -> None:
-    """NnError where something lies that nn did not draw, a link included."""
+    """Raise NnError if the path is anything that nn did not draw, such as a link."""
     if not os.path.lexists(path):
         return
     if path.is_file() and not path.is_symlink():
@@ -43,4 +43,4 @@ def refuse(path: Path) -> None:
             head = file.read(HEAD)
         if head.startswith(SIGNATURE) and CHUNK in head:
             return
-    raise NnError(f"{path} exists, and nn did not draw it. Name another file with --out, or delete that one.")
+    raise NnError(f"{path} exists and was not drawn by nn; name another file with --out, or delete this one")

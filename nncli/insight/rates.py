@@ -1,4 +1,4 @@
-"""The learning rate over a run, as the schedule gives it: in characters and as a picture."""
+"""The learning rate over a run, as set by the schedule: in characters and as a picture."""
 
 import inspect
 from collections.abc import Sequence
@@ -16,12 +16,12 @@ from nncli.data.files.progress import shown
 from nncli.errors import NnError
 from nncli.insight.pictures import BARS, plot
 
-STEPS = 1000  # of a run whose length is not known without its data
+STEPS = 1000  # of a run whose length depends on its data
 SIZE = (900, 300)  # pixels of the picture's plot
 
 
 def steps_of(config: Config, asked: int | None) -> int:
-    """How many steps are drawn: what is asked for, else trainer.max_steps, else a thousand."""
+    """The number of steps to draw: the one asked for, else trainer.max_steps, else a thousand."""
     return asked or config.tree.trainer.max_steps or STEPS
 
 
@@ -29,16 +29,16 @@ def rates(config: Config, steps: int) -> list[float]:
     """The rate of every step."""
     optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=float(config.tree.optimizer.lr))
     make: Any = build(config.tree.scheduler, config=config)
-    told = {"total_steps": steps} if "total_steps" in inspect.signature(make).parameters else {}
-    schedule = make(optimizer, **told)
+    arguments = {"total_steps": steps} if "total_steps" in inspect.signature(make).parameters else {}
+    schedule = make(optimizer, **arguments)
     if isinstance(schedule, ReduceLROnPlateau):
-        raise NnError("scheduler=plateau has no curve: it waits for the metric; any other schedule has one")
-    found = []
+        raise NnError("scheduler=plateau has no curve, since it depends on the metric; choose another scheduler")
+    rates = []
     for _ in shown(((1, None) for _ in range(steps)), steps, "  steps"):
-        found.append(float(optimizer.param_groups[0]["lr"]))
+        rates.append(float(optimizer.param_groups[0]["lr"]))
         optimizer.step()
         schedule.step()
-    return found
+    return rates
 
 
 def chart(rates: Sequence[float], width: int, height: int = 10) -> str:

@@ -1,4 +1,4 @@
-"""The data of some words: composed and checked as training does it, but for this section alone."""
+"""The data of a command's words: composed and checked as in training, but for this section alone."""
 
 import re
 from collections.abc import Collection, Sequence
@@ -21,7 +21,7 @@ _REFERRED = re.compile(r"\$\{(\w+)")
 
 
 def composed(words: Sequence[str], trust: Collection[str] = (), sections: Collection[str] = ("data",)) -> Config:
-    """The config of the words; a first word without `=` is the name of a set. Only these sections need be right."""
+    """The config of the words; a first word without `=` names a data set. Only these sections must be valid."""
     config = compose(_spelled(words), trust=trust)
     alone = replace(config, tree=_alone(config.tree, sections))
     read = dict.fromkeys(("", *sections), run_settings)  # what is typed in these has an effect
@@ -45,7 +45,7 @@ def _alone(tree: DictConfig, sections: Collection[str]) -> DictConfig:
 
 
 def title(words: Sequence[str], config: Config) -> str:
-    """What a person calls the data: the set's name, else that of the recipe."""
+    """A name for the data: that of the data set, else that of the recipe."""
     chosen = [word.removeprefix("data=") for word in _spelled(words) if word.startswith("data=")]
     return chosen[-1] if chosen and chosen[-1].isidentifier() else config.name
 
@@ -57,31 +57,31 @@ def _spelled(words: Sequence[str]) -> list[str]:
 
 
 def source(config: Config) -> Data:
-    """The data, built; nothing is fetched or read yet."""
+    """The data, built, but not yet downloaded or read."""
     data = build(config.tree.data, config=config)
     if not isinstance(data, Data):
         raise NnError(
-            f"data._target_ is {type(data).__name__}, which is no nncli.data.base.Data; nn cannot look inside"
+            f"data._target_ is {type(data).__name__}, which is not an nncli.data.base.Data, so nn cannot show it"
         )
     data.facts = {}
     return data
 
 
 def lies(data: Data) -> Path | None:
-    """Where its files are: the folder or file it was given."""
-    for given in (data.root, data.path):
-        if isinstance(given, str | Path) and not refusal(path := home(str(given)), folders=True):
+    """The folder or file of the user's own data."""
+    for name in (data.root, data.path):
+        if isinstance(name, str | Path) and not refusal(path := home(str(name)), folders=True):
             return path
     return None
 
 
 def unchecked(data: Data) -> dict[str, Rows]:
-    """The parts as they are, whatever is wrong with them; DataError where they cannot be read at all."""
+    """The parts without any checks; raises DataError if they cannot be read at all."""
     return {name: part if isinstance(part, Rows) else InMemory(*part) for name, part in data.load().items()}
 
 
 def complaint(data: Data, parts: dict[str, Rows]) -> str:
-    """What training would say against these parts first."""
+    """The first error that training would report about these parts."""
     try:
         data.check(parts)
     except DataError as error:
@@ -90,13 +90,13 @@ def complaint(data: Data, parts: dict[str, Rows]) -> str:
 
 
 def kind_of(data: Data, rows: Rows) -> str:
-    """image, table, text or series; bytes with channels, height and width are pictures whatever the class says."""
+    """image, table, text or series; bytes with channels, height and width are images, whatever the class says."""
     x: Any = rows.span(0, 1)[0] if len(rows) else None
     return "image" if x is not None and x.dim() == 4 and not x.is_floating_point() else data.kind
 
 
 def column_names(data: Data, width: int) -> list[str]:
-    """What the columns of the inputs are called, where the source knows."""
-    given = data.facts.get("columns") or []
-    names = [str(column.get("name", "")) if isinstance(column, dict) else str(column) for column in given]
+    """The names of the input columns, if the source knows them."""
+    columns = data.facts.get("columns") or []
+    names = [str(column.get("name", "")) if isinstance(column, dict) else str(column) for column in columns]
     return names if len(names) == width else [f"column {place}" for place in range(width)]

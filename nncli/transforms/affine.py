@@ -15,7 +15,7 @@ Zoom = Annotated[list[float], Len(2, 2)]
 
 
 class Affine(nn.Module):
-    """Turn, shear, zoom and shift each image (B, C, H, W) by amounts of its own, drawn evenly; zeros move in."""
+    """Rotate, shear, zoom and shift each image (B, C, H, W) by amounts drawn uniformly for it; zeros fill the gaps."""
 
     def __init__(
         self,
@@ -40,21 +40,21 @@ class Affine(nn.Module):
 
 
 def turned(angle_B: Tensor) -> Tensor:
-    """Where each pixel (x, y) of images turned counter-clockwise by these radians comes from, as matrices (B, 2, 2)."""
+    """Matrices (B, 2, 2) from each pixel (x, y) of images rotated counter-clockwise by these radians to its source."""
     cos, sin = angle_B.cos(), angle_B.sin()
     return torch.stack([cos, -sin, sin, cos], dim=1).unflatten(1, (2, 2))
 
 
 def sheared(along_x_B: Tensor, along_y_B: Tensor) -> Tensor:
-    """The same for images whose rows or columns slide by these pixels a pixel."""
+    """The same for images whose rows or columns are shifted by these amounts per pixel."""
     one = torch.ones_like(along_x_B)
     return torch.stack([one, along_x_B, along_y_B, one], dim=1).unflatten(1, (2, 2))
 
 
 def warp(x: Tensor, back_B22: Tensor, shift_B2: Tensor, fill: float = 0.0) -> Tensor:
-    """Images whose pixels come from `back` times their place, seen from the middle; then moved right and down.
+    """Images whose pixels come from `back` times their position relative to the center; then shifted right and down.
 
-    Matrices and shifts are in pixels; torch counts each side from -1 to 1.
+    Matrices and shifts are in pixels; torch's coordinates go from -1 to 1 along each side.
     """
     height, width = sides(x)
     theta_B23 = torch.cat([back_B22, -back_B22 @ shift_B2[:, :, None]], dim=2)

@@ -11,13 +11,13 @@ def sides(x: Tensor) -> tuple[int, int]:
     if x.dim() != 4:
         raise NnError(
             "transform: what it changes or mixes are images, [channels, height, width]; a sample of this data is "
-            f"{list(x.shape[1:])}; take another one, such as transform=standardize"
+            f"{list(x.shape[1:])}; choose another one, such as transform=standardize"
         )
     return x.shape[2], x.shape[3]
 
 
 def box(x: Tensor, top_B: Tensor, height_B: Tensor, left_B: Tensor, width_B: Tensor) -> Tensor:
-    """Which pixels of (B, C, H, W) lie in the rectangles, which may reach over the edge: (B, 1, H, W)."""
+    """A mask (B, 1, H, W) of the pixels in the rectangles, which may extend beyond the edge."""
     rows = torch.arange(x.shape[2], device=x.device)
     columns = torch.arange(x.shape[3], device=x.device)
     in_row = (rows >= top_B[:, None]) & (rows < (top_B + height_B)[:, None])

@@ -1,4 +1,4 @@
-"""Brightness, contrast, saturation and hue of pixels, in one 3x3 product. B samples, C channels, H W size."""
+"""Brightness, contrast, saturation and hue of pixels by one 3x3 matrix. B samples, C channels, H W size."""
 
 import math
 from typing import Annotated, ClassVar
@@ -12,13 +12,13 @@ from nncli.transforms.draw import between
 
 Change = Annotated[float, Ge(0)]
 
-# the television's axes: light, and two of colour, in which saturation is a length and hue an angle
+# the axes of NTSC television: luma, and two of colour, in which saturation is a length and hue an angle
 YIQ = torch.tensor([[0.299, 0.587, 0.114], [0.5959, -0.2746, -0.3213], [0.2115, -0.5227, 0.3112]])
 RGB = torch.linalg.inv(YIQ)
 
 
 class ColorJitter(nn.Module):
-    """Each image's light, contrast and saturation times a factor of its own in 1 ± what is given; its hue turned.
+    """Scale brightness, contrast and saturation of each image by its own factors in 1 ± the arguments; rotate its hue.
 
     Pixels of one channel have neither saturation nor hue.
     """
@@ -45,9 +45,9 @@ class ColorJitter(nn.Module):
 
 
 def recolored(x: Tensor, brightness_B: Tensor, contrast_B: Tensor, saturation_B: Tensor, turn_B: Tensor) -> Tensor:
-    """Light times a factor; away from the image's mean grey; away from each pixel's grey; hue turned by radians.
+    """Scale brightness, the distance from the image's mean grey, and that from each pixel's grey; rotate the hue.
 
-    All four are linear in the pixels and the last two keep greys, so together they are one matrix and one grey.
+    All four are linear in the pixels and the last two preserve greys, so together they are one matrix and one offset.
     """
     factor = brightness_B * contrast_B
     mean_BC = x.mean((2, 3))

@@ -1,4 +1,4 @@
-"""A piece of another image, with targets in the share of the areas (Yun et al. 2019, arXiv:1905.04899)."""
+"""A piece of another image, with targets in proportion to the areas (Yun et al. 2019, arXiv:1905.04899)."""
 
 from typing import Annotated
 
@@ -12,9 +12,9 @@ from nncli.transforms.mixup import own_share
 
 
 class CutMix(nn.Module):
-    """A rectangle of each image (B, C, H, W) comes from its neighbour in the batch.
+    """Replace a rectangle of each image (B, C, H, W) by that of its neighbour in the batch.
 
-    It has a share of 1 - Beta(alpha, alpha) of the area; its middle is any pixel, so it may reach over the edge.
+    It covers 1 - Beta(alpha, alpha) of the area; its center is any pixel, so it may extend beyond the edge.
     """
 
     def __init__(self, alpha: Annotated[float, Gt(0)], prob: Annotated[float, Interval(ge=0, le=1)]) -> None:

@@ -1,4 +1,4 @@
-"""A square hole somewhere (DeVries & Taylor 2017, arXiv:1708.04552)."""
+"""A square hole at a random position (DeVries & Taylor 2017, arXiv:1708.04552)."""
 
 from typing import Annotated
 
@@ -11,7 +11,7 @@ from nncli.transforms.draw import chosen
 
 
 class Cutout(nn.Module):
-    """Zeros in a square of each image (B, C, H, W). Its middle is any pixel, so it may reach over the edge."""
+    """Zeros in a square of each image (B, C, H, W). Its center is any pixel, so it may extend beyond the edge."""
 
     def __init__(
         self, side: Annotated[float, Interval(gt=0, le=1)], prob: Annotated[float, Interval(ge=0, le=1)]

@@ -5,10 +5,10 @@ from torch import Tensor
 
 
 def between(low: float, high: float, x: Tensor) -> Tensor:
-    """(B,) drawn evenly."""
+    """(B,) drawn uniformly."""
     return low + (high - low) * torch.rand(len(x), device=x.device)
 
 
 def chosen(share: float, x: Tensor) -> Tensor:
-    """(B,) true for about this share."""
+    """(B,) true with this probability."""
     return torch.rand(len(x), device=x.device) < share

@@ -1,4 +1,4 @@
-"""A rectangular hole of any size and shape (Zhong et al. 2017, arXiv:1708.04896)."""
+"""A rectangular hole of random size and shape (Zhong et al. 2017, arXiv:1708.04896)."""
 
 import math
 from typing import Annotated
@@ -13,7 +13,7 @@ from nncli.transforms.draw import between, chosen
 class Erase(nn.Module):
     """Zeros in a rectangle inside each image (B, C, H, W): a share of its area, up to `aspect` times as high as wide.
 
-    One that would be longer than a side ends there.
+    A rectangle longer than a side is cut to it.
     """
 
     def __init__(
@@ -24,7 +24,9 @@ class Erase(nn.Module):
     ) -> None:
         super().__init__()
         if not 0 < share[0] <= share[1] <= 1:
-            raise ValueError(f"share is the least and the greatest part of the area, such as [0.02, 0.33], not {share}")
+            raise ValueError(
+                f"share is the smallest and the largest part of the area, such as [0.02, 0.33], not {share}"
+            )
         self.share, self.aspect, self.prob = share, aspect, prob
 
     def forward(self, x: Tensor) -> Tensor:

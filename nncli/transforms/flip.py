@@ -12,7 +12,7 @@ Share = Annotated[float, Interval(ge=0, le=1)]
 
 
 class Flip(nn.Module):
-    """Mirror these shares of the images (B, C, H, W): left to right, and upside down."""
+    """Mirror these fractions of the images (B, C, H, W): left to right, and upside down."""
 
     def __init__(self, horizontal: Share, vertical: Share) -> None:
         super().__init__()

@@ -11,7 +11,7 @@ from nncli.transforms.draw import chosen
 
 
 class Mixup(nn.Module):
-    """Each sample plus its neighbour in the batch, by a share of its own from Beta(alpha, alpha).
+    """A weighted mean of each sample and its neighbour in the batch, with its own weight from Beta(alpha, alpha).
 
     The order of a batch is random, so the neighbour is any sample.
     """

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 
 class Noise(nn.Module):
-    """Add normal noise to standardized values of any shape, in shares of their deviation; jitter, for series."""
+    """Add normal noise of deviation `std` to standardized values of any shape, which for series is called jitter."""
 
     def __init__(self, std: Annotated[float, Ge(0)]) -> None:
         super().__init__()

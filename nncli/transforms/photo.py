@@ -1,4 +1,4 @@
-"""The fourteen changes that RandAugment and TrivialAugment draw from. B samples, C channels, H W size."""
+"""The fourteen operations that RandAugment and TrivialAugment draw from. B samples, C channels, H W size."""
 
 import math
 from collections.abc import Callable
@@ -17,19 +17,19 @@ GREYS = 255  # posterizing and equalizing are defined on bytes
 
 @dataclass(frozen=True)
 class Reach:
-    """Each change at full strength."""
+    """The strongest form of each operation."""
 
-    shear: float  # pixels a pixel
-    shift: float  # share of a side
+    shear: float  # pixels per pixel
+    shift: float  # fraction of a side
     degrees: float
     factor: float  # of brightness, contrast, saturation and sharpness: 1 ± this
-    bits: int  # that posterizing takes of 8
+    bits: int  # of 8 that posterizing removes
 
 
 def photo_changed(x: Tensor, which_B: Tensor, strength_B: Tensor, reach: Reach, fill: float, white: float) -> Tensor:
-    """Change number `which` (0 to 13) of pixels from 0 to `white`, with a strength from -1 to 1.
+    """Apply operation number `which` (0 to 13) to pixels from 0 to `white`, with a strength from -1 to 1.
 
-    `which` and `strength` rest in memory, so that sorting the samples into kinds waits for no GPU.
+    `which` and `strength` are on the CPU, so that grouping the samples by operation does not synchronize with the GPU.
     """
     sides(x)
     groups: list[tuple[range, Callable[[Tensor, Tensor, Tensor], Tensor]]] = [
@@ -52,7 +52,7 @@ def photo_changed(x: Tensor, which_B: Tensor, strength_B: Tensor, reach: Reach, 
 
 
 def moved(x: Tensor, kind_B: Tensor, by_B: Tensor, reach: Reach, fill: float) -> Tensor:
-    """Sheared along x or y, shifted along x or y, turned."""
+    """Sheared along x or y, shifted along x or y, or rotated."""
     shear_x, shear_y, right, down, turn = (by_B.where(kind_B == kind, 0.0) for kind in range(5))
     back_B22 = turned(turn * math.radians(reach.degrees)) @ sheared(shear_x * reach.shear, shear_y * reach.shear)
     shift_B2 = torch.stack([right * x.shape[3], down * x.shape[2]], dim=1) * reach.shift
@@ -60,13 +60,13 @@ def moved(x: Tensor, kind_B: Tensor, by_B: Tensor, reach: Reach, fill: float) ->
 
 
 def relit(x: Tensor, kind_B: Tensor, by_B: Tensor) -> Tensor:
-    """Another brightness, contrast or saturation."""
+    """Changed in brightness, contrast or saturation."""
     brightness, contrast, saturation = (1 + by_B.where(kind_B == kind, 0.0) for kind in range(3))
     return recolored(x, brightness, contrast, saturation, torch.zeros_like(by_B))
 
 
 def sharpened(x: Tensor, factor_B: Tensor) -> Tensor:
-    """Away from the image smoothed by [1 1 1, 1 5 1, 1 1 1] / 13; the outermost pixels stay."""
+    """Extrapolated from the image smoothed by [1 1 1, 1 5 1, 1 1 1] / 13; the outermost pixels do not change."""
     if min(x.shape[2:]) < 3:
         return x
     inside = x[:, :, 1:-1, 1:-1]
@@ -77,19 +77,19 @@ def sharpened(x: Tensor, factor_B: Tensor) -> Tensor:
 
 
 def posterized(x: Tensor, bits_B: Tensor) -> Tensor:
-    """Only the upper bits of each byte kept, of pixels from 0 to 1."""
+    """Pixels from 0 to 1, reduced to the upper bits of their byte."""
     step = _wide(2 ** (8 - bits_B))
     return ((x * GREYS).round() / step).floor() * step / GREYS
 
 
 def stretched(x: Tensor) -> Tensor:
-    """Each channel of each image from 0 to 1; one of a single grey stays."""
+    """Each channel of each image stretched to the range 0 to 1; a constant one does not change."""
     low, high = x.amin((2, 3), keepdim=True), x.amax((2, 3), keepdim=True)
     return torch.where(high > low, (x - low) / (high - low).clamp(min=1e-6), x)
 
 
 def equalized(x: Tensor) -> Tensor:
-    """Each channel of each image with its greys equally frequent, as Pillow does it, of pixels from 0 to 1."""
+    """The histogram of each channel of each image equalized, as in Pillow, for pixels from 0 to 1."""
     grey = (x * GREYS).round().long().clamp_(0, GREYS).flatten(2)
     count = torch.zeros(*grey.shape[:2], GREYS + 1, dtype=torch.int32, device=x.device)
     count.scatter_add_(2, grey, torch.ones((), dtype=torch.int32, device=x.device).expand_as(grey))

@@ -12,7 +12,7 @@ REACH = Reach(shear=0.3, shift=0.45, degrees=30, factor=0.9, bits=4)
 
 
 class RandAugment(nn.Module):
-    """`ops` of fourteen changes to each image (B, C, H, W), one after another, all of one strength."""
+    """Apply `ops` of fourteen operations to each image (B, C, H, W), one after another, all of the same strength."""
 
     pixels: ClassVar[bool] = True
 

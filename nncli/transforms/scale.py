@@ -1,4 +1,4 @@
-"""Series made larger or smaller (Um et al. 2017, arXiv:1706.00527)."""
+"""Random scaling of series (Um et al. 2017, arXiv:1706.00527)."""
 
 from typing import Annotated
 
@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 
 class Scale(nn.Module):
-    """Each channel of each series (B, T, F) times a factor of its own, drawn normally around 1."""
+    """Scale each channel of each series (B, T, F) by its own factor, normally distributed around 1."""
 
     def __init__(self, std: Annotated[float, Ge(0)]) -> None:
         super().__init__()

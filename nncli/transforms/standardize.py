@@ -1,4 +1,4 @@
-"""Numbers brought to a common scale, with statistics of the training part only."""
+"""Numbers on a common scale, with statistics of the training part only."""
 
 from collections.abc import Iterator
 from typing import Literal
@@ -9,15 +9,15 @@ from torch import Tensor, nn
 
 from nncli.contracts import Inputs as Inputs
 
-CHUNK = 4096  # samples widened to float64 at a time, so that a large uint8 tensor is never copied whole
+CHUNK = 4096  # samples converted to float64 at a time, so that a large uint8 tensor is never copied as a whole
 
 
 class Standardize(nn.Module):
     """`(x - mean) / std`, per channel of images and per column of tables; `[]` is a single number per sample.
 
-    `minmax` shifts by the least value and divides by the range instead; `none` leaves the numbers as they are. The
-    channels of images come first in a sample, those of series (steps, values) last. The buffers travel with the
-    weights, so a finished net takes raw inputs. A constant column is only shifted.
+    `minmax` subtracts the minimum and divides by the range instead; `none` leaves the numbers as they are. The
+    channels of images are the first dimension of a sample, those of series (steps, values) the last. The buffers are
+    stored with the weights, so a trained net takes raw inputs. A constant column is only shifted.
     """
 
     mean: Tensor
@@ -38,7 +38,7 @@ class Standardize(nn.Module):
 
     @torch.no_grad()
     def fit(self, inputs: Inputs) -> None:
-        """Take the statistics of all inputs (N, *input_shape), which come in pieces, as often as they are asked for."""
+        """Compute the statistics of all inputs (N, *input_shape), which are read in pieces, possibly several times."""
         if self.kind == "none":
             return
         if (counts := _counted(inputs, self.channels)) is not None:
@@ -70,7 +70,7 @@ class Standardize(nn.Module):
 
 
 def _counted(inputs: Inputs, channels: str) -> Tensor | None:
-    """How often each byte occurs in each channel (C, 256), ten times as fast as sums; None where there are no bytes."""
+    """Counts of each byte in each channel (C, 256), ten times as fast as sums; None for inputs that are not bytes."""
     total: Tensor | None = None
     for x in inputs():
         if x.dtype != torch.uint8 or x.dim() < 2:
@@ -82,7 +82,7 @@ def _counted(inputs: Inputs, channels: str) -> Tensor | None:
 
 
 def _of_bytes(counts: Tensor, kind: str) -> tuple[Tensor, Tensor]:
-    """Mean and deviation, or least value and range, of bytes that were counted."""
+    """Mean and standard deviation, or minimum and range, from the counts of bytes."""
     counts = counts.double()
     values = torch.arange(256, dtype=torch.float64)
     if kind == "minmax":
@@ -94,7 +94,7 @@ def _of_bytes(counts: Tensor, kind: str) -> tuple[Tensor, Tensor]:
 
 
 def _moments(pieces: Inputs) -> tuple[Tensor, Tensor]:
-    """Mean and standard deviation in two passes, which loses no digits where the mean is large."""
+    """Mean and standard deviation in two passes, which is accurate even where the mean is large."""
     sums, counts = zip(*((part.sum(0), len(part)) for part in pieces()), strict=True)
     count = sum(counts)
     mean = torch.stack(sums).sum(0) / count

@@ -1,6 +1,6 @@
-"""Rows of a table as a net takes them: numbers on a common scale, missing ones told, categories one-hot.
+"""Rows of a table as inputs of a net: standardized numbers, flags for missing ones, one-hot categories.
 
-B rows, F stored numbers a row, W values that the net sees.
+B rows, F stored numbers per row, W input values of the net.
 """
 
 from typing import Annotated
@@ -11,14 +11,14 @@ from torch import Tensor, nn
 
 from nncli.transforms.standardize import Inputs
 
-NUMBER, FLAGGED = 1, 2  # sizes; from 3 on a category
+NUMBER, FLAGGED = 1, 2  # sizes; 3 or more is a category
 
 
 class Table(nn.Module):
-    """Each stored number becomes as many values as `sizes` says, whose sum is what the net sees.
+    """Each stored number becomes as many input values as its entry in `sizes`.
 
-    1: a number, to mean 0 and deviation 1 on the training part, a missing one (NaN) to 0. 2: the same and a flag that
-    says that it is missing. 3 and more: a category as one-hot, its first value for what is missing or was never seen.
+    1: a number, standardized with the training part; a missing one (NaN) becomes 0. 2: the same and a flag for missing
+    numbers. 3 or more: a one-hot category, whose first value is for missing and unknown categories.
     """
 
     mean: Tensor
@@ -37,13 +37,13 @@ class Table(nn.Module):
         self.register_buffer("mean", torch.zeros(len(sizes)))
         self.register_buffer("std", torch.ones(len(sizes)))
         self.register_buffer("owner", owner_W, persistent=False)  # the stored number that each value comes from
-        self.register_buffer("level", level_W.float(), persistent=False)  # which of its values
+        self.register_buffer("level", level_W.float(), persistent=False)  # which of the values of its number
         self.register_buffer("scaled", (size_W <= FLAGGED) & (level_W == 0), persistent=False)
         self.register_buffer("flag", (size_W == FLAGGED) & (level_W == 1), persistent=False)
 
     @torch.no_grad()
     def fit(self, inputs: Inputs) -> None:
-        """Mean and deviation of what is there, in two passes, which loses no digits where the mean is large."""
+        """Mean and deviation of the numbers that are not missing, in two passes, accurate even for a large mean."""
         width = len(self.mean)
         total, count = (torch.zeros(width, dtype=torch.float64) for _ in range(2))
         for part in inputs():

@@ -1,4 +1,4 @@
-"""Tokens made unknown, so that a net does not lean on single words (Iyyer et al. 2015, word dropout)."""
+"""Word dropout: random tokens become unknown, so that a net does not rely on single words (Iyyer et al. 2015)."""
 
 from typing import Annotated
 
@@ -10,7 +10,7 @@ PAD, UNKNOWN = 0, 1
 
 
 class TokenDrop(nn.Module):
-    """Put the id of the unknown word in place of a share of the tokens (B, T); what fills up short rows stays."""
+    """Replace a fraction of the tokens (B, T) by the id of unknown words; padding does not change."""
 
     def __init__(self, prob: Annotated[float, Interval(ge=0, le=1)]) -> None:
         super().__init__()

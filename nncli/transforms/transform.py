@@ -1,4 +1,4 @@
-"""From raw inputs to what the net sees: a common scale always, random changes while training."""
+"""From raw inputs to those of the net: always standardized, and randomly changed in training."""
 
 import torch
 from torch import Tensor, nn
@@ -7,13 +7,13 @@ from nncli.contracts import ByEpoch, ByOriginal, Fitted, Inputs, Invertible, Mix
 
 
 class Transform(nn.Module):
-    """`standardize`, and in training mode the changes of `augment`, a whole batch at a time on its device.
+    """`standardize`, and in training mode the changes of `augment`, on a whole batch on its device.
 
-    A change sees standardized values, where 0 is the mean of the training part: what it moves in or cuts out becomes
-    0. One with `pixels = True` works on raw values, such as 0 to 255, and so comes before standardizing, wherever it
-    stands in the list. One with `by_original` is given the raw values beside, one with `set_epoch` is told the epoch.
-    All draw from torch's global random state and compute in float32. `mix` mixes samples and their targets,
-    `mix(x, y_soft) -> (x, y_soft)`; the task calls it, since it changes what is to be learned.
+    A change sees standardized values, where 0 is the mean of the training part, so gaps and holes are filled with 0. A
+    change with `pixels = True` works on raw values, such as 0 to 255, and is applied before standardizing, wherever it
+    is in the list. `by_original` also receives the raw values, and `set_epoch` the epoch. All changes use torch's
+    global random state and compute in float32. `mix` mixes samples and their targets,
+    `mix(x, y_soft) -> (x, y_soft)`; the task calls it, since it changes the targets.
     """
 
     def __init__(self, standardize: nn.Module, augment: list[nn.Module], mix: nn.Module | None = None) -> None:
@@ -23,18 +23,18 @@ class Transform(nn.Module):
         self.mix = mix
 
     def fit(self, inputs: Inputs) -> None:
-        """Let the standardization take its statistics from the training part, which comes in pieces."""
+        """Compute the statistics of the standardization from the training part, in pieces."""
         if isinstance(self.standardize, Fitted):
             self.standardize.fit(inputs)
 
     def set_epoch(self, epoch: int) -> None:
-        """Tell the changes that go by it which epoch, from 0, the next batches belong to."""
+        """Pass the epoch of the next batches, from 0, to the changes that depend on it."""
         for change in self.augment:
             if isinstance(change, ByEpoch):
                 change.set_epoch(epoch)
 
     def mixer(self) -> Mix | None:
-        """What mixes transformed samples and their targets."""
+        """The function that mixes transformed samples and their targets, if any."""
         return self.mix
 
     def forward(self, x: Tensor) -> Tensor:
@@ -42,7 +42,7 @@ class Transform(nn.Module):
 
     @torch.no_grad()
     def augmented(self, x: Tensor) -> Tensor:
-        """What training would make of a batch, in the units of the data: for drawing it."""
+        """A batch as it is changed in training, but in the units of the data, for pictures of it."""
         changed = self._changed(x)
         return self.standardize.undo(changed) if isinstance(self.standardize, Invertible) else changed
 

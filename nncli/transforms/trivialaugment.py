@@ -15,7 +15,7 @@ REACH = Reach(shear=0.99, shift=1.0, degrees=135, factor=0.99, bits=6)
 
 
 class TrivialAugment(nn.Module):
-    """One of fourteen changes to each image (B, C, H, W), of any strength. Nothing to tune."""
+    """Apply one of fourteen operations of random strength to each image (B, C, H, W). Nothing to tune."""
 
     pixels: ClassVar[bool] = True
 

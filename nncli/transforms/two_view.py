@@ -1,4 +1,4 @@
-"""Two random views of each sample, for nets that learn what both have in common (Chen et al. 2020, SimCLR)."""
+"""Two random views of each sample, for contrastive learning (Chen et al. 2020, SimCLR)."""
 
 from torch import Tensor
 
@@ -6,7 +6,7 @@ from nncli.transforms.transform import Transform
 
 
 class TwoView(Transform):
-    """In training mode (B, 2, ...): each sample twice, changed independently. Otherwise one view, unchanged."""
+    """In training mode (B, 2, ...): two independently changed views of each sample. Otherwise one, unchanged."""
 
     def _changed(self, x: Tensor) -> Tensor:
         return super()._changed(x.repeat_interleave(2, dim=0)).unflatten(0, (len(x), 2))

@@ -223,7 +223,7 @@ def test_a_picture_takes_nobody_s_place(tmp_path: Path, name: str, verb: str) ->
     else:
         THINGS.get(name, photo)(out)
     before = tree(tmp_path)
-    with pytest.raises(NnError, match=r"nn did not draw it|it is a folder"):
+    with pytest.raises(NnError, match=r"not drawn by nn|it is a folder"):
         may_write(out) if verb == "may_write" else save(image, out)
     assert tree(tmp_path) == before
 
@@ -250,14 +250,14 @@ def test_a_picture_of_ours_is_drawn_anew(tmp_path: Path) -> None:
 def test_every_verb_that_draws_asks_first(tmp_path: Path, words: list[str]) -> None:
     photo(tmp_path / "mine.png")
     before = tree(tmp_path)
-    assert "nn did not draw it" in refused(*words)
+    assert "not drawn by nn" in refused(*words)
     assert tree(tmp_path) == before
 
 
 def test_the_picture_that_data_show_names_itself_takes_nobody_s_place(tmp_path: Path) -> None:
     to_text(tmp_path / "data_show" / "digits.png")
     before = tree(tmp_path)
-    assert "nn did not draw it" in refused("data", "show", "digits")
+    assert "not drawn by nn" in refused("data", "show", "digits")
     assert tree(tmp_path) == before
 
 
