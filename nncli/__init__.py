@@ -1,4 +1,4 @@
-"""Train neural networks from YAML: `nn train recipe=…` at the prompt, `nncli.fit([...])` and `nncli.load` in Python."""
+"""Train neural networks from YAML: `nn train recipe=…` in a shell, `nncli.fit([...])` and `nncli.load` in Python."""
 
 import time
 from collections.abc import Collection, Sequence
@@ -10,11 +10,11 @@ if TYPE_CHECKING:
     from nncli.run.folder import RunFolder
     from nncli.run.model import Model
 
-STARTED = time.time()  # summaries count from here: the tool's first own line
+STARTED = time.time()  # summaries measure from here, the first line of nn that runs
 
 
 def fit(words: Sequence[str] = (), *, show: Any = "auto", trust: Collection[str] = ()) -> "RunFolder":
-    """`nn train` with these words; gives the finished run's folder. show: auto, bar, plain, json or quiet."""
+    """`nn train` with these words; returns the finished run's folder. show: auto, bar, plain, json or quiet."""
     from nncli.run.fit import fit_words
 
     return fit_words(words, show=show, trust=trust)
@@ -23,7 +23,7 @@ def fit(words: Sequence[str] = (), *, show: Any = "auto", trust: Collection[str]
 def load(
     run: "str | Path" = "last", *, which: Literal["best", "last"] = "best", trust: Collection[str] = ()
 ) -> "Model":
-    """The model of a finished run, to ask: `nncli.load("last").predict(rows)`. Needs the run's folder alone."""
+    """The model of a finished run: `nncli.load("last").predict(rows)`. Needs only the run's folder."""
     from nncli.run.model import load as load_model
 
     return load_model(run, which=which, trust=trust)

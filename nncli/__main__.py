@@ -1,4 +1,4 @@
-"""`python -m nncli` is `nn`, and so is the console script: a signal ends it without a traceback from here on."""
+"""`python -m nncli`, and the console script `nn`: from here on, signals end it without a traceback."""
 
 import os
 import sys
@@ -8,16 +8,16 @@ from nncli.run.processes.signals import Signals, end_quietly
 
 
 def open_missing() -> None:
-    """Nothing to read from and nowhere to write to, in place of a stream that a shell has closed (`>&-`)."""
+    """Replace each stream that the shell has closed (`>&-`) by the null device."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
-            number = os.open(os.devnull, os.O_RDWR)  # the lowest free one, which is the closed stream's own
+            number = os.open(os.devnull, os.O_RDWR)  # the lowest free one, which is that of the closed stream
             os.set_inheritable(number, True)
             setattr(sys, name, os.fdopen(number, mode, encoding="utf-8"))
 
 
 def main() -> None:
-    """Run `nn`; what is imported first, and what the interpreter does last, ends quietly as well."""
+    """Run `nn`; signals during the first imports and at interpreter exit also end it quietly."""
     open_missing()
     end_quietly()
     from nncli.cli.main import main as run

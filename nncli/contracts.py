@@ -1,4 +1,4 @@
-"""What the two wings ask of each other, as Protocols: nothing here is built, and nothing here needs more than torch."""
+"""The interface of the library half and the tool half, as Protocols that need nothing but torch."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -9,13 +9,13 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 Batch = tuple[Tensor, Tensor]
-Inputs = Callable[[], Iterable[Tensor]]  # those of the training part, in pieces, as often as they are asked for
+Inputs = Callable[[], Iterable[Tensor]]  # of the training part, in pieces; can be called several times
 Mix = Callable[[Tensor, Tensor], Batch]  # samples and the probabilities of their classes (B, K)
-Direction = Literal["min", "max"]  # which way a metric is better
+Direction = Literal["min", "max"]  # whether lower or higher is better
 
 
 class Rows(Protocol):
-    """One part of a data set, as statistics are taken from it."""
+    """One part of a data set, for computing statistics."""
 
     labels: Tensor | None
 
@@ -23,7 +23,7 @@ class Rows(Protocol):
 
 
 class WeightRules(Protocol):
-    """Rules that apply to a net weight by weight."""
+    """Rules for single weights of a net."""
 
     def freeze(self, net: nn.Module, epoch: int = 0, shared: bool = False) -> None: ...
     def drop(self, epoch: int) -> None: ...
@@ -31,7 +31,7 @@ class WeightRules(Protocol):
 
 
 class HowToUpdate(Protocol):
-    """An optimizer and a schedule that are made once there is a net."""
+    """An optimizer and a schedule that are created once there is a net."""
 
     @property
     def groups(self) -> WeightRules: ...
@@ -41,10 +41,10 @@ class HowToUpdate(Protocol):
 
 @dataclass(frozen=True)
 class Turn:
-    """One of the optimizers of a task: the net it moves, how, and the loss of a batch that it makes small.
+    """One of the optimizers of a task: the net that it updates, how, and the loss of a batch that it minimizes.
 
-    `loss` gives "loss", which is minimized, and any other numbers to log under `train/`. Where a turn has a name, its
-    own loss is logged as `<name>_loss`. A turn that is taken at every n-th step only says so in `every`.
+    `loss` returns "loss", which is minimized, and any other numbers to log under `train/`. If a turn has a name, its
+    loss is logged as `<name>_loss`. It is taken at every `every`-th step.
     """
 
     net: nn.Module
@@ -55,13 +55,13 @@ class Turn:
 
 
 class Trainable(Protocol):
-    """A task: an nn.Module that says what is computed. Everything else about training is the program's."""
+    """A task: an nn.Module that defines what is computed; nn does the rest of the training."""
 
-    metrics: ClassVar[Mapping[str, Direction]]  # measured when a part is evaluated, each with its better direction
-    logged: ClassVar[Mapping[str, Direction]]  # logged while training, as train/…
+    metrics: ClassVar[Mapping[str, Direction]]  # computed when a part is evaluated, each with its better direction
+    logged: ClassVar[Mapping[str, Direction]]  # logged in training, as train/…
     monitor: str  # decides which weights are best, such as val/accuracy
-    facts: dict[str, Any]  # what the data learned from its training part; stored with the weights
-    num_classes: int | None  # that it tells apart; None for numbers
+    facts: dict[str, Any]  # what the data derived from its training part; stored with the weights
+    num_classes: int | None  # None if the targets are numbers
 
     def turns(self) -> list[Turn]: ...
     def fit_statistics(self, rows: Rows) -> None: ...
@@ -73,102 +73,102 @@ class Trainable(Protocol):
     def predict(self, x: Tensor) -> Tensor: ...
 
 
-# What a part may do beyond what it must, one method each: whoever calls it asks for it by isinstance.
+# Optional methods of a part, one per Protocol; callers test for them with isinstance.
 
 
 @runtime_checkable
 class Joinable(Protocol):
-    """A task whose predictions by several nets make one: what its net would give, from each net's `predict`."""
+    """A task that can join the predictions of several nets: outputs of one net, from each net's `predict`."""
 
     def joined(self, predictions: list[Tensor], vote: bool) -> Tensor: ...
 
 
 @runtime_checkable
 class Fitted(Protocol):
-    """A transform, or its standardization, that takes statistics from the raw inputs before training."""
+    """A transform, or its standardization, that computes statistics of the raw inputs before training."""
 
     def fit(self, inputs: Inputs) -> None: ...
 
 
 @runtime_checkable
 class ByEpoch(Protocol):
-    """A transform, or one of its changes, that goes by the epoch, from 0; called as each begins."""
+    """A transform, or one of its changes, that depends on the epoch, from 0; called at the start of each."""
 
     def set_epoch(self, epoch: int) -> None: ...
 
 
 @runtime_checkable
 class Invertible(Protocol):
-    """A standardization that can be undone, so that augmented samples can be drawn."""
+    """A standardization that can be inverted, so that augmented samples can be drawn."""
 
     def undo(self, z: Tensor) -> Tensor: ...
 
 
 @runtime_checkable
 class Augmenting(Protocol):
-    """A transform that can show what training makes of raw samples, in the units of the data."""
+    """A transform that can show raw samples as changed in training, in the units of the data."""
 
     def augmented(self, x: Tensor) -> Tensor: ...
 
 
 @runtime_checkable
 class Mixing(Protocol):
-    """A transform that may mix transformed samples and their targets; None where it does not."""
+    """A transform that can mix transformed samples and their targets; None if it does not."""
 
     def mixer(self) -> Mix | None: ...
 
 
 @runtime_checkable
 class OnPixels(Protocol):
-    """A change of samples that works on raw values, such as 0 to 255, and so comes before standardizing."""
+    """A change of samples that works on raw values, such as 0 to 255, and is applied before standardizing."""
 
     pixels: bool
 
 
 @runtime_checkable
 class ByOriginal(Protocol):
-    """A change of standardized samples that looks at the raw ones, too; called in place of `forward`."""
+    """A change of standardized samples that also uses the raw ones; called instead of `forward`."""
 
     def by_original(self, x: Tensor, original: Tensor) -> Tensor: ...
 
 
 @runtime_checkable
 class FittedNet(Protocol):
-    """A net with weights that are taken from the transformed inputs before training."""
+    """A net with weights that are computed from the transformed inputs before training."""
 
     def fit_inputs(self, inputs: Inputs) -> None: ...
 
 
 @runtime_checkable
 class Published(Protocol):
-    """A net that loads the weights its name stands for as a run begins; gives notes for the person."""
+    """A net that loads published weights at the start of a run; returns notes for the user."""
 
     def load_first(self, facts: Mapping[str, Any]) -> list[str]: ...
 
 
 @runtime_checkable
 class LeftOpen(Protocol):
-    """A class of nets that finds out, from its arguments, what those that are `auto` stand for."""
+    """A class of nets that determines the values of its `auto` arguments from the others."""
 
     def inferred(self, **arguments: Any) -> dict[str, Any]: ...
 
 
 @runtime_checkable
 class Threshold(Protocol):
-    """A net that shows the sum z (B,) which its threshold judges."""
+    """A net that exposes the sum z (B,) before its threshold."""
 
     def z(self, x: Tensor) -> Tensor: ...
 
 
 @runtime_checkable
 class Averaging(Protocol):
-    """An optimizer that keeps an average of each weight it has moved, which is what is evaluated and kept."""
+    """An optimizer that keeps an average of each weight it has updated, which is evaluated and saved."""
 
     def averages(self) -> dict[nn.Parameter, Tensor]: ...
 
 
 @runtime_checkable
 class SplitsHidden(Protocol):
-    """A class of optimizers for matrices, whose groups of weights say by `hidden` whether they are such."""
+    """A class of optimizers that treats groups of weights with `hidden: true` as matrices."""
 
     splits_hidden: bool

@@ -1,4 +1,4 @@
-"""How fast a recipe trains under nn, beside loops that do less: in one process, in turn, as ratios."""
+"""How fast a recipe trains with nn, compared with loops that do less: in one process, in turn, as ratios."""
 
 import os
 import statistics
@@ -26,7 +26,7 @@ from nncli.run.screen import Screen
 from nncli.run.train import train
 from nncli.terminal import Terminal
 
-READY = 8  # batches that the bare loop takes in turn
+READY = 8  # batches that the bare loop repeats
 Contender = Callable[[Config, Any, int], Timing]
 
 
@@ -34,16 +34,16 @@ def compete(
     config: Config, data: Any, contenders: dict[str, Contender], steps: int, rounds: int
 ) -> dict[str, list[Timing]]:
     """Each contender's timings over some rounds in which all take turns."""
-    keep_freed()  # as nn does; for all, since it cannot be taken back
-    found: dict[str, list[Timing]] = {name: [] for name in contenders}
+    keep_freed()  # as nn does; for all, since it cannot be undone
+    timings: dict[str, list[Timing]] = {name: [] for name in contenders}
     turns = [(name, contender) for _ in range(rounds) for name, contender in contenders.items()]
     for name, contender in track(turns, "  timing", console=Terminal(stderr=True), transient=True):
-        found[name].append(contender(config, data, steps))
-    return found
+        timings[name].append(contender(config, data, steps))
+    return timings
 
 
 def medians(results: dict[str, list[Timing]]) -> dict[str, dict[str, float]]:
-    """The median of each figure; `nn_times` says how many times as fast as this loop nn was, round by round."""
+    """The median of each figure; `nn_times` is the median over rounds of the speed of nn relative to this loop."""
     return {
         name: {key: statistics.median(asdict(timing)[key] for timing in timings) for key in asdict(timings[0])}
         | {"nn_times": statistics.median(_quotients(results["nn"], timings))}
@@ -56,7 +56,7 @@ def _quotients(some: list[Timing], others: list[Timing]) -> list[float]:
 
 
 def bare(config: Config, data: Any, steps: int) -> Timing:
-    """The step alone, in the run's precision, on a few batches that lie ready on the device."""
+    """The step alone, in the run's precision, on a few batches that are already on the device."""
     parts, device, meter = begin(config, data, steps)
     some = [[t.to(device) for t in batch] for _, batch in zip(range(READY), data.train_dataloader(), strict=False)]
 
@@ -68,14 +68,14 @@ def bare(config: Config, data: Any, steps: int) -> Timing:
 
 
 def by_hand(config: Config, data: Any, steps: int) -> Timing:
-    """A loop as one would write it who knows how: whole batches by index, the run's precision, no logging."""
+    """An efficient hand-written loop: whole batches by index, the run's precision, no logging."""
     parts, device, meter = begin(config, data, steps)
     batches = meter.batches(forever(data.train_dataloader()))
     return train_by_hand(parts, batches, meter, device, parts.where.precision)
 
 
 def plain(config: Config, data: Any, steps: int) -> Timing:
-    """The loop of most tutorials: a DataLoader that fetches sample by sample, fp32, no logging."""
+    """The loop of most tutorials: a DataLoader that fetches single samples, fp32, no logging."""
     parts, device, meter = begin(config, data, steps, plain=True)
     return train_by_hand(parts, meter.batches(forever(one_by_one(data))), meter, device, "32")
 
@@ -99,7 +99,7 @@ CONTENDERS: dict[str, Contender] = {"bare": bare, "plain": plain, "by hand": by_
 
 
 def begin(config: Config, data: Any, steps: int, *, plain: bool = False) -> tuple[Parts, Any, Meter]:
-    """New weights on the device, laid out and compiled as the run's unless `plain`, and a meter that is running."""
+    """New weights on the device, in the run's memory format and compiled unless `plain`, and a running meter."""
     refuse_hosted(config, "nn bench")
     parts = assemble(config, data=data)
     device = parts.where.device
@@ -125,7 +125,7 @@ def train_by_hand(parts: Parts, batches: Iterator[Any], meter: Meter, device: to
             with autocast(device, precision):
                 loss = move.turn.loss((x, y))["loss"]
             move.optimizer.zero_grad()
-            # of several turns each computes the gradients of its own weights only, as in nn
+            # with several turns, each computes the gradients of its own weights only, as in nn
             loss.backward(inputs=[w for w in move.weights if w.requires_grad] if len(moves) > 1 else None)
             if clip:
                 nn.utils.clip_grad_norm_(move.weights, clip)
@@ -143,13 +143,13 @@ def forever(loader: Any) -> Iterator[Any]:
 
 
 def one_by_one(data: Any) -> DataLoader[tuple[Tensor, Tensor]]:
-    """The training part, fetched sample by sample; texts are filled up to the longest of a batch."""
+    """The training part, fetched sample by sample; texts are padded to the longest of a batch."""
     rows = data.parts["train"]
-    collate = None if rows.lengths is None else _filled_up
+    collate = None if rows.lengths is None else _padded
     return DataLoader(Samples(rows), data.batch_size, shuffle=True, drop_last=True, collate_fn=collate)
 
 
-def _filled_up(samples: list[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
+def _padded(samples: list[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
     x, y = ([sample[at] for sample in samples] for at in (0, 1))
     return nn.utils.rnn.pad_sequence(x, batch_first=True), torch.stack(y)
 

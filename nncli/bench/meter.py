@@ -1,4 +1,4 @@
-"""A stopwatch for a training loop: samples a second, the first step, the wait for data, the peak of memory."""
+"""A stopwatch for a training loop: samples per second, the first step, the wait for data, the peak memory."""
 
 import re
 import resource
@@ -15,22 +15,22 @@ import torch
 from nncli.run.callbacks.step import StepCallback
 from nncli.run.memory import give_back
 
-WARM = 0.1  # share of the steps that are not counted
+WARM = 0.1  # fraction of the steps that are warmup and not counted
 
 
 @dataclass(frozen=True)
 class Timing:
-    """What one training loop did."""
+    """The measurements of one training loop."""
 
     samples_per_s: float
     step_ms: float
     first_step_s: float  # from data in memory to the end of the first step
-    waiting: float  # share of the time in which the loop waited for its next batch
-    peak_mb: float  # most memory of the process, or of the GPU, while it ran
+    waiting: float  # fraction of the time in which the loop waited for its next batch
+    peak_mb: float  # peak memory of the process, or of the GPU, while it ran
 
 
 class Meter:
-    """Counts `steps` steps of `batch_size` samples; the first tenth is taken as warming up."""
+    """Counts `steps` steps of `batch_size` samples; the first tenth is warmup."""
 
     def __init__(self, steps: int, batch_size: int, device: torch.device) -> None:
         self.steps, self.batch_size, self.device = steps, batch_size, device
@@ -42,7 +42,7 @@ class Meter:
         self.began = time.perf_counter()
 
     def batches(self, loader: Any) -> Iterator[Any]:
-        """The loader's batches, with the time it takes to get each added up."""
+        """The loader's batches; the time to get each is added up."""
         batches = iter(loader)
         while True:
             asked = time.perf_counter()
@@ -54,7 +54,7 @@ class Meter:
             yield batch
 
     def step(self) -> bool:
-        """To be called at the end of each step; whether it was the last."""
+        """Called at the end of each step; returns whether it was the last."""
         self.count += 1
         if self.count in (1, self.skip, self.steps):
             if self.device.type == "cuda":
@@ -80,7 +80,7 @@ class Meter:
 
 
 class Clock(StepCallback):
-    """Tells the meter of each optimizer step."""
+    """Reports each optimizer step to the meter."""
 
     def __init__(self, meter: Meter) -> None:
         self.meter = meter
@@ -90,7 +90,7 @@ class Clock(StepCallback):
 
 
 class Metered:
-    """A part's batches, timed; everything else is the batches' own."""
+    """Batches whose loading is timed."""
 
     def __init__(self, batches: Any, meter: Meter) -> None:
         self.batches, self.meter = batches, meter
@@ -107,14 +107,14 @@ def _forget_peak(device: torch.device) -> None:
         torch.cuda.reset_peak_memory_stats(device)
     elif sys.platform == "linux":
         give_back()
-        with suppress(OSError):  # some sandboxes have no such file; the peak is then that of the whole process
-            Path("/proc/self/clear_refs").write_text("5")  # the kernel begins to look for a new peak
+        with suppress(OSError):  # some sandboxes do not have this file; the peak is then that of the whole process
+            Path("/proc/self/clear_refs").write_text("5")  # resets the kernel's peak
 
 
 def _peak(device: torch.device) -> float:
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
     if sys.platform == "linux":
-        found = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
-        return int(found[1]) * 1024 if found else 0.0
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # of the whole life of the process; bytes on macOS
+        match = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
+        return int(match[1]) * 1024 if match else 0.0
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # of the whole process since it started; bytes on macOS

@@ -1,4 +1,4 @@
-"""The same training by other tools, where they are installed: Lightning as its tutorials use it, and Keras."""
+"""The same training with other tools, if they are installed: Lightning as in its tutorials, and Keras."""
 
 import os
 import tempfile
@@ -19,14 +19,14 @@ from nncli.run.quiet import quiet_libraries
 from nncli.run.trainer import PRECISIONS
 
 
-def peers(told: Callable[[str], None]) -> dict[str, Contender]:
-    """The contenders that can be had here."""
-    found: dict[str, Contender] = {"Lightning": by_lightning}
+def peers(say: Callable[[str], None]) -> dict[str, Contender]:
+    """The contenders that are installed."""
+    contenders: dict[str, Contender] = {"Lightning": by_lightning}
     if find_spec("keras") is None:
-        told("Keras is not installed, so it is left out: pip install keras")
+        say("Keras is not installed, so it is left out: pip install keras")
     else:
-        found["Keras"] = by_keras
-    return found
+        contenders["Keras"] = by_keras
+    return contenders
 
 
 class Plain(LightningModule):
@@ -37,7 +37,7 @@ class Plain(LightningModule):
         self.task, self.meter = parts.task, meter
         if len(turns := parts.task.turns()) > 1:
             raise NnError(
-                f"--peers compares tasks with one optimizer, and {type(parts.task).__name__} has {len(turns)}"
+                f"--peers compares tasks with one optimizer, but {type(parts.task).__name__} has {len(turns)}"
             )
         self.turn = turns[0]
 

@@ -1,4 +1,4 @@
-"""Which batch size to take: sizes are doubled while the next is predicted to fit, and each is measured."""
+"""The search for a batch size: sizes are doubled while the next is predicted to fit, and each is measured."""
 
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
@@ -11,18 +11,18 @@ from nncli.errors import NnError
 from nncli.run.assemble import Parts
 from nncli.tune.batch_memory import Step, prober
 
-Measure = Callable[[int, int], Step | None]  # (size, optimizer steps) -> what it takes, or nothing if it is too much
+Measure = Callable[[int, int], Step | None]  # (size, optimizer steps) -> what it takes, or None if it does not fit
 
-START = 8  # samples of the first micro-batch; of fewer, norms over a batch and timings make little sense
+START = 8  # samples of the first micro-batch; with fewer, batch normalization and timings are unreliable
 STEADY = 0.5  # seconds that a measurement should take
 FEWEST, MOST = 3, 30  # steps of a measurement
-LONGEST = 20.0  # seconds: a size that would take longer is predicted only
-FAST = 0.95  # of the best samples a second
+LONGEST = 20.0  # seconds: a size that would take longer is only predicted
+FAST = 0.95  # of the highest samples per second
 
 
 @dataclass(frozen=True)
 class Row:
-    """One size; measured, or only predicted, or tried and too large (`memory` is then the prediction)."""
+    """One size: measured, only predicted, or tried and too large (then `memory` is the prediction)."""
 
     size: int
     memory: int
@@ -32,25 +32,25 @@ class Row:
 
 @dataclass(frozen=True)
 class Found:
-    """All sizes that were looked at, and the two that a person may want."""
+    """All sizes that were considered, and the two recommended ones."""
 
     rows: list[Row]
-    largest: int  # that stays below the bound
+    largest: int  # below the bound
     fast: int  # the smallest that is nearly as fast as the fastest
 
 
 @dataclass(frozen=True)
 class Search:
-    """What was found, and on what grounds."""
+    """The result of a search, and the limits it was based on."""
 
     found: Found
-    free: int  # bytes that one device, or one process of several on the CPU, could have
+    free: int  # bytes available to one device, or to one of several processes on the CPU
     bound: int  # bytes of them that a step may take
-    lost: str  # how the process that measured ended, where it did before it was asked to
+    lost: str  # how the measuring process ended, if it ended unexpectedly
 
 
 def search(config: Config, parts: Parts, share: float) -> Search:
-    """The sizes that suit this config on this machine; measured on one device, which takes its part of each batch."""
+    """The sizes that suit this config on this machine, measured on one device with its share of each batch."""
     unit, samples = parts.where.world * parts.trainer["accumulate"], len(parts.data.parts["train"])
     many = len(sizes(unit, samples))
     bar = cast(Generator[None], shown(((1, None) for _ in range(many)), many, "  batch sizes"))
@@ -68,7 +68,7 @@ def search(config: Config, parts: Parts, share: float) -> Search:
 
 
 def sizes(unit: int, samples: int) -> list[int]:
-    """Powers of two times what must divide a batch, up to the training part."""
+    """`unit` times powers of two, up to the size of the training part; `unit` must divide a batch."""
     if unit > samples:
         raise NnError(
             f"the training part has {samples} samples, fewer than devices × nodes × trainer.accumulate = {unit}"
@@ -77,7 +77,7 @@ def sizes(unit: int, samples: int) -> list[int]:
 
 
 def find(measure: Measure, unit: int, samples: int, bound: int) -> Found:
-    """Look at sizes from START on upwards, or downwards where that is too much; none that is predicted to be."""
+    """Measure sizes from START upwards, or downwards if START is too large, without those predicted not to fit."""
     every = sizes(unit, samples)
     start = min(START.bit_length() - 1, len(every) - 1)
     rows = _first(measure, every[: start + 1], bound)
@@ -106,12 +106,14 @@ def _measured(rows: Sequence[Row]) -> list[Row]:
 
 
 def _first(measure: Measure, downwards: Sequence[int], bound: int) -> list[Row]:
-    """The first size, halved until it fits, which only trying can tell; and before it the half of it, for a line."""
+    """The first size, halved until a trial fits, preceded by half of it, so that a line can be fitted."""
     for place, size in reversed(list(enumerate(downwards))):
         if (step := measure(size, FEWEST)) is None:
-            raise _too_large(size, bound)  # the process that measures may be gone
+            raise _too_large(size, bound)  # the measuring process may have ended
         if step.memory <= bound:
-            again = measure(size, steps_for(size, step.samples_per_s)) or step  # the first time also pays for starting
+            again = (
+                measure(size, steps_for(size, step.samples_per_s)) or step
+            )  # the first measurement includes startup costs
             half = measure(downwards[place - 1], FEWEST) if place > 1 else None
             return [*([_row(downwards[place - 1], half)] if half else []), _row(size, again)]
     raise _too_large(downwards[0], bound)
@@ -119,13 +121,13 @@ def _first(measure: Measure, downwards: Sequence[int], bound: int) -> list[Row]:
 
 def _too_large(size: int, bound: int) -> NnError:
     return NnError(
-        f"a step with data.batch_size={size} takes more than the {bound / 1e6:,.0f} MB that it may; take a smaller "
-        "model or smaller inputs, free memory, or let it take more: --memory-share=0.9"
+        f"a step with data.batch_size={size} takes more than the limit of {bound / 1e6:,.0f} MB; use a smaller model "
+        "or smaller inputs, free memory, or raise the limit: --memory-share=0.9"
     )
 
 
 def predicted(rows: Sequence[Row], size: int) -> int:
-    """The memory of a size on a straight line: the steepest that neighbours among the last four measured sizes give."""
+    """The memory of a size by linear extrapolation, with the steepest slope among the last four measured sizes."""
     measured = _measured(rows)[-4:]
     last = measured[-1]
     slopes = [(b.memory - a.memory) / (b.size - a.size) for a, b in pairwise(measured)]

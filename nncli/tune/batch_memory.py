@@ -1,7 +1,7 @@
-"""Memory and speed of a training step at one batch size after another, in a process that may die of it.
+"""Memory and speed of a training step at one batch size after another, in a process that may run out of memory.
 
 `python -m nncli.tune.batch_memory CONFIG` is that process: it reads lines "size steps", and answers each with a
-line of JSON. It ends when its input does, and so with its parent, however that ends.
+line of JSON. It ends when its input is closed, and therefore with its parent, however that ends.
 """
 
 import gc
@@ -33,14 +33,14 @@ OUT_OF_MEMORY = re.compile(r"alloc|out of memory|not enough memory", re.IGNORECA
 
 @dataclass(frozen=True)
 class Step:
-    """What one size takes: bytes of one device, and samples a second of all devices together."""
+    """What one size takes: bytes of one device, and samples per second of all devices together."""
 
     memory: int
     samples_per_s: float
 
 
 class Prober:
-    """The parent's end: asks for a size, and is told what it takes, or nothing where it was too much."""
+    """The parent's side: asks what a size takes; the answer is None if it does not fit."""
 
     def __init__(self, process: "subprocess.Popen[str]", log: Path) -> None:
         self.process, self.log = process, log
@@ -48,30 +48,30 @@ class Prober:
         try:
             self.free = int(self._answer()["free"])  # bytes for one device's process, or on its GPU
         except EOFError:
-            said = self.log.read_text(errors="replace").strip().splitlines() or [f"code {self.process.wait()}"]
-            raise NnError(f"the process that measures ended before its first step: {said[-1]}") from None
+            lines = self.log.read_text(errors="replace").strip().splitlines() or [f"code {self.process.wait()}"]
+            raise NnError(f"the measuring process ended before its first step: {lines[-1]}") from None
 
     def __call__(self, size: int, steps: int) -> Step | None:
         assert self.process.stdin
         try:
             self.process.stdin.write(f"{size} {steps}\n")
             self.process.stdin.flush()
-            told = self._answer()
+            answer = self._answer()
         except (BrokenPipeError, EOFError):
             code = self.process.wait()
             self.lost = f"signal {-code}" if code < 0 else f"code {code}"
             return None
-        return Step(**told) if told else None
+        return Step(**answer) if answer else None
 
     def _answer(self) -> dict[str, Any]:
         assert self.process.stdout
         line = self.process.stdout.readline()
         if not line:
             raise EOFError
-        told = json.loads(line)
-        if "error" in told:
-            raise NnError(told["error"])
-        return told
+        answer = json.loads(line)
+        if "error" in answer:
+            raise NnError(answer["error"])
+        return answer
 
 
 @contextmanager
@@ -88,7 +88,7 @@ def prober(config: Config) -> Iterator[Prober]:
                 stdout=subprocess.PIPE,
                 stderr=errors,
                 text=True,
-                start_new_session=True,  # a Ctrl-C reaches the parent alone, which ends it
+                start_new_session=True,  # Ctrl-C reaches only the parent, which ends this process
             )
             try:
                 yield Prober(process, log)
@@ -98,7 +98,7 @@ def prober(config: Config) -> Iterator[Prober]:
 
 
 def measure(config: Config, data: Any, size: int, steps: int) -> Step:
-    """Some steps of one device's share of batches of this size, with new weights."""
+    """Run some steps with one device's share of batches of this size, with new weights."""
     data.batch_size = size
     parts = assemble(config, data=data)
     world, device = parts.where.world, parts.where.device
@@ -112,12 +112,12 @@ def measure(config: Config, data: Any, size: int, steps: int) -> Step:
 
 
 def gradients(parts: Parts) -> int:
-    """Bytes of a second copy of the gradients: the buckets in which devices exchange them."""
+    """Bytes of the buckets in which devices exchange gradients, a second copy of them."""
     return sum(p.nbytes for p in parts.task.parameters() if p.requires_grad)
 
 
 def serve(file: Path, requests: TextIO, answers: TextIO) -> None:
-    """Measure what is asked for until nobody asks."""
+    """Answer requests until the input is closed."""
     config = load_frozen(file)
     with quiet_libraries():
         parts = assemble(config)
@@ -138,14 +138,14 @@ def _tried(config: Config, data: Any, size: int, steps: int) -> dict[str, Any]:
         return {}
     except NnError as error:
         return {"error": str(error)}
-    except Exception as error:  # a net of the person's own may raise anything
+    except Exception as error:  # the user's own net may raise anything
         if isinstance(error, RuntimeError | OSError) and OUT_OF_MEMORY.search(str(error)):
             return {}
         return {"error": f"a training step with data.batch_size={size} failed: {type(error).__name__}: {error}"}
 
 
 def _free(parts: Parts) -> int:
-    """What this process, one of the devices', may grow to."""
+    """The memory that this process, one per device, can have."""
     if parts.where.accelerator == "gpu":
         return torch.cuda.mem_get_info()[0] + torch.cuda.memory_reserved()
     share = parts.where.devices  # each is a process in the same memory
@@ -153,30 +153,30 @@ def _free(parts: Parts) -> int:
 
 
 def _bound(parts: Parts, free: int) -> None:
-    """Let an allocation fail rather than have the kernel end some process; if it does, then this one."""
+    """Make allocations fail before the kernel kills a process; if it does, then this one."""
     if parts.where.accelerator == "gpu" or sys.platform != "linux":
         return
     import resource
 
     with suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text("1000")
-    if (taken := _status("VmData")) and (rests := _status("VmRSS")):
-        with suppress(ValueError, OSError):  # a lower limit was set already
-            limit = taken + max(0, free - rests)
+    if (taken := _status("VmData")) and (resident := _status("VmRSS")):
+        with suppress(ValueError, OSError):  # a lower limit is already set
+            limit = taken + max(0, free - resident)
             resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
 
 
 def _status(name: str) -> int:
     try:
-        found = re.search(rf"^{name}:\s+(\d+) kB", Path("/proc/self/status").read_text(), re.MULTILINE)
+        match = re.search(rf"^{name}:\s+(\d+) kB", Path("/proc/self/status").read_text(), re.MULTILINE)
     except OSError:
-        found = None
-    return int(found[1]) * 1024 if found else 0
+        match = None
+    return int(match[1]) * 1024 if match else 0
 
 
 if __name__ == "__main__":
     lines = cast(TextIO, os.fdopen(os.dup(1), "w"))
-    os.dup2(2, 1)  # what others print must not come between the answers
+    os.dup2(2, 1)  # other output must not come between the answers
     try:
         serve(Path(sys.argv[1]), sys.stdin, lines)
     except NnError as error:

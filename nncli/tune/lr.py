@@ -1,4 +1,4 @@
-"""Which learning rate to take: the loss while the rate rises from step to step (the range test, Smith 2017)."""
+"""The search for a learning rate: the loss while the rate rises from step to step (the range test, Smith 2017)."""
 
 import math
 from collections.abc import Generator, Sequence
@@ -22,12 +22,12 @@ from nncli.tune.trial import trial
 
 ROSE = "the loss diverged"
 DIVERGED = 4.0  # times the lowest loss
-WIDTH = 0.03  # of the smoothing, in shares of the steps
-MEMORY = 0.9  # of the running mean that is watched for divergence
-DOWN = 0.9  # share of the whole fall; the bottom itself is flat, and lies now here, now there
-BACK = 0.5  # of the rate at that place; both held on seven recipes, three seeds and 50 to 300 steps
-SURE = 4.0  # times the noise that smoothing leaves: a smaller fall is none
-TALLEST = 1.3  # of the first loss, that is still drawn
+WIDTH = 0.03  # of the smoothing, as a fraction of the steps
+MEMORY = 0.9  # of the running mean by which divergence is detected
+DOWN = 0.9  # fraction of the whole fall; the minimum itself is flat, so its position is unreliable
+BACK = 0.5  # of the rate at that point; both worked on seven recipes with three seeds and 50 to 300 steps
+SURE = 4.0  # times the noise that smoothing leaves: a smaller fall does not count
+TALLEST = 1.3  # times the first loss is the highest that is drawn
 
 
 @dataclass(frozen=True)
@@ -36,55 +36,57 @@ class Curve:
 
     rates: np.ndarray
     losses: np.ndarray
-    ended: str  # why it ended early, or nothing
-    asked: int  # steps that there would have been
+    ended: str  # why it ended early, or ""
+    asked: int  # steps of the complete test
 
     @property
     def width(self) -> float:
-        """Steps from the middle of the bell that the losses are averaged with to its side."""
+        """The standard deviation of the Gaussian that smooths the losses, in steps."""
         return WIDTH * self.asked
 
     @property
     def smooth(self) -> np.ndarray:
-        """Each loss averaged with its neighbours on both sides, so that nothing is moved to higher rates."""
+        """Each loss averaged with its neighbours on both sides, so that nothing is shifted to higher rates."""
         best = running(self.losses).min()
-        losses = np.minimum(self.losses, best + (DIVERGED - 1) * abs(best))  # one wild loss must not outweigh the rest
+        losses = np.minimum(
+            self.losses, best + (DIVERGED - 1) * abs(best)
+        )  # a single outlier must not outweigh the rest
         at = np.arange(len(losses))
         weights = np.exp(-0.5 * ((at[:, None] - at[None]) / self.width) ** 2)
         return weights @ losses / weights.sum(axis=1)
 
 
 def running(losses: np.ndarray | Sequence[float]) -> np.ndarray:
-    """The mean of the losses so far, in which old ones fade."""
-    mean, found = 0.0, []
+    """The exponential moving average of the losses, with bias correction."""
+    mean, means = 0.0, []
     for count, loss in enumerate(losses, 1):
         mean = MEMORY * mean + (1 - MEMORY) * loss
-        found.append(mean / (1 - MEMORY**count))
-    return np.array(found)
+        means.append(mean / (1 - MEMORY**count))
+    return np.array(means)
 
 
 def diverged(means: np.ndarray) -> bool:
-    """Whether the last is four times the lowest; where that is next to nothing, half of the first as well."""
+    """Whether the last mean is over four times the lowest, and, for losses near 0, over half of the first."""
     lowest = means.min()
     return bool(means[-1] - lowest > (DIVERGED - 1) * abs(lowest) and means[-1] > 0.5 * means[0])
 
 
 def suggest(curve: Curve) -> float:
-    """Half of the rate at which the smoothed loss has come nine tenths of its way down."""
+    """Half of the rate at which the smoothed loss has completed 90% of its fall."""
     if len(curve.losses) < 3:
-        what = "only rises" if curve.ended == ROSE else "is no finite number"
+        what = "only rises" if curve.ended == ROSE else "is not a finite number"
         raise NnError(f"the loss {what} {_from_the_start(curve)}")
     smooth = curve.smooth
     lowest = int(smooth.argmin())
     fall = smooth[0] - smooth[lowest]
-    before = slice(0, lowest + 1 if curve.ended else None)  # where it diverges is no noise
+    before = slice(0, lowest + 1 if curve.ended else None)  # divergence is not noise
     noise = float(np.std(curve.losses[before] - smooth[before])) / math.sqrt(2 * math.sqrt(math.pi) * curve.width)
     if fall <= SURE * noise or fall <= 1e-6 * abs(smooth[0]):
         if curve.ended:
             raise NnError(f"the loss only rises {_from_the_start(curve)}")
         raise NnError(
             f"the loss stays at {smooth[0]:.3g} at every rate from {curve.rates[0]:.2g} to {curve.rates[-1]:.2g}: "
-            "this net does not learn in so few steps; take --high or --steps larger, or look at model, init and loss"
+            "this net does not learn in so few steps; increase --high or --steps, or check model, init and loss"
         )
     at = int(np.argmax(smooth[: lowest + 1] <= smooth[0] - DOWN * fall))
     return float(f"{BACK * curve.rates[at]:.2g}")
@@ -93,17 +95,17 @@ def suggest(curve: Curve) -> float:
 def _from_the_start(curve: Curve) -> str:
     low = curve.rates[0]
     return (
-        f"from the lowest rate {low:.2g} on, where the test begins; take --low={low / 1000:.1g}, "
-        "or look at the net's first weights (init) and the scale of its inputs (transform)"
+        f"from the lowest rate {low:.2g} on, where the test begins; set --low={low / 1000:.1g}, "
+        "or check the initialization of the net (init) and the scale of its inputs (transform)"
     )
 
 
 class Rising(StepCallback):
-    """Sets the rate of each optimizer step and keeps its loss. Groups of weights keep the ratio of their rates."""
+    """Sets the rate of each optimizer step and records its loss. Groups of weights keep the ratio of their rates."""
 
     def __init__(self, lr: float, low: float, high: float, steps: int, loss: str = "loss") -> None:
         self.rates = np.geomspace(low, high, steps)
-        self.loss = loss  # the name that it is logged under
+        self.loss = loss  # the name under which it is logged
         self.lr, self.losses, self.ended = lr, list[float](), ""
         self.bar = cast(Generator[None], shown(((1, None) for _ in range(steps)), steps, "  learning rates"))
 
@@ -123,7 +125,7 @@ class Rising(StepCallback):
         means = running(self.losses)
         if not math.isfinite(self.losses[-1]):
             self.losses.pop()
-            self.ended = "the loss is no finite number any more"
+            self.ended = "the loss is no longer a finite number"
         elif diverged(means):
             self.ended = ROSE
         trainer.should_stop = bool(self.ended)
@@ -141,8 +143,8 @@ def range_test(config: Config, parts: Parts, low: float, high: float, steps: int
     if len(turns) > 1:
         names = ", ".join(turn.name for turn in turns)
         raise NnError(
-            f"{type(parts.task).__name__} has {len(turns)} optimizers ({names}), and the test raises the rate of one "
-            "alone; compare runs with other values of optimizer.lr instead"
+            f"{type(parts.task).__name__} has {len(turns)} optimizers ({names}), and the test supports only one; "
+            "compare runs with other values of optimizer.lr instead"
         )
     parts.task.updates.scheduler = None
     name = turns[0].name
@@ -157,26 +159,26 @@ def range_test(config: Config, parts: Parts, low: float, high: float, steps: int
 
 
 def finds_rate(config: Config) -> bool:
-    """Whether there is a rate to find: L-BFGS makes its own steps."""
+    """Whether there is a rate to find: L-BFGS determines its own step lengths."""
     return not str(section(config, "optimizer").get("_target_", "")).endswith(".LBFGS")
 
 
 def tuned(config: Config) -> dict[str, float]:
-    """The rates that rise together: optimizer.lr, and others beside it such as Muon's adam_lr."""
+    """The rates that rise together: optimizer.lr, and others such as Muon's adam_lr."""
     values = section(config, "optimizer")
     if not finds_rate(config):
-        raise NnError("optimizer=lbfgs searches for the length of each step itself, so there is no rate to find")
+        raise NnError("optimizer=lbfgs determines the length of each step itself, so there is no rate to find")
     if not isinstance(values.get("lr"), int | float) or values["lr"] <= 0:
-        raise NnError(f"optimizer.lr is {values.get('lr')}; the test wants a number above 0 to start from")
+        raise NnError(f"optimizer.lr is {values.get('lr')}; the test needs a number above 0")
     others = {key: value for key, value in values.items() if key.endswith("_lr") and isinstance(value, int | float)}
     return {f"optimizer.{key}": float(value) for key, value in ({"lr": values["lr"]} | others).items()}
 
 
 def drawn(curve: Curve, rate: float, width: int) -> str:
-    """The smoothed loss over the rate, which grows by the same factor from column to column, and the suggestion."""
+    """The smoothed loss over the rate, on a logarithmic axis, and the suggested rate."""
     smooth = curve.smooth
     shown = np.minimum(smooth, TALLEST * smooth[0]) if smooth[0] > 0 else smooth
-    # a column shows one step, or several; each as wide as the next
+    # a column shows one or several steps; all have the same width
     columns = np.interp(np.linspace(0, len(shown) - 1, max(width, len(shown))), np.arange(len(shown)), shown)
     low, high = curve.rates[0], curve.rates[-1]
     at = round((width - 1) * math.log(rate / low) / math.log(high / low))
@@ -189,7 +191,7 @@ def drawn(curve: Curve, rate: float, width: int) -> str:
 
 
 def picture(curve: Curve, rate: float) -> Image.Image:
-    """The same as a line, whose colour changes at the suggestion."""
+    """The same as a line, whose colour changes at the suggested rate."""
     smooth = np.minimum(curve.smooth, TALLEST * curve.smooth[0]) if curve.smooth[0] > 0 else curve.smooth
     wide = max(SIZE[0], len(smooth))
     line = np.interp(np.linspace(0, len(smooth) - 1, wide), np.arange(len(smooth)), smooth)

@@ -1,4 +1,4 @@
-"""Some steps of a config's own training, by Lightning as in a run, that leave nothing behind on disk."""
+"""Some training steps of a config, with Lightning as in a run, that leave nothing on disk."""
 
 import tempfile
 from dataclasses import replace
@@ -16,10 +16,10 @@ from nncli.run.trainer import learner, lightning_trainer
 
 
 def trial(config: Config, parts: Parts, steps: int, *watching: StepCallback, share: bool = False) -> None:
-    """Train for so many optimizer steps in this process, on one device; epochs repeat until they are had.
+    """Train for `steps` optimizer steps in this process, on one device; epochs repeat until they are reached.
 
-    Where the config is for several devices, this one takes the others' micro-batches after its own, so that it learns
-    what all would; or, as a `share`, what the first of them takes, as fast as it would.
+    If the config is for several devices, this one also takes the micro-batches of the others, so that it learns what
+    all of them would; or, with `share`, only those of the first device, at the speed of one.
     """
     refuse_hosted(config, "nn tune")
     where, settings = parts.where, parts.trainer
@@ -41,4 +41,4 @@ def trial(config: Config, parts: Parts, steps: int, *watching: StepCallback, sha
                 module = learner(parts.task, parts.data.train_dataloader(), settings, single)
                 trainer.fit(module, module.batches)
         except Stopped as stopped:
-            raise SystemExit(stopped.exit_code) from None  # there is no run to go on with
+            raise SystemExit(stopped.exit_code) from None  # there is no run to resume

@@ -85,7 +85,7 @@ def test_lightning_beside_it_trains_any_task_with_one_optimizer(nn: Nn) -> None:
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["loops"]["Lightning"]["samples_per_s"] > 0
     parts: Any = SimpleNamespace(task=duel())
-    with pytest.raises(NnError, match="--peers compares tasks with one optimizer, and Duel has 2"):
+    with pytest.raises(NnError, match="--peers compares tasks with one optimizer, but Duel has 2"):
         Plain(parts, Meter(1, 1, torch.device("cpu")))
 
 

@@ -63,7 +63,7 @@ def test_goes_down_where_the_first_size_is_too_much() -> None:
     machine = Machine(0, 100 * MB)
     assert find(machine, 1, 4000, 450 * MB).largest == 4
     assert machine.tried[:2] == [8, 4]
-    with pytest.raises(NnError, match=r"data.batch_size=1 takes more than the 50 MB that it may.*--memory-share"):
+    with pytest.raises(NnError, match=r"data.batch_size=1 takes more than the limit of 50 MB.*--memory-share"):
         find(Machine(0, 100 * MB), 1, 4000, 50 * MB)
     with pytest.raises(NnError, match=r"data\.batch_size=8 takes more"):
         find(Machine(0, 1, dies=1), 1, 4000, 50 * MB)

@@ -57,7 +57,7 @@ def test_tells_why_there_is_no_rate() -> None:
         suggest(made(np.full(100, 0.7)))
     with pytest.raises(NnError, match=r"only rises from the lowest rate 1e-06 on.*--low=1e-09"):
         suggest(made(np.linspace(1, 5, 30), "the loss diverged"))
-    with pytest.raises(NnError, match="no finite number from the lowest rate"):
+    with pytest.raises(NnError, match="not a finite number from the lowest rate"):
         suggest(made([2.0], "the loss is no finite number any more"))
     with pytest.raises(NnError, match="only rises"):
         suggest(made([2.0, 900.0], "the loss diverged"))
@@ -115,9 +115,9 @@ def test_a_net_trains_at_the_suggestion_and_not_at_a_hundred_times_it() -> None:
 
 
 def test_optimizers_without_such_a_rate_say_so() -> None:
-    with pytest.raises(NnError, match="lbfgs searches for the length of each step itself"):
+    with pytest.raises(NnError, match="lbfgs determines the length of each step itself"):
         tuned(compose(["optimizer=lbfgs"]))
-    with pytest.raises(NnError, match=r"optimizer.lr is 0; the test wants a number above 0"):
+    with pytest.raises(NnError, match=r"optimizer.lr is 0; the test needs a number above 0"):
         tuned(compose(["optimizer.lr=0"]))
     assert tuned(compose(["optimizer=muon"])) == {"optimizer.lr": 0.02, "optimizer.adam_lr": 0.003}
 
