@@ -1,7 +1,7 @@
-"""Every error that a person can cause or meet, and the exit code it ends with.
+"""Every error that a user can cause or meet, and its exit code.
 
-0 done; 1 something the person can fix; 2 wrong usage; 3 training failed, the run is resumable;
-130 and 143 stopped by SIGINT or SIGTERM, the run is resumable.
+0 success; 1 something the user can fix; 2 wrong usage; 3 training failed, the run can be resumed;
+130 and 143 stopped by SIGINT or SIGTERM, the run can be resumed.
 """
 
 import errno
@@ -16,7 +16,7 @@ LONGEST = 1000  # characters of each of their texts
 
 
 class NnError(Exception):
-    """A message for a person: what is wrong, and the command that fixes it."""
+    """A message for the user: what is wrong, and the command that fixes it."""
 
     exit_code = 1
 
@@ -26,7 +26,7 @@ class DataError(NnError):
 
 
 class CheckpointError(NnError):
-    """A checkpoint is missing, broken or not one of ours."""
+    """A checkpoint is missing, broken or was not written by nn."""
 
 
 class TrainingFailed(NnError):
@@ -36,17 +36,17 @@ class TrainingFailed(NnError):
 
 
 class Stopped(BaseException):
-    """SIGINT or SIGTERM ended the run at a batch boundary; derived from BaseException so nothing swallows it."""
+    """SIGINT or SIGTERM ended the run between two batches; a BaseException, so that nothing swallows it."""
 
     def __init__(self, signum: int) -> None:
         super().__init__(f"stopped by signal {signum}")
         self.signum = signum
         self.exit_code = 128 + signum
-        self.run = ""  # the one that can be resumed
+        self.run = ""  # the run that can be resumed
 
 
 def printable(text: str, lines: bool = True) -> str:
-    """Text that cannot move a terminal's cursor or clear its screen; line ends and tabs are kept, or made visible."""
+    """Text that cannot move the cursor or clear the screen; newlines and tabs are kept, or with lines=False shown."""
     return text if text.isprintable() else "".join(_shown(c, lines) for c in text)
 
 
@@ -57,13 +57,13 @@ def _shown(c: str, lines: bool) -> str:
 
 
 def reason(error: OSError) -> str:
-    """What the system refused, with the file concerned."""
-    if isinstance(error, FileNotFoundError) and error.filename is None:  # what asking for the current folder raises
+    """What the system refused, and for which file."""
+    if isinstance(error, FileNotFoundError) and error.filename is None:  # raised by os.getcwd()
         return "the current folder no longer exists: it was deleted or moved; change to another one (cd)"
     name = os.fsdecode(error.filename) if isinstance(error.filename, bytes) else error.filename
     denied = isinstance(error, PermissionError) and error.errno == errno.EACCES
-    said = "permission denied; check who may read it" if denied else error.strerror or str(error)
-    return f"{name}: {said}" if name else said or type(error).__name__
+    text = "permission denied; check its permissions" if denied else error.strerror or str(error)
+    return f"{name}: {text}" if name else text or type(error).__name__
 
 
 def unforeseen(error: Exception) -> str:
@@ -75,11 +75,11 @@ def unforeseen(error: Exception) -> str:
 
 
 def short(text: str, most: int = LONGEST) -> str:
-    """Text from a file, cut where it would fill the screen."""
+    """Text from a file, cut so that it does not fill the screen."""
     return text if len(text) <= most else text[: most - 1] + "…"
 
 
-# what kind of problem it is, for programs and searches; docs/reference/problems.md says what each means
+# the kind of a problem, for programs and searches; docs/reference/problems.md explains each
 Code = Literal[
     "cannot-build",
     "cannot-remove",
@@ -112,7 +112,7 @@ Code = Literal[
     "wrong-class",
     "wrong-value",
 ]
-Fault = tuple[Code, str]  # a problem before its key is known: the code, which stays, and the text, which may change
+Fault = tuple[Code, str]  # a problem without its key: the code, which is stable, and the text, which may change
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What may be opened: regular files, and of a folder only what lies in it. Nothing is opened to find that out."""
+"""Whether a path may be read: only regular files, and in a folder only its own. Nothing is opened to find out."""
 
 import os
 import stat
@@ -7,48 +7,48 @@ from pathlib import Path
 
 from nncli.errors import printable
 
-ABSENT = "is not there"
+ABSENT = "does not exist"
 SHOWN = 120  # characters of a path in a message
 KINDS = {
     stat.S_IFDIR: "is a folder; name the file in it",
     stat.S_IFCHR: "is a device, not a file",
     stat.S_IFBLK: "is a device, not a file",
-    stat.S_IFIFO: "is a pipe, not a file; save what comes out of it in a file first",
+    stat.S_IFIFO: "is a pipe, not a file; save its output to a file first",
     stat.S_IFSOCK: "is a socket, not a file",
 }
 
 
 def refusal(path: str | Path, *, folders: bool = False) -> str:
-    """Why a path cannot be read as a regular file (with `folders`, as one either); "" where it can."""
+    """Why a path cannot be read as a regular file, or with `folders` as a folder; "" if it can."""
     if "\0" in str(path):
-        return "holds the character NUL, which no path can"
+        return "contains a null character, which is not allowed in a path"
     try:
         kind = stat.S_IFMT(os.stat(path).st_mode)
     except (FileNotFoundError, NotADirectoryError):
         return ABSENT
     except OSError as error:
         return f"cannot be read: {(error.strerror or str(error)).lower()}"
-    except ValueError:  # surrogates that stand for no byte
-        return "holds characters that no path can"
+    except ValueError:  # surrogates that do not encode a byte
+        return "contains characters that are not allowed in a path"
     if kind == stat.S_IFREG or (folders and kind == stat.S_IFDIR):
         return ""
     return KINDS.get(kind, "is not a regular file")
 
 
 def peculiar(path: str | Path) -> str:
-    """Why a path names neither a regular file nor a folder; "" where it does, and where nothing is there yet."""
+    """Why a path is neither a regular file nor a folder; "" if it is one, or does not exist."""
     why = refusal(path, folders=True)
     return "" if why == ABSENT else why
 
 
 def named(path: str | Path) -> str:
-    """A path as it can stand in a message: printable, and not longer than a person reads."""
+    """A path for a message: printable, and shortened in the middle."""
     text = printable(str(path), lines=False)
     return text if len(text) <= SHOWN else f"{text[: SHOWN - 20]}…{text[-19:]}"
 
 
 def home(text: str) -> Path:
-    """A path with ~ replaced by a home folder, where there is such a person."""
+    """A path with ~ replaced by the home folder, if there is such a user."""
     try:
         return Path(text).expanduser()
     except (RuntimeError, ValueError):
@@ -56,7 +56,7 @@ def home(text: str) -> Path:
 
 
 def lies_in(path: str | Path, *folders: str | Path) -> bool:
-    """Whether a path is inside one of the folders once every link is followed."""
+    """Whether a path is inside one of the folders after following all links."""
     try:
         real = Path(os.path.realpath(path))
         return any(real.is_relative_to(os.path.realpath(folder)) for folder in folders)
@@ -65,7 +65,7 @@ def lies_in(path: str | Path, *folders: str | Path) -> bool:
 
 
 def rooms(folder: Path) -> list[Path]:
-    """Where a folder's files really lie: in it, and for one of the hub's cache also in `blobs`, which it links to."""
+    """The folders that hold a folder's files: itself, and in the hub's cache also `blobs`, to which it links."""
     real = Path(os.path.realpath(folder))
     return [real, real.parents[1] / "blobs"] if real.parent.name == "snapshots" else [real]
 

@@ -1,4 +1,4 @@
-"""No network while something is read that lies on this machine, whatever it names."""
+"""No network access while local files are read, whatever they refer to."""
 
 import socket
 import sys
@@ -15,19 +15,18 @@ CALLS = ("socket.connect", "socket.sendto", "socket.sendmsg")
 
 _lock = threading.Lock()
 _installed = False
-_refused: list[list[str]] = []  # what each fence that is up now has refused
+_refused: list[list[str]] = []  # the addresses that each active fence has refused
 
 
 class NetworkRefused(NnError):
-    """Raised where a library was about to ask somebody: no kind of network error, which libraries try again after."""
+    """Raised when a library tries to use the network. Not a network error, after which libraries would retry."""
 
 
 @contextmanager
 def no_network(what: str, error: type[NnError] = NnError) -> Iterator[None]:
-    """Refuse every connection and every lookup of a name that Python code of this process makes while this lasts.
+    """Refuse every connection and every name lookup by Python code of this process inside the block.
 
-    What a library then raises becomes one `error`, which begins with `what`. Sockets of this machine that have a path
-    instead of an address stay allowed.
+    Whatever the library then raises becomes an `error` whose message begins with `what`. Unix sockets are allowed.
     """
     mine: list[str] = []
     _raise_fence(mine)
@@ -37,8 +36,8 @@ def no_network(what: str, error: type[NnError] = NnError) -> Iterator[None]:
         if not mine:
             raise
         raise error(
-            f"{what} leads to {named(mine[0])}: of what lies on this machine only its own files are read, "
-            "and nobody is asked for others; fetch those first and name them where they are then"
+            f"{what} leads to {named(mine[0])}, but only its own files are read, without a network; "
+            "download the others first and name their path"
         ) from problem
     finally:
         with _lock:
@@ -48,7 +47,7 @@ def no_network(what: str, error: type[NnError] = NnError) -> Iterator[None]:
 def _raise_fence(mine: list[str]) -> None:
     global _installed
     with _lock:
-        if not _installed:  # only once: there is no way to take a hook away
+        if not _installed:  # only once: a hook cannot be removed
             sys.addaudithook(_look)
             _installed = True
         _refused.append(mine)
@@ -59,14 +58,14 @@ def _look(event: str, args: tuple[Any, ...]) -> None:
         return
     if event in CALLS and args[0].family == getattr(socket, "AF_UNIX", None):
         return
-    asked = _spelled(args[1] if event in CALLS else args[0])
-    for heard in _refused:
-        heard.append(asked)
-    raise NetworkRefused(f"{asked} was about to be asked, where only files are read")
+    address = _spelled(args[1] if event in CALLS else args[0])
+    for refused in _refused:
+        refused.append(address)
+    raise NetworkRefused(f"no connection to {address}, since only local files are read")
 
 
 def _spelled(address: Any) -> str:
-    """An address as a person writes it."""
+    """An address in the usual notation."""
     if isinstance(address, tuple):
         return ":".join(str(part) for part in address[:2])
     return address.decode(errors="replace") if isinstance(address, bytes) else str(address)

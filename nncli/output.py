@@ -1,4 +1,4 @@
-"""What reaches the screen goes through here or through `nncli.terminal`: no text moves the cursor, JSON is JSON."""
+"""All output goes through here or `nncli.terminal`, so that text cannot move the cursor, and JSON is valid."""
 
 import json
 import math
@@ -7,33 +7,33 @@ from typing import Any, TextIO
 
 from nncli.errors import printable
 
-DEEPEST = 100  # mappings and lists inside each other
+DEEPEST = 100  # levels of nested mappings and lists
 
 
 def say(text: str = "", *, err: bool = False, end: str = "\n") -> None:
-    """Text for a person, or lines of JSON: to stdout, or to stderr."""
+    """Print text, or lines of JSON, to stdout or stderr."""
     stream = sys.stderr if err else sys.stdout
     try:
         print(writable(printable(text), stream), file=stream, end=end, flush=True)
     except BrokenPipeError:
         raise
-    except OSError as error:  # a full disk behind `>`
+    except OSError as error:  # a full disk after `>`
         raise OSError(error.errno, error.strerror, getattr(stream, "name", "the output")) from error
 
 
 def writable(text: str, stream: TextIO | Any) -> str:
-    """Text with `?` in place of what the stream's encoding does not have."""
+    """Text with `?` in place of characters that the stream's encoding does not have."""
     encoding = getattr(stream, "encoding", None) or "utf-8"
     return text.encode(encoding, "replace").decode(encoding)
 
 
 def as_json(value: Any, indent: int | None = None) -> str:
-    """A value as JSON in ASCII, in which no character controls a terminal."""
+    """A value as JSON in ASCII, without characters that control a terminal."""
     return json.dumps(finite(value), indent=indent, allow_nan=False)
 
 
 def finite(value: Any, depth: int = 0) -> Any:
-    """The value with null in place of NaN and Infinity, which JSON does not have."""
+    """The value with None in place of NaN and infinity, which JSON does not have."""
     if depth > DEEPEST:
         raise ValueError(f"is nested more than {DEEPEST} deep")
     if isinstance(value, float):

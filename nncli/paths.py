@@ -1,4 +1,4 @@
-"""Where things lie: the shipped YAML, the user's own, the runs, the downloads."""
+"""The locations of the shipped YAML files, the user's own, the runs and the downloads."""
 
 import os
 from pathlib import Path
@@ -11,35 +11,35 @@ _PACKAGE = Path(__file__).resolve().parent
 
 
 def shipped(name: str) -> Path:
-    """`conf` or `recipes` as shipped: inside the installed package, or beside it in a checkout."""
+    """The shipped `conf` or `recipes`: inside the installed package, or beside it in a checkout."""
     inside = _PACKAGE / name
     return inside if inside.is_dir() else _PACKAGE.parent / name
 
 
 def start() -> Path:
-    """The files that `nn init` copies; each ends in .txt here, so that no tool takes them for its own."""
+    """The files that `nn init` copies; all end in .txt here, so that other tools ignore them."""
     return _PACKAGE / "start"
 
 
 def own(name: str) -> Path:
-    """The user's own `./conf` or `./recipes`; it need not exist."""
+    """The user's own `./conf` or `./recipes`, which need not exist."""
     return Path.cwd() / name
 
 
 def runs_dir() -> Path:
-    """Where runs are kept: `$NN_RUNS`, else `./runs`."""
+    """The folder of runs: `$NN_RUNS`, else `./runs`."""
     return Path(os.environ.get("NN_RUNS") or "runs").absolute()
 
 
 def cache_dir() -> Path:
-    """Where downloads and cached keys are kept: `$NN_CACHE`, else the user's cache folder."""
-    if given := os.environ.get("NN_CACHE"):
-        return Path(given).absolute()
+    """The folder of downloads and cached keys: `$NN_CACHE`, else the user's cache folder."""
+    if path := os.environ.get("NN_CACHE"):
+        return Path(path).absolute()
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "nncli"
 
 
 def shown(path: Path) -> str:
-    """A path as a person would type it from here; shipped files are named without the package's own folder."""
+    """A path as one would type it from here; those of shipped files are relative to the package."""
     for root in (Path.cwd(), shipped("conf").parent):
         if path.is_relative_to(root):
             return path.relative_to(root).as_posix()

@@ -1,7 +1,7 @@
-"""What every random choice begins with."""
+"""The seed of all random choices."""
 
 from typing import Annotated
 
 from annotated_types import Interval
 
-Seed = Annotated[int, Interval(ge=0, le=2**63 - 1)]  # torch's generators take no larger one
+Seed = Annotated[int, Interval(ge=0, le=2**63 - 1)]  # the largest that torch's generators accept

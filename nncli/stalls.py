@@ -1,4 +1,4 @@
-"""Processes that somebody or something stopped (SIGSTOP): they never end, and whoever waits for them waits for ever."""
+"""Processes that were suspended (SIGSTOP): they never end, so waiting for them would take forever."""
 
 import subprocess
 import sys
@@ -6,27 +6,27 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-PATIENCE = 300.0  # seconds, where no config says how many
-EACH = 2.0  # seconds that one look counts at most: while this process itself is stopped, no time passes
+PATIENCE = 300.0  # seconds, if no config sets them
+EACH = 2.0  # seconds that one check counts at most, since time in which this process itself is suspended does not count
 
 
 class Stalls:
-    """How long each of some processes has been stopped, in time in which this one ran."""
+    """How long each of some processes has been suspended, in time during which this one ran."""
 
     def __init__(self, patience: float = PATIENCE) -> None:
-        self.patience, self.looked = patience, time.monotonic()
+        self.patience, self.checked = patience, time.monotonic()
         self.seconds: dict[int, float] = {}
 
     def over(self, pids: Sequence[int]) -> list[int]:
-        """Those that were stopped for longer than the patience lasts; to be asked about once a second."""
+        """The processes suspended for longer than `patience`; to be called about once a second."""
         now = time.monotonic()
-        passed, self.looked = min(now - self.looked, EACH), now
+        passed, self.checked = min(now - self.checked, EACH), now
         self.seconds = {pid: self.seconds.get(pid, 0.0) + passed for pid in stopped(pids)}
         return [pid for pid, seconds in self.seconds.items() if seconds >= self.patience]
 
 
 def stopped(pids: Sequence[int]) -> list[int]:
-    """Which of these processes are stopped now; none where the system knows no such state."""
+    """Which of these processes are suspended now; none on systems without this state."""
     if sys.platform == "linux":
         return [pid for pid in pids if _state(pid) == "T"]
     if sys.platform == "win32" or not pids:

@@ -1,4 +1,4 @@
-"""rich's console, for tables, bars and colours around text that anybody may have written."""
+"""rich's console, for tables, bars and colours around text from any source."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -11,7 +11,7 @@ from nncli.output import writable
 
 
 class Terminal(Console):
-    """A console on which only rich itself moves the cursor; text is shown as it stands, never read as markup."""
+    """A console on which only rich itself moves the cursor; text is shown literally, never parsed as markup."""
 
     def __init__(self, **settings: Any) -> None:
         plain: dict[str, Any] = {"highlight": False, "markup": False, "emoji": False}

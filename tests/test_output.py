@@ -84,7 +84,7 @@ def test_what_is_nested_without_end_is_refused_not_followed() -> None:
     [
         (OSError(28, "No space left on device", "a.csv"), "a.csv: No space left on device"),
         (OSError(30, "Read-only file system", b"a.csv"), "a.csv: Read-only file system"),
-        (PermissionError(13, "Permission denied", "a"), "a: permission denied; check who may read it"),
+        (PermissionError(13, "Permission denied", "a"), "a: permission denied; check its permissions"),
         (OSError(5, "Input/output error"), "Input/output error"),
         (OSError("the server went away"), "the server went away"),
         (TimeoutError(), "TimeoutError"),

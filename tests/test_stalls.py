@@ -58,7 +58,7 @@ def test_time_in_which_nobody_looked_does_not_count(child: "subprocess.Popen[byt
     stalls = Stalls(patience=60.0)
     os.kill(child.pid, signal.SIGSTOP)
     _until_stopped(child.pid)
-    stalls.looked -= 3600  # an hour in which the person had stopped everything, this process too
+    stalls.checked -= 3600  # an hour in which the person had stopped everything, this process too
     assert stalls.over([child.pid]) == []
 
 

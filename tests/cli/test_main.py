@@ -15,4 +15,4 @@ def test_a_file_that_may_not_be_read_is_named(
     with pytest.raises(SystemExit) as ended:
         main.main()
     assert ended.value.code == 1
-    assert capsys.readouterr().err == "locked/�[2Ja.csv: permission denied; check who may read it\n"
+    assert capsys.readouterr().err == "locked/�[2Ja.csv: permission denied; check its permissions\n"

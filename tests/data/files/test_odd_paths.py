@@ -22,8 +22,8 @@ PATHS = {  # what a person could give, and what they are told
     "socket": ("socket", r"socket is a socket, not a file"),
     "link to a device": ("link", r"link is a device, not a file"),
     "long": ("x" * 5000, r"x+…x+ cannot be read: file name too long"),
-    "NUL": ("a\0b", r"a�b holds the character NUL"),
-    "surrogate": ("a\ud800b", r"a�b holds characters that no path can"),
+    "NUL": ("a\0b", r"a�b contains a null character"),
+    "surrogate": ("a\ud800b", r"a�b contains characters that are not allowed"),
 }
 KEYS = {"idx": "root", "cifar10": "root", "cifar100": "root", "mnist": "root", "shakespeare": "root"}
 SOURCES = ["csv", "parquet", "text", "series", "etth1", "arrays", "folder", "huggingface", *KEYS]
