@@ -1,4 +1,4 @@
-"""What a task answered to a whole part, beside what was right: gathered once, then handed to pure functions."""
+"""The predictions of a task for a whole part, with the targets: collected once, then passed to pure functions."""
 
 import os
 import tempfile
@@ -11,7 +11,7 @@ IN_MEMORY = 256 * 2**20  # bytes above which answers are written to a file that 
 
 
 class Answers:
-    """Two tensors that grow batch by batch, as long as the part at most."""
+    """Tensors that are filled batch by batch, at most up to the length of the part."""
 
     def __init__(self, most: int) -> None:
         self.most, self.count = most, 0
@@ -19,7 +19,7 @@ class Answers:
         self.files: list[Any] = []
 
     def add(self, *columns: Tensor) -> None:
-        """The answers to a batch, and what else is needed of it."""
+        """Append the predictions for a batch, and its targets and the like."""
         columns = tuple(column.detach().cpu() for column in columns)
         if not self.columns:
             self.columns = [self._empty(column) for column in columns]
@@ -35,13 +35,15 @@ class Answers:
             return torch.empty(shape, dtype=like.dtype)
         file = tempfile.NamedTemporaryFile(prefix="nn-answers-")  # noqa: SIM115  # closed with this object
         self.files.append(file)
-        if hasattr(os, "posix_fallocate"):  # so that a full disk is an error now, not the end of the process later
+        if hasattr(
+            os, "posix_fallocate"
+        ):  # so that a full disk raises an error here, instead of killing the process later
             os.posix_fallocate(file.fileno(), 0, size)
         numbers = int(torch.Size(shape).numel())
         return torch.from_file(file.name, shared=True, size=numbers, dtype=like.dtype).view(shape)
 
     def whole(self) -> tuple[Tensor, ...]:
-        """All of it; under several ranks, that of all ranks, on each of them."""
+        """All columns; with several ranks, those of all ranks, on each of them."""
         mine = tuple(column[: self.count] for column in self.columns)
         if not (distributed.is_available() and distributed.is_initialized() and distributed.get_world_size() > 1):
             return mine

@@ -1,4 +1,4 @@
-"""A checked config as live parts: every problem told at once, then data, task and devices, then one batch."""
+"""The objects of a config: first all of its problems at once, then data, task and devices, then one batch."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -31,7 +31,7 @@ TRIED_ROWS = 8  # samples that go through the net before training starts
 
 
 def run_settings(*, seed: Seed, test: bool, run_dir: str | None) -> None:
-    """The keys at the root of a config that are no section."""
+    """The keys at the root of a config that are not sections."""
 
 
 SECTIONS: dict[str, Callable[..., object]] = {
@@ -44,13 +44,13 @@ SECTIONS: dict[str, Callable[..., object]] = {
 
 @dataclass(frozen=True)
 class Parts:
-    """What one process needs to train or judge."""
+    """What one process needs to train or evaluate."""
 
-    data: Any  # a nncli.data Data or a person's own LightningDataModule of the same form
+    data: Any  # a Data of nncli.data, or the user's own LightningDataModule
     task: Any
     where: Placement
     trainer: dict[str, Any]
-    notes: list[str] = field(default_factory=list)  # what a person is told of the first weights
+    notes: list[str] = field(default_factory=list)  # about the initial weights, for the user
 
 
 def section(config: Config, key: str) -> dict[str, Any]:
@@ -59,7 +59,7 @@ def section(config: Config, key: str) -> dict[str, Any]:
 
 
 def problems(config: Config, *, trains: bool = True) -> list[Problem]:
-    """Everything wrong with a config that can be told without touching data."""
+    """All problems of a config that can be found without reading data."""
     if not {"task", "trainer"} & config.tree.keys() and not config.problems:
         text = "there is neither a task nor a trainer; begin with a defaults list whose first entry is /train"
         where = next((origin.where for origin in config.origins.values()), "")
@@ -72,7 +72,7 @@ def problems(config: Config, *, trains: bool = True) -> list[Problem]:
     hosted = hosts(config)
     batch_size = data.get("batch_size", 1) if isinstance(data, dict) else None
     if not _suits(trainer, trainer_settings) or not (hosted or accepts(batch_size, Annotated[int, Ge(1)])):
-        return found  # a reference in it was reported where it leads to
+        return found  # a reference in it was reported at the key to which it refers
     target = optimizer.get("_target_") if isinstance(optimizer, dict) else None
     made = cls if isinstance(cls := target_class(target, config.trust), type) else object
     plain = OmegaConf.to_container(config.tree, resolve=False)
@@ -84,7 +84,7 @@ def problems(config: Config, *, trains: bool = True) -> list[Problem]:
 
 
 def _suits(values: Any, settings: Callable[..., object]) -> bool:
-    """Whether values are of the kinds that the settings' signature asks for."""
+    """Whether the values have the types of the settings' signature."""
     known = parameters(settings)
     return isinstance(values, dict) and all(accepts(value, known[name].annotation) for name, value in values.items())
 
@@ -98,16 +98,16 @@ def _set_at(plain: Any, key: str) -> str:
 
 
 def require(config: Config, *, trains: bool = True, besides: Sequence[Problem] = ()) -> Config:
-    """The config, once nothing is wrong with it; problems that were found elsewhere are told with its own."""
+    """The config, if it has no problems; `besides` are problems found elsewhere, which are reported with its own."""
     found = problems(config, trains=trains)
-    told = {problem.key for problem in found}
-    if found := [*found, *(problem for problem in besides if problem.key not in told)]:
+    keys = {problem.key for problem in found}
+    if found := [*found, *(problem for problem in besides if problem.key not in keys)]:
         raise ConfigError(found)
     return config
 
 
 def load_data(config: Config, facts: dict[str, Any] | None = None) -> Any:
-    """The data of a config; `facts` are what an earlier run learned from its training part."""
+    """The data of a config; `facts` are those that an earlier run derived from its training part."""
     data = cast(Any, build(config.tree.data, config=config))
     if is_lightning(type(data), "data"):
         data.facts = {}
@@ -130,7 +130,7 @@ def build_task(config: Config, facts: dict[str, Any]) -> Any:
 def assemble(config: Config, *, data: Any = None, facts: dict[str, Any] | None = None, fitted: bool = False) -> Parts:
     """Build the parts of a config that has passed its check.
 
-    `fitted`: the statistics of the inputs, and all weights, are to be loaded from the run's own checkpoint.
+    `fitted`: the statistics of the inputs, and all weights, will be loaded from the run's own checkpoint.
     """
     data = data or load_data(config, facts)
     task = build_task(config, data.facts)
@@ -149,7 +149,7 @@ def assemble(config: Config, *, data: Any = None, facts: dict[str, Any] | None =
 
 
 def again(config: Config, state: dict[str, Any] | None, path: Path | None) -> Parts:
-    """The parts of a run as its checkpoint has them, facts of the data and weights; without one, new ones."""
+    """The parts of a run with the weights and the facts of its checkpoint; without one, new ones."""
     if state is None or path is None:
         return assemble(config)
     try:
@@ -158,7 +158,7 @@ def again(config: Config, state: dict[str, Any] | None, path: Path | None) -> Pa
         return parts
     except NnError:
         raise
-    except Exception as error:  # facts are plain values that any kind of data may stumble over
+    except Exception as error:  # facts are plain values, for which a data class may raise anything
         raise unfit(path, error) from error
 
 
@@ -178,7 +178,7 @@ def _fit(task: Any, data: Any) -> None:
 def place_data(
     config: Config, parts: Parts, *, rank: int = 0, world: int = 1, device: torch.device | None = None
 ) -> None:
-    """Say to the data which samples this process gets, in what order, and where it rests."""
+    """Set which samples this process gets, in what order, and where the data is stored."""
     if is_lightning(type(parts.data), "data"):
         return
     loader = section(config, "loader") if "loader" in config.tree else {"device": "memory"}

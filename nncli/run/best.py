@@ -1,22 +1,22 @@
-"""Which judgement of a run is its best so far, and how long ago that was."""
+"""The best evaluation of a run so far, and how long ago it was."""
 
 import math
 from typing import Any, Literal
 
 
 class Best:
-    """The best value of the monitored metric, the step it was met at, and all that was judged there."""
+    """The best value of the monitored metric, its step, and all metrics of that evaluation."""
 
     def __init__(self, metric: str, mode: Literal["min", "max"], patience: int | None) -> None:
         self.metric, self.sign, self.patience = metric, 1 if mode == "max" else -1, patience
         self.value: float | None = None
         self.step: int | None = None
         self.results: dict[str, float] = {}
-        self.worse = 0  # judgements since the value last rose
+        self.worse = 0  # evaluations since the last improvement
 
     def take(self, judged: dict[str, float], step: int) -> bool:
-        """Whether this is the best. As good counts, since later weights generalize more often; but not as a reason to
-        go on. NaN never is: every comparison with it is false.
+        """Whether this is the best. An equal value counts, since later weights tend to generalize better, but not as an
+        improvement for early stopping. NaN never is the best: every comparison with it is false.
         """
         value = judged[self.metric]
         if math.isnan(value) or (self.value is not None and self.sign * value < self.sign * self.value):

@@ -54,7 +54,7 @@ def save(state: dict[str, Any], path: Path) -> None:
     except (OSError, RuntimeError) as error:  # torch wraps a failed write in a RuntimeError
         raise TrainingFailed(_why_unwritten(error, path)) from error
     finally:
-        with suppress(OSError):  # where nothing can be written, nothing can be deleted
+        with suppress(OSError):  # if nothing can be written, nothing can be deleted
             temporary.unlink(missing_ok=True)
     sync_folder(path.parent)
 
@@ -67,7 +67,7 @@ def _why_unwritten(error: Exception, path: Path) -> str:
 
 
 def verify(path: Path) -> None:
-    """Raise CheckpointError unless the file is, bit for bit, as it was written."""
+    """Raise CheckpointError unless the file is exactly as it was written."""
     with open(path, "rb") as f:
         _verify(f, path)
 
@@ -99,7 +99,7 @@ def load(path: Path) -> dict[str, Any]:
         raise CheckpointError(f"{path} cannot be read: {error.strerror}.") from error
     except CheckpointError:
         raise
-    except Exception as error:  # torch raises many kinds for a file that is not a plain zip of tensors
+    except Exception as error:  # torch raises many types of errors for a file that is not a plain zip of tensors
         raise CheckpointError(f"{path} contains more than tensors and plain values: refused.") from error
     if not isinstance(state, dict) or not isinstance(state.get("state_dict"), dict):
         raise CheckpointError(f"{path} is not a checkpoint of a run.")
@@ -111,7 +111,7 @@ def load(path: Path) -> dict[str, Any]:
 
 
 def _bring_up_to_date(state: dict[str, Any]) -> None:
-    """What older versions wrote, as this one does."""
+    """Convert the format of older versions to the current one."""
     saved = state.get("nncli")
     if not isinstance(saved, dict) or type(saved.get("version")) is not int:
         return
@@ -128,17 +128,17 @@ def _bring_up_to_date(state: dict[str, Any]) -> None:
 
 
 def weights(state: dict[str, Any]) -> dict[str, Any]:
-    """The weights that are evaluated: the averaged ones where there are some."""
+    """The weights to evaluate: the averaged ones, if any."""
     return state["state_dict"] | (state.get("average") or state.get("ema", {}))  # ema: in older runs
 
 
 def facts(path: Path | None) -> dict[str, Any]:
-    """What the data learned from its training part when the run began: vocabularies, names of classes and columns."""
+    """The facts that the data derived from its training part: vocabularies, names of classes and columns."""
     return load(path).get("facts", {}) if path else {}
 
 
 def newest(folder: Path, announce: Callable[[str], None]) -> Path | None:
-    """The newest intact checkpoint; each corrupt one that is skipped is announced. None where there never was one."""
+    """The newest intact checkpoint, or None if there is none; corrupt ones are announced and skipped."""
     broken = 0
     steps = sorted(folder.glob("step-*.ckpt"), reverse=True)
     for path in [folder / "last.ckpt", *steps, folder / "best.ckpt"]:
@@ -161,7 +161,7 @@ def newest(folder: Path, announce: Callable[[str], None]) -> Path | None:
 
 
 def point(target: Path, name: Path) -> None:
-    """Make `name` the same file as `target`, in one step: a hard link where the filesystem has them, else a copy."""
+    """Make `name` the same file as `target`, in one step: a hard link if the filesystem has them, else a copy."""
     temporary = name.with_name(f".{name.name}.{os.getpid()}.tmp")
     try:
         try:
@@ -172,5 +172,5 @@ def point(target: Path, name: Path) -> None:
     except OSError as error:
         raise TrainingFailed(_why_unwritten(error, name)) from error
     finally:
-        with suppress(OSError):  # where nothing can be written, nothing can be deleted
+        with suppress(OSError):  # if nothing can be written, nothing can be deleted
             temporary.unlink(missing_ok=True)

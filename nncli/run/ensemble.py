@@ -18,7 +18,7 @@ Combine = Literal["mean", "vote", "weights"]
 
 
 class Ensemble(nn.Module):
-    """Takes raw inputs, as each of its tasks does, and returns what the net of the first one would."""
+    """Takes raw inputs, like each of its tasks, and returns outputs like those of the first task's net."""
 
     join: Callable[[list[Tensor]], Tensor]
 
@@ -38,7 +38,7 @@ def restore_ensemble(
     which: Literal["best", "last"],
     trust: Collection[str] = (),
 ) -> tuple[Config, Parts]:
-    """The parts of the first run, whose task answers for all of them."""
+    """The parts of the first run, whose task predicts with all of them."""
     config, parts = restore(runs[0], words, which=which, trust=trust)
     others = [restore(run, words, which=which, trust=trust)[1].task for run in runs[1:]]
     for run, task in zip(runs[1:], others, strict=True):
@@ -49,14 +49,14 @@ def restore_ensemble(
     if not isinstance(parts.task, Joinable):
         raise NnError(f"runs of {type(parts.task).__name__} cannot be combined; evaluate one: nn eval {runs[0].name}")
     first = cast(Any, parts.task)
-    answers = [copy.deepcopy(first), *others]
-    first.net = Ensemble(answers, lambda found: first.joined(found, vote=combine == "vote"))
-    first.transform = nn.Identity()  # each has its own
+    tasks = [copy.deepcopy(first), *others]
+    first.net = Ensemble(tasks, lambda predictions: first.joined(predictions, vote=combine == "vote"))
+    first.transform = nn.Identity()  # each task has its own
     return config, parts
 
 
 def _alike(first: Any, task: Any, run: RunFolder, other: RunFolder) -> None:
-    """The predictions of the two must mean the same."""
+    """Raise NnError unless the predictions of both have the same meaning."""
     if not isinstance(task, type(first)) and not isinstance(first, type(task)):
         raise NnError(f"{run.name} is {type(first).__name__}, {other.name} is {type(task).__name__}")
     ours, theirs = first.facts.get("classes"), task.facts.get("classes")
@@ -69,7 +69,7 @@ def _alike(first: Any, task: Any, run: RunFolder, other: RunFolder) -> None:
 
 
 def _average(task: Any, others: Sequence[Any], runs: Sequence[RunFolder]) -> None:
-    """The mean of all weights, in float32 at least; counters are the first run's."""
+    """Set the mean of all weights, in float32 at least; counters are those of the first run."""
     # a teacher is in the state too, but predicts nothing
     states = [{n: t for n, t in one.state_dict().items() if not n.startswith("teacher.")} for one in (task, *others)]
     shapes = [{name: list(value.shape) for name, value in state.items()} for state in states]

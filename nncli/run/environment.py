@@ -1,4 +1,4 @@
-"""The machine, the versions and the commit that a run was made with."""
+"""The machine, the versions and the commit of a run."""
 
 import os
 import platform
@@ -14,7 +14,7 @@ PACKAGES = ("nncli", "torch", "lightning", "hydra-core", "omegaconf", "numpy")
 
 
 def environment(seed: int, placement: dict[str, Any]) -> dict[str, Any]:
-    """Where and with what a run was made; written once, when its folder is made."""
+    """The environment of a run, written once, when its folder is created."""
     gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
     return {
         "started_at": time.time(),
@@ -29,7 +29,7 @@ def environment(seed: int, placement: dict[str, Any]) -> dict[str, Any]:
 
 
 def _git() -> dict[str, Any] | None:
-    """The commit of the folder the person is in, and whether anything there is not committed."""
+    """The commit of the current folder, and whether it has uncommitted changes."""
 
     def ask(*words: str) -> str | None:
         try:
@@ -43,7 +43,7 @@ def _git() -> dict[str, Any] | None:
 
 
 def peak_memory_mb() -> float:
-    """The most memory this process held: of the GPU where there is one, else of the machine."""
+    """The peak memory of this process: on the GPU if there is one, else in main memory."""
     if torch.cuda.is_available():
         return round(torch.cuda.max_memory_allocated() / 2**20, 1)
     if sys.platform == "win32":

@@ -1,4 +1,4 @@
-"""Evaluates a finished run, or several as an ensemble, on a part of the data."""
+"""Evaluate a finished run, or several as an ensemble, on a part of the data."""
 
 from collections.abc import Collection, Sequence
 from typing import Any, Literal
@@ -25,7 +25,7 @@ def judged(
     combine: Combine = "mean",
     trust: Collection[str] = (),
 ) -> dict[str, Any]:
-    """The metrics on a part of the (first) run's data, with the details of its task: classes, confusions."""
+    """The metrics on a part of the (first) run's data, with details of the task such as the confusion matrix."""
     if len(runs) == 1:
         config, parts = restore(runs[0], words, which=which, trust=trust)
     else:
@@ -36,8 +36,8 @@ def judged(
 
             return {"metrics": hosted.evaluate(parts.task, parts.data, parts.trainer, parts.where, part)}
         place_data(config, parts, device=parts.where.device)
-        found, details = evaluate(parts, part)
-    metrics = {f"{part}/{name}": value for name, value in found.items()}
+        results, details = evaluate(parts, part)
+    metrics = {f"{part}/{name}": value for name, value in results.items()}
     if rows := details.get("classes"):
         names = parts.task.facts.get("classes") or range(len(rows))
         details["classes"] = [{"class": str(name), **row} for name, row in zip(names, rows, strict=True)]

@@ -1,4 +1,4 @@
-"""Writing files whole: in one step over an older one, or only where there is nothing yet."""
+"""Write complete files: replace an older one in one step, or create a new one."""
 
 import os
 from contextlib import suppress
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def write_atomic(path: Path, content: bytes) -> None:
-    """Replace a file in one step; a reader sees the old or the new one, also after a power cut."""
+    """Replace a file in one step; a reader sees the old or the new one, even after a power failure."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with open(temporary, "wb") as f:
@@ -17,13 +17,13 @@ def write_atomic(path: Path, content: bytes) -> None:
     except OSError as error:  # a full disk names no file
         raise OSError(error.errno, error.strerror, str(path)) from error
     finally:
-        with suppress(OSError):  # where nothing can be written nothing can be taken away
+        with suppress(OSError):  # if nothing can be written, nothing can be deleted
             temporary.unlink(missing_ok=True)
     sync_folder(path.parent)
 
 
 def write_new(path: Path, content: bytes) -> None:
-    """Make a file where there was nothing, not even a link; what cannot be written whole does not stay."""
+    """Create a file where nothing exists, not even a link; an incomplete file is deleted."""
     with open(path, "xb") as f:
         try:
             f.write(content)
@@ -35,7 +35,7 @@ def write_new(path: Path, content: bytes) -> None:
 
 
 def sync_folder(path: Path) -> None:
-    """Make a rename in this folder durable, where the system can."""
+    """Make a rename in this folder durable, if the system supports it."""
     if os.name == "posix":
         handle = os.open(path, os.O_RDONLY)
         try:

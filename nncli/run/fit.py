@@ -1,4 +1,4 @@
-"""fit(config): check everything, make the folder, freeze the config in it, train. resume(run): go on in it."""
+"""fit(config): check everything, create the folder, freeze the config in it, train. resume(run): continue in it."""
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
@@ -24,15 +24,15 @@ from nncli.run.resolve import complete, resolve
 from nncli.run.screen import Screen
 from nncli.run.train import train
 
-Announce = Callable[[str, str], object]  # told the run's folder and the checkpoint to go on from
+Announce = Callable[[str, str], object]  # receives the run's folder and the checkpoint to resume
 
 
 def _alone(folder: str, checkpoint: str) -> None:
-    """There is no other rank to tell."""
+    """Without other ranks, nothing is announced."""
 
 
 def prepared(config: Config, screen: Screen) -> tuple[Config, Parts]:
-    """Every check there is, up to one batch through the net; nothing on disk is touched."""
+    """All checks, including one batch through the net; nothing is written to disk."""
     with quiet_libraries():
         config, data = resolve(config, screen)
         parts = assemble(config, data=data)
@@ -80,12 +80,12 @@ def resume(
     spread: Callable[[Config], Config] = lambda config: config,
     announce: Announce = _alone,
 ) -> RunFolder:
-    """Go on in the same folder from its newest whole checkpoint, or from step 0 when there is none yet."""
+    """Continue in the same folder from its newest intact checkpoint, or from step 0 if there is none yet."""
     folders.require_writable(run)
     if link := straying_link(run.path):
         raise NnError(
             f"{run.name}: {link.relative_to(run.path)} is a link that leads out of the run's folder, and a run writes "
-            "nowhere else; put what it leads to in its place"
+            "nowhere else; replace it by its target"
         )
     with Signals().caught() as signals, folders.held(run):
         config = spread(load_frozen(run.config, words, allowed=RESUMABLE, trust=trust))
@@ -117,25 +117,25 @@ def resume(
 
 
 def _readable(checkpoint: Path, run: RunFolder) -> dict[str, Any]:
-    """What the checkpoint holds, once it is known that each process will be able to take up its random numbers."""
+    """The state in the checkpoint, after checking that each process can restore its random states."""
     state = read(checkpoint, run)
     try:
         for rank in state["nncli"]["ranks"]:
             random.check(rank["random"])
-    except Exception as error:  # they go to three libraries, which raise what they like
+    except Exception as error:  # of three libraries, which may raise anything
         raise unfit(checkpoint, error) from error
     return state
 
 
 def _freeze(run: RunFolder, config: Config) -> None:
-    """config.yaml; without the folder's own name, so that training from it again makes a new one."""
+    """Write config.yaml without `run_dir`, so that training from it again creates a new folder."""
     tree = config.tree.copy()
     tree["run_dir"] = None
     folders.write_atomic(run.config, freeze(replace(config, tree=tree)).encode())
 
 
 def _not_backwards(parts: Parts, saved: dict[str, Any]) -> None:
-    """Refuse an end that the run has passed already."""
+    """Refuse an end that the run has already passed."""
     for key, reached in (("max_epochs", saved["position"][0]), ("max_steps", saved["step"])):
         if parts.trainer[key] is not None and parts.trainer[key] < reached:
             raise NnError(
@@ -144,7 +144,7 @@ def _not_backwards(parts: Parts, saved: dict[str, Any]) -> None:
 
 
 def _not_in_vain(parts: Parts, saved: dict[str, Any], words: Sequence[str]) -> None:
-    """Refuse more epochs for a run that trainer.max_steps has ended."""
+    """Refuse more epochs for a run that was ended by trainer.max_steps."""
     steps, typed = parts.trainer["max_steps"], {word.partition("=")[0].lstrip("+") for word in words}
     if "trainer.max_epochs" in typed and steps is not None and saved["step"] >= steps:
         raise NnError(
@@ -167,12 +167,12 @@ def _go(run: RunFolder, config: Config, parts: Parts, screen: Screen, signals: S
 
 
 def _outline(data: Any) -> list[str]:
-    """What the data says of itself; a LightningDataModule says nothing."""
+    """The outline of the data, which a LightningDataModule does not have."""
     return [] if is_lightning(type(data), "data") else [data.outline()]
 
 
 def headline(config: Config, parts: Parts) -> str:
-    """What is about to be trained, in one line."""
+    """The parts to be trained, in one line."""
     nets = [parts.task] if hosts(config) else [turn.net for turn in parts.task.turns()]
     sizes = [(p.numel(), p.requires_grad) for net in nets for p in net.parameters()]
     count, learn = sum(size for size, _ in sizes), sum(size for size, learns in sizes if learns)
@@ -196,5 +196,5 @@ def fit_words(words: Sequence[str], *, show: Any = "auto", trust: Collection[str
 
 
 def check_words(words: Sequence[str], trust: Collection[str] = ()) -> None:
-    """Raise ConfigError with every problem of these words."""
+    """Raise ConfigError with all problems of these words."""
     complete(compose(list(words), trust=trust))

@@ -24,7 +24,7 @@ from nncli.run.summary import contents
 from nncli.run.written import HALF_WRITTEN
 
 LETTERS = "abcdefghijkmnpqrstuvwxyz"
-FORMAT = 1  # of a run's folder, as its marker says; older versions of nn do not touch a newer one
+FORMAT = 1  # of a run's folder, stored in its marker; older versions of nn do not touch newer formats
 REMOVED = ".removed-"  # begins the name of a folder while it is being deleted
 
 
@@ -36,7 +36,7 @@ class RunFolder:
 
     @property
     def marker(self) -> Path:
-        """What makes a folder a run: written first, exclusively, and by nothing else."""
+        """The file that marks a folder as a run: written first, exclusively, and only by nn."""
         return self.path / ".nn-run"
 
     @property
@@ -65,7 +65,7 @@ class RunFolder:
 
     @property
     def name(self) -> str:
-        """What a person types: `digits_mlp/1120-2104-kqzv` under the runs folder, else the path."""
+        """The name to type: `digits_mlp/1120-2104-kqzv` under the runs folder, else the path."""
         root = runs_dir()
         return self.path.relative_to(root).as_posix() if self.path.is_relative_to(root) else shown(self.path)
 
@@ -74,12 +74,12 @@ class RunFolder:
         return contents(file)[0]
 
     def faults(self) -> dict[str, str]:
-        """What is wrong with each file that a listing reads; a missing file is not wrong."""
-        found = {file.name: contents(file)[1] for file in (self.summary, self.environment)}
-        return {name: text for name, text in found.items() if text}
+        """What is wrong with each file that a listing reads; a missing file is not an error."""
+        faults = {file.name: contents(file)[1] for file in (self.summary, self.environment)}
+        return {name: text for name, text in faults.items() if text}
 
     def typed(self) -> list[str]:
-        """words.txt: what the person typed, line by line."""
+        """words.txt: the words that were typed, line by line."""
         try:
             return self.words.read_text(encoding="utf-8", errors="replace").splitlines() if self.words.is_file() else []
         except OSError:
@@ -103,8 +103,8 @@ class RunFolder:
         """running, finished, stopped, failed: why; interrupted: its process was killed; unreadable: see faults()."""
         facts, fault = contents(self.summary)
         try:
-            said = "unreadable" if fault else facts.get("status", "interrupted")
-            return "interrupted" if said == "running" and not self.is_busy() else said
+            status = "unreadable" if fault else facts.get("status", "interrupted")
+            return "interrupted" if status == "running" and not self.is_busy() else status
         except OSError:
             return "unreadable"
 
@@ -118,7 +118,7 @@ def clean(run: RunFolder) -> None:
 
 
 def require_writable(run: RunFolder) -> None:
-    """Refuse a run to whose folder no checkpoint can be written, before anything else is read."""
+    """Raise NnError if no checkpoint can be written to the run's folder, before anything else is read."""
     for path in (run.path, run.checkpoints):
         if path.exists() and not os.access(path, os.W_OK):
             raise NnError(f"{shown(path)} cannot be written to: check its permissions, or resume a copy of the run")
@@ -128,9 +128,9 @@ def lock_file(folder: RunFolder) -> int | None:
     """Lock the run for this process until the handle is closed; None if another process has locked it."""
     try:
         import fcntl
-    except ImportError:  # Windows has no flock; two processes on one run are then the person's to avoid
+    except ImportError:  # Windows has no flock; there the user must not start two processes on one run
         return os.open(folder.config, os.O_RDONLY)
-    handle = os.open(folder.path, os.O_RDONLY)  # the folder itself: files in it are replaced, it is not
+    handle = os.open(folder.path, os.O_RDONLY)  # the folder itself, since files in it are replaced
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
@@ -139,17 +139,17 @@ def lock_file(folder: RunFolder) -> int | None:
     return handle
 
 
-_locks: set[int] = set()  # that this process holds
+_locks: set[int] = set()  # held by this process
 
 
 @contextmanager
 def held(run: RunFolder) -> Iterator[None]:
-    """Lock the run inside the block, so that no two processes train or repair it at once."""
+    """Lock the run inside the block, so that no two processes train or repair it at the same time."""
     gone = NnError(f"{run.name} no longer exists: it was deleted or moved. To list the runs: nn runs ls")
     try:
         lock = lock_file(run)
         if lock is None:
-            time.sleep(0.3)  # a listing holds every lock for a moment
+            time.sleep(0.3)  # a listing holds each lock for a moment
             lock = lock_file(run)
     except FileNotFoundError as error:
         raise gone from error
@@ -166,7 +166,7 @@ def held(run: RunFolder) -> Iterator[None]:
 
 
 def _let_go() -> None:
-    """A forked worker must not keep the lock: it lives some seconds longer than a trainer that was killed."""
+    """Release the locks in a forked worker, which may outlive a killed trainer by some seconds."""
     while _locks:
         os.close(_locks.pop())
 
@@ -221,7 +221,7 @@ def _make_new(parent: Path) -> RunFolder:
 
 
 def mark(run: RunFolder) -> None:
-    """Mark a folder as a run; FileExistsError where another process has done so."""
+    """Mark a folder as a run; raises FileExistsError if another process has done so."""
     write_new(run.marker, f"{as_json({'run': FORMAT, 'nn': version('nncli')})}\n".encode())
 
 
@@ -229,8 +229,8 @@ def marked(run: RunFolder) -> dict[str, Any]:
     """The content of the marker; empty if there is none, or it is a link or something else."""
     if os.path.islink(run.marker) or not os.path.isfile(run.marker):
         return {}
-    said = run.read(run.marker)
-    return said if type(said.get("run")) is int and said["run"] >= 1 else {}
+    content = run.read(run.marker)
+    return content if type(content.get("run")) is int and content["run"] >= 1 else {}
 
 
 def is_run(path: Path) -> bool:
@@ -251,8 +251,8 @@ def _is_unmarked_run(run: RunFolder) -> bool:
 def all_runs(*, begun: bool = True) -> Iterator[RunFolder]:
     """Every run under the runs folder, newest first; without `begun` also those that ended before they had a config."""
     paths = [path for pattern in ("*/*", "*") for path in runs_dir().glob(pattern)]
-    found = [RunFolder(path) for path in paths if not begun or os.path.isfile(path / "config.yaml")]
-    yield from sorted((run for run in found if is_run(run.path)), key=_started, reverse=True)
+    folders = [RunFolder(path) for path in paths if not begun or os.path.isfile(path / "config.yaml")]
+    yield from sorted((run for run in folders if is_run(run.path)), key=_started, reverse=True)
 
 
 def _started(run: RunFolder) -> float:
@@ -288,7 +288,7 @@ def find(text: str, *, begun: bool = True) -> RunFolder:
 
 
 def _readable(run: RunFolder, begun: bool) -> RunFolder:
-    """The run, unless a newer nn made it or it ended before its config was written."""
+    """The run, unless it was made by a newer version of nn, or ended before its config was written."""
     mark = marked(run)
     if mark and mark["run"] > FORMAT:
         raise NnError(

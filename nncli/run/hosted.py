@@ -1,8 +1,8 @@
-"""A LightningModule of the person's own, as Lightning itself runs it: its hooks, its optimizers, its data.
+"""A LightningModule of the user's own, trained by Lightning itself with its hooks, its optimizers and its data.
 
 It gets a run's folder with its frozen config, rows of what it logs, checkpoints that are complete or absent, the best
-weights by its validation loss, a resume from the last epoch's end, and a stop by a signal. What the Learner does for
-tasks (exact resumes inside an epoch, several steps a call, averages, a check of every loss) is not done for it.
+weights by its validation loss, a resume from the end of the last epoch, and a stop by a signal. It does not get what
+the Learner does for tasks: exact resumes inside an epoch, several steps per call, averages, a check of every loss.
 """
 
 import csv
@@ -27,8 +27,8 @@ from nncli.run.processes.signals import Signals
 from nncli.run.screen import Screen
 from nncli.run.trainer import hosting_trainer
 
-LOSSES = ("val/loss", "val_loss", "valid_loss", "validation_loss")  # names under which people log it
-BRINGS = ("hyper_parameters", "datamodule_hyper_parameters")  # of a checkpoint: the frozen config says them
+LOSSES = ("val/loss", "val_loss", "valid_loss", "validation_loss")  # usual names of the validation loss
+BRINGS = ("hyper_parameters", "datamodule_hyper_parameters")  # left out of checkpoints: the frozen config has them
 
 
 class Keeping(Checkpoint):
@@ -86,17 +86,17 @@ class Keeping(Checkpoint):
         self.validated = True
 
     def _logged(self, trainer: Trainer) -> dict[str, float]:
-        """What was logged in this epoch, as the mean over ranks, so that all of them decide alike."""
+        """The values logged in this epoch, averaged over ranks, so that all of them make the same decisions."""
         names = sorted(n for n in trainer.callback_metrics if self.validated or not n.startswith("val"))
         if not names:
             return {}
         device = trainer.strategy.root_device
         values = torch.stack([trainer.callback_metrics[name].detach().float().to(device) for name in names])
-        found = trainer.strategy.reduce(values, reduce_op="mean")
-        return dict(zip(names, found.tolist(), strict=True))
+        means = trainer.strategy.reduce(values, reduce_op="mean")
+        return dict(zip(names, means.tolist(), strict=True))
 
     def _columns(self, names: Iterable[str]) -> Metrics:
-        """metrics.csv with a column for each of these names, and for all that it had; its rows stay."""
+        """metrics.csv with a column for each of these names, in addition to its columns so far; its rows are kept."""
         had: list[dict[str, str]] = []
         if self.run.metrics.is_file():
             with open(self.run.metrics, newline="") as file:
@@ -139,7 +139,7 @@ class Keeping(Checkpoint):
         self.saved, self.rows = checkpoint["nncli"]["best"], checkpoint["nncli"].get("rows", 0)
 
     def summary(self, trainer: Trainer, status: str, seed: int, started: float) -> dict[str, Any]:
-        """The same keys as for any run."""
+        """The summary, with the same keys as for any run."""
         return {
             "status": status,
             "metrics": self.latest | (self.best.results if self.best else {}),
@@ -155,7 +155,7 @@ class Keeping(Checkpoint):
 
 
 class Session:
-    """One process's training of one run, as `nncli.run.train` asks for it."""
+    """The training of a run in one process, with the interface that `nncli.run.train` uses."""
 
     def __init__(
         self, keeping: Keeping, trainer: Trainer, module: Any, data: Any, resume: Path | None, test: bool
@@ -170,7 +170,7 @@ class Session:
         return self.keeping.first_step is not None
 
     def go(self) -> None:
-        """Train with Lightning's own loop, then evaluate the test part on the best weights, where there is one."""
+        """Train with Lightning's own loop, then evaluate the best weights on the test part, if there is one."""
         self.trainer.fit(self.module, ckpt_path=self.resume, weights_only=True, **_source(self.data))
         if self.test and _tests(self.module, self.data):
             file = self.keeping.run.checkpoints / "best.ckpt"
@@ -208,7 +208,7 @@ def session(
 
 
 def evaluate(module: Any, data: Any, section: dict[str, Any], where: Placement, part: str) -> dict[str, float]:
-    """What its own validation or test steps log."""
+    """The metrics that the module's own validation or test steps log."""
     trainer = hosting_trainer(section, where, module, [], enable_progress_bar=False, logger=False)
     if part == "train" or (part == "test" and not _tests(module, data)):
         raise NnError(f"a LightningModule is evaluated by its own steps; this one has none for the {part} part")
@@ -231,7 +231,7 @@ def _tested(data: Any, part: str = "test") -> dict[str, Any]:
 
 
 def _tests(module: Any, data: Any) -> bool:
-    """Whether it has a test step, and its data something to take it on."""
+    """Whether the module has a test step, and its data a test part."""
     steps = type(module).test_step is not LightningModule.test_step
     if not isinstance(data, LightningDataModule):
         return steps

@@ -1,4 +1,4 @@
-"""Whether a checkpoint belongs to this run: in a format that is read here, and trained as the run's config says."""
+"""Whether a checkpoint belongs to a run: its format can be read, and it was trained with the run's config."""
 
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -13,10 +13,10 @@ from nncli.errors import CheckpointError
 from nncli.run.checkpoint import VERSION, load
 from nncli.run.folder import RunFolder
 
-# where data and loaders are, never what is learned: a run may be resumed or evaluated with others
+# where data and loaders are, which does not affect training: a run may be resumed or evaluated with other values
 ELSEWHERE = ("data.root", "data.path", "data.test_path", "data.cache", "data.memory", "loader.device", "loader.workers")
 
-# words that nn resume accepts: they change how long and where a run is trained, never what it learns
+# words that nn resume accepts: they change how long and where a run is trained, not what it learns
 RESUMABLE = (
     "trainer.max_epochs",
     "trainer.max_steps",
@@ -36,7 +36,7 @@ RESUMABLE = (
     "logger.log_model",
     *ELSEWHERE,
 )
-_BESIDE = (*RESUMABLE, "name", "run_dir", "logger*", "trainer.log_every")  # of a run, without effect on what it learns
+_BESIDE = (*RESUMABLE, "name", "run_dir", "logger*", "trainer.log_every")  # without effect on what a run learns
 
 Count = Annotated[int, Ge(0)]
 _FORM: dict[str, Any] = {
@@ -55,12 +55,12 @@ _FORM: dict[str, Any] = {
 
 
 def identity(config: Path) -> dict[str, str]:
-    """The keys and values of a frozen config that decide what is learned."""
+    """The keys and values of a frozen config that determine what is learned."""
     return {k: v for k, v in leaves(config).items() if not any(fnmatchcase(k, beside) for beside in _BESIDE)}
 
 
 def read(path: Path, run: RunFolder) -> dict[str, Any]:
-    """The state in a checkpoint of this run; CheckpointError for one of another format or another run."""
+    """The state in a checkpoint of this run; raises CheckpointError for another format or another run."""
     state = load(path)
     _check_form(state, path)
     theirs = state["nncli"]["config"]
@@ -97,6 +97,6 @@ def _check_form(state: dict[str, Any], path: Path) -> None:
 
 
 def unfit(path: Path, error: Exception) -> CheckpointError:
-    """The error for what a part of the run raised when the checkpoint was loaded into it."""
+    """The error for an exception of a part into which the checkpoint was loaded."""
     why = next(iter(str(error).splitlines()), "")
     return CheckpointError(f"{path} does not fit its run: {type(error).__name__}: {why[:300]}")

@@ -1,4 +1,4 @@
-"""What importing Lightning costs and nobody here needs, left out."""
+"""Skip a slow import of Lightning that is not needed."""
 
 import importlib.util
 import sys
@@ -12,9 +12,9 @@ WAITS, SPARED = "torchmetrics", "scipy.signal"
 
 
 def spare_scipy_signal() -> None:
-    """Importing torchmetrics, as Lightning does, imports scipy.signal, which takes a second or more.
+    """Spare the import of scipy.signal by torchmetrics, which Lightning imports; it takes a second or more.
 
-    It only adds an old name to it, for another package. So that one import finds an empty module with this name.
+    torchmetrics only adds an old name to it, for another package, so an empty module takes its place for that import.
     """
     if WAITS not in sys.modules and not any(isinstance(finder, _Finder) for finder in sys.meta_path):
         sys.meta_path.insert(0, _Finder())

@@ -20,7 +20,7 @@ from nncli.run.identity import read
 
 FILE = ".safetensors"
 PREFIXES = ("net.", "model.", "module.", "_orig_mod.")  # that other programs add to the names of a net's tensors
-TOLD = 6  # tensors named in a message
+LISTED = 6  # tensors named in a message
 FOLLOWS = {"num_outputs": "num_classes", "input_shape": "input_shape"}  # arguments that are facts of the data
 NUMBERED = {"classes": "classes", "tokenizer": "tokens", "columns": "columns"}  # facts that a net knows by number
 
@@ -28,10 +28,10 @@ NUMBERED = {"classes": "classes", "tokenizer": "tokens", "columns": "columns"}  
 def resolve_init_from(config: Config) -> Config:
     """Each `init_from` as an absolute path; a net without a _target_ becomes the net of the run that it names."""
     tree, problems = config.tree.copy(), list(config.problems)
-    told = {problem.key for problem in problems}
+    reported = {problem.key for problem in problems}
     for slot, section in tree.items():
         key = f"{slot}.{FIRST}"
-        if not (is_net(str(slot)) and isinstance(section, DictConfig) and FIRST in section) or key in told:
+        if not (is_net(str(slot)) and isinstance(section, DictConfig) and FIRST in section) or key in reported:
             continue
         try:
             if section[FIRST] is None and "_target_" not in section:
@@ -46,14 +46,14 @@ def resolve_init_from(config: Config) -> Config:
 
 
 def _begun(section: DictConfig, config: Config, *, follows: bool) -> dict[str, Any]:
-    """A net's section with an absolute path, and with the run's net where it has none of its own."""
+    """A net's section with an absolute path, and with the run's net if it has none of its own."""
     place = _place(section[FIRST])
     net = {} if "_target_" in section else _net_of(place, config, follows=follows)
     return net | cast(dict[str, Any], OmegaConf.to_container(section)) | {FIRST: str(place)}
 
 
 def _place(name: str) -> Path:
-    """The file or the run's folder that a person named."""
+    """The file or the run's folder of a name."""
     if not name.endswith(FILE):
         return folder.find(name).path.absolute()
     path = home(name).absolute()
@@ -63,7 +63,7 @@ def _place(name: str) -> Path:
 
 
 def _net_of(place: Path, config: Config, *, follows: bool) -> dict[str, Any]:
-    """The model section of a run. For the net that is trained, what depends on the data is taken from the new data."""
+    """The model section of a run. With `follows`, arguments that depend on the data refer to the new data."""
     if place.suffix == FILE:
         raise NnError("a file of tensors does not describe its net; choose one, such as model=resnet")
     there = load_frozen(RunFolder(place).config, trust=config.trust).tree
@@ -81,7 +81,7 @@ def _net_of(place: Path, config: Config, *, follows: bool) -> dict[str, Any]:
 
 def first_weights(config: Config, task: nn.Module) -> list[str]:
     """Load the named weights into the task's nets; returns lines that say what was loaded from where."""
-    told: list[str] = []
+    notes: list[str] = []
     for slot, section in config.tree.items():
         if not (is_net(str(slot)) and isinstance(section, DictConfig)):
             continue
@@ -94,17 +94,17 @@ def first_weights(config: Config, task: nn.Module) -> list[str]:
             for net in nets:
                 filled = fill(net, tensors, f"{slot}.{FIRST} = {place}")
                 other = _other_data(net, facts, cast(Any, task).facts, f"{slot}.{FIRST} = {place}")
-                told.append(f"{slot} starts from {where}: {filled}{other}")
+                notes.append(f"{slot} starts from {where}: {filled}{other}")
         else:
-            _not_by_chance(slot, nets)
-            told += [
+            _require_trained(slot, nets)
+            notes += [
                 note for net in nets if isinstance(net, Published) for note in net.load_first(cast(Any, task).facts)
             ]
-    return told
+    return notes
 
 
-def _not_by_chance(slot: Any, nets: list[nn.Module]) -> None:
-    """A net that is not trained needs trained weights from the start."""
+def _require_trained(slot: Any, nets: list[nn.Module]) -> None:
+    """Raise NnError for a net that is not trained and has only random weights."""
     for net in nets:
         weights = list(net.parameters())
         if weights and not any(weight.requires_grad for weight in weights) and not isinstance(net, Published):
@@ -112,7 +112,7 @@ def _not_by_chance(slot: Any, nets: list[nn.Module]) -> None:
 
 
 def _other_data(net: nn.Module, there: dict[str, Any], here: dict[str, Any], asked: str) -> str:
-    """Facts of the net's own data that differ from the new data's; a net that is not trained further is refused."""
+    """A note on facts of the net's data that differ from those of the new data; a frozen net is refused."""
     odd = [what for fact, what in NUMBERED.items() if fact in there.keys() & here and there[fact] != here[fact]]
     if not odd:
         return ""
@@ -136,18 +136,18 @@ def _nets(config: Config, task: nn.Module, slot: str) -> list[nn.Module]:
 
 
 def tensors_of(place: Path) -> tuple[dict[str, Tensor], str, dict[str, Any]]:
-    """The net's tensors in a run's best weights or in a file, their description, and the facts of that run's data."""
+    """The net's tensors in a run's best weights or in a file, a description, and the facts of that run's data."""
     if not place.exists():
         raise CheckpointError(f"{place} no longer exists, but the initial weights are to be loaded from it")
     if place.suffix == FILE:
         return _from_file(place), place.name, {}
     run = RunFolder(place)
-    found = next((f for name in ("best", "last") if (f := run.checkpoints / f"{name}.ckpt").is_file()), None)
-    if found is None:
+    file = next((f for name in ("best", "last") if (f := run.checkpoints / f"{name}.ckpt").is_file()), None)
+    if file is None:
         raise CheckpointError(f"{run.name} has no weights yet. Train it: nn resume {run.name}")
-    state = read(found, run)
+    state = read(file, run)
     net = {name.removeprefix("net."): value for name, value in weights(state).items() if name.startswith("net.")}
-    return _tensors(net), f"the {found.stem} weights of {run.name}", state.get("facts", {})
+    return _tensors(net), f"the {file.stem} weights of {run.name}", state.get("facts", {})
 
 
 def _tensors(state: dict[str, Any]) -> dict[str, Tensor]:
@@ -168,17 +168,17 @@ def _from_file(place: Path) -> dict[str, Tensor]:
 def fill(net: nn.Module, tensors: dict[str, Tensor], asked: str) -> str:
     """Copy each tensor that fits by name and shape; returns a line that says what was copied and what was not."""
     own = _tensors(net.state_dict())
-    given = _named_as(own, tensors)
-    fits = {name: tensor for name, tensor in given.items() if name in own and own[name].shape == tensor.shape}
+    renamed = _named_as(own, tensors)
+    fits = {name: tensor for name, tensor in renamed.items() if name in own and own[name].shape == tensor.shape}
     if not any(tensor.is_floating_point() and tensor.ndim > 1 for tensor in fits.values()):
         raise NnError(
             f"{asked}: none of its weights fits this net ({type(net).__name__}): it has {_few(tensors)}, "
             f"the net has {_few(own)}. To use the net of a run, choose model=earlier"
         )
     net.load_state_dict(fits, strict=False)
-    anew = [f"{name} {_size(own[name])}{_there(given, name)}" for name in own if name not in fits]
+    anew = [f"{name} {_size(own[name])}{_there(renamed, name)}" for name in own if name not in fits]
     begins = f"; newly initialized: {_listed(anew)}" if anew else ""
-    unused = [name for name in given if name not in own]
+    unused = [name for name in renamed if name not in own]
     return f"{len(fits)} of {len(own)} tensors{begins}" + (f"; unused: {_listed(unused)}" if unused else "")
 
 
@@ -190,8 +190,8 @@ def _named_as(own: dict[str, Tensor], tensors: dict[str, Tensor]) -> dict[str, T
     return tensors
 
 
-def _there(given: dict[str, Tensor], name: str) -> str:
-    return f" (there {_size(given[name])})" if name in given else ""
+def _there(tensors: dict[str, Tensor], name: str) -> str:
+    return f" (there {_size(tensors[name])})" if name in tensors else ""
 
 
 def _size(tensor: Tensor) -> str:
@@ -202,6 +202,6 @@ def _few(tensors: dict[str, Tensor]) -> str:
     return _listed([f"{name} {_size(tensor)}" for name, tensor in tensors.items()], 2)
 
 
-def _listed(names: list[str], most: int = TOLD) -> str:
+def _listed(names: list[str], most: int = LISTED) -> str:
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(names[:most]) + more

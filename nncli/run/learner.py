@@ -1,8 +1,8 @@
-"""The only LightningModule: runs the turns of a task, several optimizer steps in one call of Lightning's loop.
+"""The only LightningModule: it runs the turns of a task, several optimizer steps in one call of Lightning's loop.
 
-Lightning's loop costs about a millisecond a call, as much as the step of a small net. So the loop is asked for one
-call, and the Learner takes batches from its loader until some tens of milliseconds have passed. What happens at a
-step (a row of metrics, a checkpoint, a stop) happens at that very step, however many there are in a call.
+Lightning's loop costs about a millisecond per call, as much as the step of a small net. Therefore in each call the
+Learner takes batches from the loader until some tens of milliseconds have passed. What happens after a step (a row of
+metrics, a checkpoint, a stop) happens after exactly that step, however many steps there are in a call.
 """
 
 import math
@@ -26,10 +26,10 @@ from nncli.run.precision import autocast
 
 
 class Learner(LightningModule):
-    """Trains and evaluates a task: accumulation, precision, clipping, schedules and freezing meet the step here only.
+    """Trains and evaluates a task, with accumulation, precision, clipping, schedules and freezing.
 
-    A step takes the micro-batches of one batch through every turn of the task. Steps are counted once, however many
-    optimizers there are. The state is the task's own, so a checkpoint knows nothing of this class.
+    A step runs the micro-batches of one batch through every turn of the task, and counts once, however many optimizers
+    there are. The state is that of the task, so a checkpoint does not depend on this class.
     """
 
     def __init__(
@@ -56,14 +56,14 @@ class Learner(LightningModule):
         self.results: dict[str, float] = {}  # the latest, as "val/loss"
         self.step = self.batch = 0  # steps taken; micro-batches of this epoch trained on
         self.moves: list[Move] = []
-        self.sharded: list[Any] = []  # nets of which each rank has a share (FSDPModule)
+        self.sharded: list[Any] = []  # nets that are sharded over the ranks (FSDPModule)
         self.scaler = torch.amp.GradScaler("cuda") if precision == "16" else None  # no CPU computes in fp16
         self._sums: Tensor | None = None
         self._told: Sequence[StepCallback] = ()
 
     @property
     def total_steps(self) -> int:
-        """Steps of the whole training, where it is not stopped early."""
+        """The number of steps of the whole training, unless it is stopped early."""
         in_all = math.ceil(len(self.batches) / self.accumulate) * self.max_epochs if self.max_epochs > 0 else math.inf
         return int(min(in_all, self.max_steps or math.inf))
 
@@ -94,7 +94,7 @@ class Learner(LightningModule):
 
     def on_train_start(self) -> None:
         self._told = [each for each in self.trainer.callbacks if isinstance(each, StepCallback)]  # type: ignore[attr-defined]
-        self._begin_epoch()  # one that was begun before is not started again
+        self._begin_epoch()  # Lightning does not start a resumed epoch again
 
     def on_train_epoch_start(self) -> None:
         self.batch = 0
@@ -111,7 +111,7 @@ class Learner(LightningModule):
     # -- training
 
     def training_step(self, dataloader_iter: Iterator[Any]) -> None:
-        """As many steps as make a call, or fewer where the epoch or the run ends."""
+        """Take the steps of a call, or fewer if the epoch or the run ends."""
         began, before = time.perf_counter(), self.step
         end = before + self._agreed()
         length = len(self.batches)
@@ -129,7 +129,7 @@ class Learner(LightningModule):
         self.pace.took(self.step - before, time.perf_counter() - began)
 
     def _step_over(self, micro: int) -> None:
-        """Count the step, for Lightning too, and tell those who act between steps."""
+        """Count the step, for Lightning too, and run the callbacks."""
         self.step += 1
         self.batch += micro
         loops = self.trainer.fit_loop.epoch_loop
@@ -140,7 +140,7 @@ class Learner(LightningModule):
             each.on_step_end(self.trainer, self)
 
     def _agreed(self) -> int:
-        """The steps of this call. Ranks must take equally many: Lightning talks between calls too."""
+        """The number of steps of this call, the same on all ranks, since Lightning communicates between calls too."""
         if self.trainer.world_size == 1 or not self.pace.auto:
             return self.pace.steps
         steps = torch.tensor([self.pace.steps], device=self.device)
@@ -171,7 +171,7 @@ class Learner(LightningModule):
             self._only(None)
 
     def _search(self, move: Move, micro: list[Batch]) -> None:
-        """A step that evaluates the loss at several places; the first is where the weights are."""
+        """A step that evaluates the loss at several points; the first is at the current weights."""
         places = 0
 
         def loss() -> float:
@@ -182,23 +182,23 @@ class Learner(LightningModule):
         move.optimizer.step(loss)
 
     def _only(self, move: Move | None) -> None:
-        """Let the weights of this turn alone have gradients; without one, of all turns."""
+        """Enable gradients for the weights of this turn only, or without a turn for those of all."""
         own = None if move is None else {id(weight) for weight in move.weights}
         for weight in self._learns:
             weight.requires_grad_(own is None or id(weight) in own)
 
     def _gradients(self, move: Move, micro: list[Batch], *, log: bool) -> Tensor:
-        """The gradients of the mean loss of the micro-batches, ready for the optimizer; that loss."""
+        """Compute the gradients of the mean loss of the micro-batches, ready for the optimizer; returns that loss."""
         move.optimizer.zero_grad()
         total: Tensor | None = None
         for place, batch in enumerate(micro, 1):
             with autocast(self.device, self.precision):
-                found = move.turn.loss(batch)
-            loss = found["loss"]
+                values = move.turn.loss(batch)
+            loss = values["loss"]
             for each in self._told:
                 each.on_loss(self, move.turn, batch, loss)
             if log:
-                self._log(move.turn, found)
+                self._log(move.turn, values)
             if len(micro) > 1:
                 loss = loss / len(micro)
             self._synchronize(loss, last=place == len(micro))
@@ -208,12 +208,12 @@ class Learner(LightningModule):
         assert total is not None
         return total
 
-    def _log(self, turn: Turn, found: Any) -> None:
-        for name, value in found.items():
+    def _log(self, turn: Turn, values: Any) -> None:
+        for name, value in values.items():
             self.means.add(f"{turn.name}_loss" if turn.name and name == "loss" else name, value)
 
     def _synchronize(self, loss: Tensor, *, last: bool) -> None:
-        """Several ranks share the gradients of the last micro-batch, which then holds those of all."""
+        """Synchronize ranks at the last micro-batch only, when the gradients of all micro-batches are summed."""
         shared = self.trainer.strategy.model
         if isinstance(shared, DistributedDataParallel):
             shared.require_backward_grad_sync = last
@@ -221,7 +221,7 @@ class Learner(LightningModule):
                 prepare_for_backward(shared, loss)
 
     def _let_go(self) -> None:
-        """Back to this rank's shares, where a forward without a backward has left a net's weights gathered."""
+        """Reshard nets whose weights are still gathered after a forward without a backward."""
         for net in self.sharded:
             net.reshard()
 
@@ -252,13 +252,13 @@ class Learner(LightningModule):
         if empty and not self.sharded:
             return
         with autocast(self.device, self.precision):
-            found = self.task.answers(_made_up(batch) if empty else batch)
+            columns = self.task.answers(_dummy(batch) if empty else batch)
         if not empty:
-            self._answers.add(*found)
+            self._answers.add(*columns)
 
     def on_test_epoch_end(self) -> None:
-        found, _ = self.task.evaluate(*self._answers.whole())
-        self.results |= {f"test/{name}": value for name, value in found.items()}
+        metrics, _ = self.task.evaluate(*self._answers.whole())
+        self.results |= {f"test/{name}": value for name, value in metrics.items()}
         del self._answers
 
     def on_validation_epoch_end(self) -> None:
@@ -273,7 +273,7 @@ class Learner(LightningModule):
         exact = torch.float32 if self.device.type == "mps" else torch.float64
         with autocast(self.device, self.precision):
             if self.sharded and len(batch[0]) == 0:
-                row = self.task.metric_sums(_made_up(batch)).to(exact).zero_()
+                row = self.task.metric_sums(_dummy(batch)).to(exact).zero_()
             else:
                 row = self.task.metric_sums(batch).to(exact)
         self._sums = row if self._sums is None else self._sums + row
@@ -287,7 +287,7 @@ class Learner(LightningModule):
         self.results |= {f"{part}/{name}": value for name, value in self.task.metrics_from(sums.tolist()).items()}
 
 
-def _made_up(batch: Batch) -> Batch:
-    """One sample in place of none, with which a rank takes part where the others gather a net's weights."""
+def _dummy(batch: Batch) -> Batch:
+    """One sample in place of none, so that this rank takes part when the others gather a net's weights."""
     x, y = batch
     return x.new_zeros(1, *x.shape[1:]), y.new_zeros(1, *y.shape[1:])

@@ -1,9 +1,9 @@
-"""How the C library deals with memory that a training step gives back."""
+"""How the C library handles memory that a training step frees."""
 
 import ctypes
 import sys
 
-KEEP = 1 << 30  # bytes: blocks up to this size come from the heap, and so much freed memory stays in it
+KEEP = 1 << 30  # bytes: blocks up to this size come from the heap, which keeps this much freed memory
 TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3  # the names of mallopt's parameters in malloc.h
 
 
@@ -16,11 +16,11 @@ def keep_freed() -> None:
 
 
 def give_back() -> None:
-    """Return what is kept to the kernel, once."""
+    """Return kept memory to the kernel, once."""
     _call("malloc_trim", 0)
 
 
 def _call(name: str, *arguments: int) -> None:
-    """A function of the C library, where there is one: other libraries than glibc, such as musl, have neither."""
+    """Call a function of the C library, if it has it: other libraries than glibc, such as musl, have neither."""
     if sys.platform == "linux" and (function := getattr(ctypes.CDLL(None), name, None)):
         function(*arguments)

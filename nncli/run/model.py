@@ -16,12 +16,12 @@ from nncli.run import folder
 from nncli.run.folder import RunFolder
 from nncli.run.restore import restore_task
 
-PIECE = 1024  # samples that are answered together
+PIECE = 1024  # samples that are predicted together
 DIMENSIONS = {"image": 3, "table": 1, "text": 1, "series": 2}  # of one sample
 
 
 class Model:
-    """What a run has learned. It needs the run's folder and nothing else: no data is opened, no trainer is made."""
+    """The model of a run. It needs only the run's folder: no data is opened, no trainer is created."""
 
     def __init__(self, run: RunFolder, config: Config, task: Any) -> None:
         self.run, self.config, self.task = run, config, task
@@ -30,7 +30,7 @@ class Model:
 
     @property
     def metrics(self) -> dict[str, float]:
-        """The run's metrics, as summary.json has them."""
+        """The run's metrics, as in summary.json."""
         return self.run.read(self.run.summary).get("metrics", {})
 
     @property
@@ -42,8 +42,8 @@ class Model:
     def predict(self, raw: Any) -> Tensor:
         """The prediction for one raw sample or several: the file or values of an image, rows of a table, texts, arrays.
 
-        Preprocessing is the run's own. A classifier predicts the probability of each class, a regression a value in
-        the target's units. A CSV file of a table is all of its rows.
+        Preprocessing is that of the run. A classifier predicts the probability of each class, a regression a value in
+        the units of the target. A CSV file stands for all of its rows.
         """
         try:
             encoded = self.data.encode(raw)
@@ -62,8 +62,8 @@ class Model:
 
 def load(run: str | Path, *, which: Literal["best", "last"] = "best", trust: Collection[str] = ()) -> Model:
     """The model of a run, by its folder, its name or `last`."""
-    found = folder.find(str(run))
-    config, task = restore_task(found, which=which, trust=trust)
+    place = folder.find(str(run))
+    config, task = restore_task(place, which=which, trust=trust)
     if is_lightning(type(task), "task"):
-        raise NnError(f"{found.name} is a LightningModule of your own; load its weights with Lightning's own methods")
-    return Model(found, config, task)
+        raise NnError(f"{place.name} is a LightningModule of your own; load its weights with Lightning's own methods")
+    return Model(place, config, task)

@@ -1,4 +1,4 @@
-"""What the Learner counts with: each turn's optimizer and schedule, the length of a call, the means that are logged."""
+"""Parts of the Learner: each turn's optimizer and schedule, the steps per call, the means that are logged."""
 
 import math
 from typing import Any, Literal
@@ -11,12 +11,12 @@ from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 from nncli.contracts import Direction, Trainable, Turn
 from nncli.errors import NnError
 
-CALL = 0.03  # seconds that a call is to take: Lightning's share is then a few hundredths
+CALL = 0.03  # seconds that a call should take: Lightning's overhead is then a few percent
 MOST = 10_000  # steps in a call
 
 
 def better(task: Trainable) -> Direction:
-    """The better direction of the metric that the task monitors."""
+    """Whether lower or higher is better for the metric that the task monitors."""
     part, _, name = str(task.monitor).partition("/")
     if part != "val" or name not in task.metrics:
         names = ", ".join(f"val/{metric}" for metric in task.metrics)
@@ -27,7 +27,7 @@ def better(task: Trainable) -> Direction:
 
 
 class Move:
-    """A turn while it is trained: its optimizer, its schedule, and the weights they move."""
+    """A turn in training: its optimizer, its schedule, and their weights."""
 
     def __init__(self, turn: Turn, total_steps: int, mode: Direction) -> None:
         self.turn = turn
@@ -35,12 +35,12 @@ class Move:
         steps = max(1, math.ceil(total_steps / turn.every))
         self.schedule: LRScheduler | None = turn.updates.schedule(self.optimizer, total_steps=steps, mode=mode)
         self.weights = [p for group in self.optimizer.param_groups for p in group["params"]]
-        self.searches = isinstance(self.optimizer, torch.optim.LBFGS)  # it asks for the loss several times a step
+        self.searches = isinstance(self.optimizer, torch.optim.LBFGS)  # it evaluates the loss several times per step
         self.follows_metric = isinstance(self.schedule, ReduceLROnPlateau)
 
 
 class Pace:
-    """How many steps the next call takes: as many as asked for, or as fit into CALL seconds by the last one's time."""
+    """The number of steps of the next call: fixed, or as many as fit into CALL seconds at the speed of the last one."""
 
     def __init__(self, asked: int | Literal["auto"]) -> None:
         self.auto = asked == "auto"
@@ -52,7 +52,7 @@ class Pace:
 
 
 class Means:
-    """Sums of what is logged while training, kept on the device, and how often each was added to."""
+    """The sums and counts of the values that are logged in training, kept on the device."""
 
     def __init__(self) -> None:
         self.sums: dict[str, Tensor] = {}
@@ -67,17 +67,17 @@ class Means:
             self.sums[name], self.counts[name] = value.float().clone(), 1
 
     def take(self, strategy: Any) -> dict[str, float]:
-        """The mean of each since the last time, over all ranks; starts anew."""
+        """The mean of each since the last call, over all ranks; resets the sums."""
         names = sorted(self.sums)
         if not names:
             return {}
         values = torch.stack([self.sums[name] / self.counts[name] for name in names])
-        found = strategy.reduce(values, reduce_op="mean").tolist()
+        means = strategy.reduce(values, reduce_op="mean").tolist()
         self.sums, self.counts = {}, {}
-        return dict(zip(names, found, strict=True))
+        return dict(zip(names, means, strict=True))
 
     def so_far(self) -> dict[str, float]:
-        """The mean of each until now, on this rank."""
+        """The current mean of each, on this rank."""
         return {name: float(value) / self.counts[name] for name, value in self.sums.items()}
 
     def state(self) -> dict[str, list[float]]:

@@ -1,4 +1,4 @@
-"""Whether the optimizers, as loaded from a checkpoint, are those that the config describes."""
+"""Whether optimizers loaded from a checkpoint agree with the config."""
 
 import inspect
 import math
@@ -14,17 +14,20 @@ from nncli.config.origin import spelled
 from nncli.errors import CheckpointError
 
 Settings = dict[str, Any]
-KNOWN = ("torch.", "nncli.")  # optimizers whose groups hold settings alone; others may count in theirs
-MOVED = {"max_momentum": ("momentum", "betas"), "base_momentum": ("momentum", "betas")}  # by a schedule that adds these
+KNOWN = ("torch.", "nncli.")  # optimizers whose groups hold only settings; others may store counters in theirs
+MOVED = {
+    "max_momentum": ("momentum", "betas"),
+    "base_momentum": ("momentum", "betas"),
+}  # changed by schedules that add the first key
 
 
 def stated(optimizers: Sequence[Optimizer]) -> list[list[Settings]]:
-    """The settings of each group as the config has made it, with those that a schedule has added."""
+    """The settings of each group as created from the config, with those that a schedule has added."""
     return [[_settings(optimizer, group) for group in optimizer.param_groups] for optimizer in optimizers]
 
 
 def check_optimizers(optimizers: Sequence[Optimizer], fresh: list[list[Settings]], path: Path) -> None:
-    """CheckpointError where what was loaded is not what the config describes, or cannot be used for a step."""
+    """Raise CheckpointError if what was loaded does not agree with the config, or cannot be used for a step."""
     for optimizer, settings in zip(optimizers, fresh, strict=True):
         for group, expected in zip(optimizer.param_groups, settings, strict=True):
             for key, value in expected.items():
@@ -54,7 +57,7 @@ def _check_setting(group: dict[str, Any], key: str, expected: Any, path: Path) -
 
 
 def _alike(found: Any, expected: Any) -> bool:
-    """Whether two settings are equal; what was a tuple may have become a list."""
+    """Whether two settings are equal; a tuple may have become a list."""
     if isinstance(found, list | tuple) and isinstance(expected, list | tuple):
         return len(found) == len(expected) and all(map(_alike, found, expected))
     if isinstance(found, Tensor) or isinstance(expected, Tensor):
@@ -72,7 +75,7 @@ def _check_fused(optimizer: Optimizer, group: dict[str, Any], path: Path) -> Non
     """Fused steps do not check sizes: a tensor too small for its weight would be read and written beyond its end."""
     for weight in group["params"]:
         for key, value in _items(optimizer.state.get(weight, {})):
-            if value is None and key == "momentum_buffer":  # which SGD without momentum leaves so
+            if value is None and key == "momentum_buffer":  # as SGD without momentum leaves it
                 continue
             if isinstance(value, Tensor) and _suits(key, value, weight):
                 continue
@@ -93,9 +96,7 @@ def _suits(key: Any, value: Tensor, weight: Tensor) -> bool:
     if key == "step":
         return value.ndim == 0 and 0 <= value.item() < math.inf
     room = value.untyped_storage().nbytes() // value.element_size() - value.storage_offset()
-    return (
-        value.shape == weight.shape and room >= value.numel()
-    )  # one that repeats a number has less room than it shows
+    return value.shape == weight.shape and room >= value.numel()  # an expanded tensor has less storage than elements
 
 
 def _shown(value: Any) -> str:

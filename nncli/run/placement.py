@@ -1,4 +1,4 @@
-"""The `trainer` and `loader` sections, and the devices that they come to on this machine."""
+"""The `trainer`, `loader` and `checkpoint` sections, and the devices that they select on this machine."""
 
 import os
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from annotated_types import Ge, Gt, Interval
 
 from nncli.contracts import Averaging
 
-WANT_WHOLE = (torch.optim.LBFGS, torch.optim.Adafactor)  # they take norms and products over whole weights
+WANT_WHOLE = (torch.optim.LBFGS, torch.optim.Adafactor)  # they compute norms and products over whole weights
 YEAR = 365 * 24 * 3600  # seconds
 
 
@@ -36,12 +36,12 @@ def trainer_settings(
     limit_batches: Annotated[int, Ge(1)] | None,
     overfit_batches: Annotated[int, Ge(0)],
     timeout: Annotated[float, Interval(gt=0, le=YEAR)],
-    # runs made before there was a choice have none of these
+    # absent from the configs of older runs
     grad_clip_by: Literal["norm", "value"] = "norm",
     swa: Annotated[float, Interval(gt=0, lt=1)] | None = None,
     steps_per_call: Annotated[int, Ge(1)] | Literal["auto"] = "auto",
 ) -> dict[str, Any]:
-    """What a person may set under `trainer`; the checker reads this signature."""
+    """The keys of `trainer`; the checker reads this signature."""
     return dict(locals())
 
 
@@ -51,7 +51,7 @@ def loader_settings(
     workers: Annotated[int, Ge(0)] | Literal["auto"],
     sampling: Literal["natural", "balanced"],
 ) -> dict[str, Any]:
-    """What a person may set under `loader`."""
+    """The keys of `loader`."""
     return dict(locals())
 
 
@@ -61,13 +61,13 @@ def checkpoint_settings(
     every_n_steps: Annotated[int, Ge(1)] | None,
     keep: Annotated[int, Ge(0)],
 ) -> dict[str, Any]:
-    """What a person may set under `checkpoint`."""
+    """The keys of `checkpoint`."""
     return dict(locals())
 
 
 @dataclass(frozen=True)
 class Placement:
-    """The devices a run is trained on, with nothing left to `auto`."""
+    """The devices of a run, with every `auto` resolved."""
 
     accelerator: Literal["cpu", "gpu", "mps"]
     devices: int
@@ -121,7 +121,7 @@ def _best_precision(accelerator: str) -> str:
 def misfits(
     section: dict[str, Any], batch_size: int, *, optimizer: type = object, hosted: bool = False
 ) -> list[tuple[str, Any, str]]:
-    """(key, value, what would be right) for settings that this machine or each other rule out.
+    """(key, value, what is allowed) for settings that are incompatible with this machine or with each other.
 
     `optimizer`: its class. `hosted`: the task is a LightningModule.
     """
@@ -159,7 +159,7 @@ def misfits(
 def _unshardable(
     section: dict[str, Any], where: Placement, averages: list[str], optimizer: type, hosted: bool
 ) -> Iterator[tuple[str, Any, str]]:
-    """What does not go with fsdp."""
+    """Settings that are incompatible with fsdp."""
     text = "averaged weights cannot be used with fsdp: choose ddp, or null"
     yield from ((f"trainer.{key}", section[key], text) for key in averages)
     if hosted and where.accelerator != "gpu":

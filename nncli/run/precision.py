@@ -1,4 +1,4 @@
-"""In which precision a net computes; weights, gradients and what optimizers keep stay in float32."""
+"""The precision in which a net computes; weights, gradients and optimizer states stay in float32."""
 
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any

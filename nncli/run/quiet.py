@@ -1,4 +1,4 @@
-"""What the libraries would print by themselves: banners, tips, warnings. What matters of them is checked by us."""
+"""Silence the banners, tips and warnings of libraries; nn itself checks what matters of them."""
 
 import logging
 import warnings
@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def quiet_libraries() -> Iterator[None]:
-    """Keep it off the screen for as long as this lasts."""
+    """Silence the libraries inside the block."""
     for name in ("lightning.pytorch", "lightning.fabric", "torch.distributed", "torch.nn.parallel"):
         logging.getLogger(name).setLevel(logging.ERROR)
     with warnings.catch_warnings():

@@ -1,4 +1,4 @@
-"""The random states a run depends on, as tensors and lists, so that a checkpoint holds no pickled objects."""
+"""The random states of a run as tensors and lists, so that a checkpoint contains no pickled objects."""
 
 import random
 from typing import Any
@@ -30,8 +30,8 @@ def restore(saved: dict[str, Any]) -> None:
     version, numbers, gauss = saved["python"]
     random.setstate((version, tuple(numbers), gauss))
     keys, position, has_gauss, cached = saved["numpy"]
-    if not 0 <= position <= NUMBERS:  # numpy does not look, and would read beyond its numbers
-        raise ValueError(f"a random state of numpy that is at {position} of {NUMBERS} numbers")
+    if not 0 <= position <= NUMBERS:  # numpy does not check, and would read beyond the end
+        raise ValueError(f"the random state of numpy is at position {position} of {NUMBERS}")
     np.random.set_state(("MT19937", keys.numpy().astype(np.uint32), position, has_gauss, cached))
     torch.set_rng_state(saved["torch"])
     if saved["cuda"] and len(saved["cuda"]) == torch.cuda.device_count():
@@ -39,7 +39,7 @@ def restore(saved: dict[str, Any]) -> None:
 
 
 def check(saved: dict[str, Any]) -> None:
-    """Raise what `restore` would raise, and leave everything as it is."""
+    """Raise what `restore` would raise, without changing anything."""
     before = states()
     try:
         restore(saved)

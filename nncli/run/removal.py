@@ -1,7 +1,7 @@
-"""Deletes runs: what nn wrote in their folders is deleted, everything else is kept.
+"""Delete runs: only what nn wrote in their folders is deleted.
 
-The folder is renamed first, so that nobody ever sees half a run; its marker is deleted last, so that what a killed
-process left behind is recognized and deleted by the next one.
+The folder is renamed first, so that no other process sees half a run; its marker is deleted last, so that the next
+process recognizes and deletes what a killed one left behind.
 """
 
 import os
@@ -40,7 +40,7 @@ class Contents(NamedTuple):
 
 
 def removable(run: RunFolder, *, outside: bool = False) -> RunFolder:
-    """The real folder of a run that may be deleted; NnError where it may not."""
+    """The real folder of a run that may be deleted; raises NnError if it may not."""
     real, root = Path(os.path.realpath(run.path)), Path(os.path.realpath(runs_dir()))
     if os.path.islink(run.path):
         raise NnError(f"{run.name} is a link. To delete its target: nn runs rm {quote(shown(real))}")
@@ -83,14 +83,14 @@ def contents(folder: Path, *, everything: bool = False) -> Contents:
 
 
 def _logged(folder: Path) -> set[Path]:
-    """The files of TensorBoard, and the folders that they are in: a person chooses what those are called."""
-    found: set[Path] = set()
+    """The files of TensorBoard, and their folders, whose names the user chooses."""
+    paths: set[Path] = set()
     for here, _, names in os.walk(folder):
         events = [path for name in names if EVENTS.fullmatch(name) and _is_plain(path := Path(here, name))]
         if events:
             settings = Path(here, "hparams.yaml")
-            found |= {*events, *events[0].parents, *([settings] if _is_plain(settings) else [])}
-    return found
+            paths |= {*events, *events[0].parents, *([settings] if _is_plain(settings) else [])}
+    return paths
 
 
 def _is_plain(path: Path) -> bool:
@@ -101,16 +101,16 @@ def _stop(error: OSError) -> None:
     raise error
 
 
-def _is_own(path: Path, told: str) -> bool:
+def _is_own(path: Path, name: str) -> bool:
     if path.is_symlink():
-        return bool(OWN_LINKS.fullmatch(told))
+        return bool(OWN_LINKS.fullmatch(name))
     if path.is_dir():
-        return bool(OWN_FOLDERS.fullmatch(told)) and (not told.isdigit() or _is_experiment(path))
-    return path.is_file() and bool(OWN_FILES.fullmatch(told))
+        return bool(OWN_FOLDERS.fullmatch(name)) and (not name.isdigit() or _is_experiment(path))
+    return path.is_file() and bool(OWN_FILES.fullmatch(name))
 
 
 def _is_experiment(folder: Path) -> bool:
-    """Whether MLflow keeps an experiment here: it does so under a number."""
+    """Whether this is the folder of an MLflow experiment, which is named by a number."""
     try:
         return bool(re.search(r"^experiment_id:", (folder / "meta.yaml").read_text(errors="replace"), re.MULTILINE))
     except OSError:
@@ -118,7 +118,7 @@ def _is_experiment(folder: Path) -> bool:
 
 
 def remove(run: RunFolder, *, outside: bool = False, everything: bool = False) -> list[str]:
-    """Delete a run that nothing is training; returns what is kept, because nn did not write it."""
+    """Delete a run that is not being trained; returns what is kept because nn did not write it."""
     real = removable(run, outside=outside)
     hidden = real.path.with_name(f"{REMOVED}{real.path.name}-{''.join(secrets.choice(LETTERS) for _ in range(4))}")
     try:
@@ -138,7 +138,7 @@ def remove(run: RunFolder, *, outside: bool = False, everything: bool = False) -
 
 
 def _clear(hidden: Path, home: Path, *, everything: bool = False) -> list[str]:
-    """Delete what may be deleted; if anything is left, the folder gets its name back."""
+    """Delete what may be deleted; if anything is left, the folder is renamed back."""
     marker = RunFolder(hidden).marker
     try:
         found = contents(hidden, everything=everything)
@@ -146,7 +146,7 @@ def _clear(hidden: Path, home: Path, *, everything: bool = False) -> list[str]:
             if path != marker:
                 path.unlink(missing_ok=True)
         for path in reversed(found.folders):
-            with suppress(OSError):  # something of the person's is in it
+            with suppress(OSError):  # it contains files of the user
                 path.rmdir()
         left = found.strays or sorted(set(os.listdir(hidden)) - {marker.name})
         if not left:
@@ -161,7 +161,7 @@ def _clear(hidden: Path, home: Path, *, everything: bool = False) -> list[str]:
 
 
 def _put_back(hidden: Path, home: Path) -> RunFolder:
-    """The folder under its own name again."""
+    """Rename the folder back."""
     if os.path.lexists(home):
         raise NnError(f"{shown(home)} was created again meanwhile; what was not deleted is in {shown(hidden)}.")
     os.rename(hidden, home)
@@ -174,6 +174,6 @@ def _sweep(parent: Path) -> None:
         for hidden in folder.glob(pattern):
             run, name = RunFolder(hidden), hidden.name.removeprefix(REMOVED).rpartition("-")[0]
             if name in ("", ".", "..") or hidden.is_symlink() or not marked(run):
-                continue  # of a name that nn gives none
+                continue  # not renamed by nn
             with suppress(OSError, NnError), held(run):
                 _clear(hidden, hidden.with_name(name))

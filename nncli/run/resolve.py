@@ -1,4 +1,4 @@
-"""A composed config becomes one that leaves nothing open: what earlier runs, the data and this machine say."""
+"""Resolve a composed config: fill in what earlier runs, the data and this machine determine."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -20,13 +20,13 @@ from nncli.run.initial_weights import resolve_init_from
 from nncli.run.placement import place
 from nncli.run.screen import Screen
 
-WIDEST = 120  # characters of a value on the screen; the run's config.yaml has it whole
+WIDEST = 120  # characters of a value on the screen; the run's config.yaml has all of it
 
 
 def resolve(config: Config, screen: Screen) -> tuple[Config, Any]:
-    """The config with nothing left open, and its data, loaded; a LightningModule's is loaded with it, later.
+    """The resolved config and its loaded data; the data of a LightningModule is loaded later.
 
-    In this order: earlier runs' nets and a check of the whole, what the data says, this machine's devices.
+    In this order: the nets of earlier runs and a check of the whole, values from the data, the devices of this machine.
     """
     config, data = complete(config), None
     notes = [] if hosts(config) else unread(config)
@@ -41,15 +41,15 @@ def resolve(config: Config, screen: Screen) -> tuple[Config, Any]:
 
 
 def complete(config: Config) -> Config:
-    """What needs no data: the nets and files that `init_from` names, and everything wrong with the config at once."""
+    """The part that needs no data: the nets and files of `init_from`, and a check that reports all problems at once."""
     config = resolve_init_from(pruned(config))
     return require(config, besides=untyped(config))
 
 
 def infer(config: Config, screen: Screen) -> tuple[Config, Any]:
-    """What the data says, and the data, loaded: values for each `auto`, and the choices that suit it.
+    """The config with values from the data for each `auto` and the choices that suit it, and the loaded data.
 
-    What was found is told. A choice (task, loss, model …) is only made where neither a recipe nor a word has made it.
+    These values are printed. A choice (task, loss, model …) is only made if neither a recipe nor a word has made it.
     """
     data = load_data(config)
     values = {f"data.{key}": value for key, value in data.inferred().items()}
@@ -74,7 +74,7 @@ def infer(config: Config, screen: Screen) -> tuple[Config, Any]:
 
 
 def resolve_devices(config: Config) -> Config:
-    """The config with this machine's answer in place of each `auto`, so that it says how the run was made."""
+    """The config with this machine's value for each `auto`, so that it records how the run was made."""
     where = place(section(config, "trainer"))
     tree = config.tree.copy()
     for key in ("accelerator", "devices", "precision"):
@@ -83,23 +83,24 @@ def resolve_devices(config: Config) -> Config:
 
 
 def _of_nets(config: Config) -> dict[str, Any]:
-    """What the nets left open, such as what a published one is made of."""
-    found: dict[str, Any] = {}
+    """The values that nets determine, such as the architecture of a published one."""
+    values: dict[str, Any] = {}
     for slot, node in config.tree.items():
         if is_net(str(slot)) and isinstance(node, DictConfig) and "_target_" in node:
-            cls, given = target_class(node["_target_"], config.trust), OmegaConf.to_container(node, resolve=True)
+            cls, arguments = target_class(node["_target_"], config.trust), OmegaConf.to_container(node, resolve=True)
             if isinstance(cls, LeftOpen):
-                found |= {f"{slot}.{key}": value for key, value in cls.inferred(**cast(dict[str, Any], given)).items()}
-    return found
+                inferred = cls.inferred(**cast(dict[str, Any], arguments))
+                values |= {f"{slot}.{key}": value for key, value in inferred.items()}
+    return values
 
 
 def _typed(config: Config, key: str) -> bool:
-    """Whether a person typed this key, in whatever way Hydra lets them."""
+    """Whether the user typed this key, in any form that Hydra allows."""
     return any(word.lstrip("+~").partition("=")[0].partition("@")[0] == key for word in config.words)
 
 
 def _there(config: Config, key: str) -> bool:
-    """Whether a key is in the tree: a net that the person chose may have no such argument."""
+    """Whether a key is in the tree: a net that the user chose may not have this argument."""
     around, _, name = key.rpartition(".")
     return name in (OmegaConf.select(config.tree, around) or {})
 

@@ -1,4 +1,4 @@
-"""A run loaded from its folder: its task alone, or with its data. What is read is verified first."""
+"""Load a run from its folder, with or without its data; everything that is read is verified first."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
@@ -53,15 +53,15 @@ def restore_task(
         task.load_state_dict(weights(state))
     except NnError:
         raise
-    except Exception as error:  # a checkpoint of another form, or a net of the person's own that has changed
+    except Exception as error:  # a checkpoint of another form, or a net of the user's own that has changed
         raise unfit(file, error) from error
     finally:
-        random.restore(before)  # the caller's own are unchanged
+        random.restore(before)  # the caller's random states do not change
     return config, task.eval()
 
 
 def _state(run: RunFolder, which: Literal["best", "last"]) -> tuple[dict[str, Any], Path]:
-    """What the checkpoint holds, and its file."""
+    """The state in the checkpoint, and its file."""
     file = run.checkpoints / f"{which}.ckpt"
     if not file.is_file():
         raise CheckpointError(f"{run.name} has no {which} weights yet. Train it further: nn resume {run.name}")

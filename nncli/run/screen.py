@@ -1,4 +1,4 @@
-"""What a run prints: lines in a terminal or a pipe, JSON lines, or nothing."""
+"""The output of a run: lines in a terminal or a pipe, JSON lines, or nothing."""
 
 import os
 import sys
@@ -16,7 +16,7 @@ Mode = Literal["auto", "bar", "plain", "json", "quiet"]
 
 
 class Pipe(Terminal):
-    """rich ends the program when its output is closed; a run continues and prints nothing more."""
+    """rich would end the program when its output is closed; a run continues without output."""
 
     def on_broken_pipe(self) -> None:
         self.quiet = True
@@ -24,7 +24,7 @@ class Pipe(Terminal):
 
 
 class Screen:
-    """Prints each thing once, in the form that suits the reader. Ranks other than the first print nothing."""
+    """Prints in the form of the chosen mode. Ranks other than the first print nothing."""
 
     def __init__(self, mode: Mode = "auto") -> None:
         self.console: Terminal = Pipe()
@@ -34,9 +34,9 @@ class Screen:
         self.mode: Mode = mode
 
     def line(self, text: str, **facts: Any) -> None:
-        """One line for a person, or the facts in it for a program."""
+        """Print one line of text, or as JSON its facts."""
         if self.mode in ("bar", "plain"):
-            self.console.print(printable(text), soft_wrap=True)  # rich drops some characters unseen
+            self.console.print(printable(text), soft_wrap=True)  # rich drops some characters silently
         elif self.mode == "json":
             self._object(facts or {"note": text.strip()})
 
@@ -44,11 +44,11 @@ class Screen:
         self.console.print(as_json(facts), soft_wrap=True)
 
     def warn(self, text: str) -> None:
-        """Something a person should know even when nothing else is shown."""
+        """Print a warning, which is shown in every mode."""
         say(text, err=True)
 
     def end(self, run: RunFolder, summary: dict[str, Any], max_steps: int | None = None) -> None:
-        """The table at the end of a run: the best validation, the test part, the time, what to type next."""
+        """Print the results at the end of a run: the best validation, the test part, the time, what to type next."""
         if self.mode == "json":
             self._object({"run": str(run.path), **summary})
         if self.mode in ("json", "quiet"):
@@ -67,13 +67,13 @@ class Screen:
 
 
 def _results(summary: dict[str, Any]) -> list[str]:
-    """The best validation and the test part, one above the other; other test metrics are left to nn eval."""
+    """The best validation and the test part in two rows; nn eval shows the other test metrics."""
     rows, both = [], {k.removeprefix("val/") for k in summary["metrics"] if k.startswith("val/")}
     for part, when in (("val", f"best, step {summary['best_step']}"), ("test", "")):
-        judged = [(k.split("/")[1], v) for k, v in summary["metrics"].items() if k.startswith(f"{part}/")]
-        judged = [(name, value) for name, value in judged if name in both or not both]
-        if judged:
-            rows.append([f"{part:<4}", *(f"{name} {decimals(value)}" for name, value in reversed(judged)), when])
+        metrics = [(k.split("/")[1], v) for k, v in summary["metrics"].items() if k.startswith(f"{part}/")]
+        metrics = [(name, value) for name, value in metrics if name in both or not both]
+        if metrics:
+            rows.append([f"{part:<4}", *(f"{name} {decimals(value)}" for name, value in reversed(metrics)), when])
     widths = [max(map(len, column)) for column in zip(*rows, strict=False)]
     return [
         "  " + "   ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=False)).rstrip() for row in rows

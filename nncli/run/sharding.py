@@ -1,4 +1,4 @@
-"""Training whose nets are shared out among the ranks, weight by weight (torch's FSDP2); checkpoints hold them whole."""
+"""Training with nets that are sharded over the ranks (torch's FSDP2); checkpoints contain whole weights."""
 
 import inspect
 from collections import Counter
@@ -23,7 +23,7 @@ STACKS = (nn.Sequential, nn.ModuleList, nn.ModuleDict)
 
 
 class ShardedStrategy(DDPStrategy):
-    """Each rank keeps its share of the weights, their gradients and what the optimizer keeps for them."""
+    """Each rank stores its shard of the weights, of their gradients and of the optimizer states."""
 
     def setup(self, trainer: Trainer) -> None:
         super(DDPStrategy, self).setup(trainer)  # without DDP's wrapper and its copies of the first rank's weights
@@ -32,7 +32,7 @@ class ShardedStrategy(DDPStrategy):
         return model
 
     def model_to_device(self) -> None:
-        """Share the nets out first, so that none has to fit whole on a device."""
+        """Shard the nets first, so that no whole net has to fit on a device."""
         module: Any = self.lightning_module
         mesh = init_device_mesh(self.root_device.type, (self.world_size,))
         module.sharded = shard(module.task, mesh)
@@ -52,13 +52,13 @@ class ShardedStrategy(DDPStrategy):
         return {**state, "state": {index: self._gathered(kept) for index, kept in state["state"].items()}}
 
     def _gathered(self, state: Mapping[str, Any]) -> dict[str, Any]:
-        """Whole tensors, on the first rank; the others, which write nothing, keep nothing."""
-        found = {}
+        """The whole tensors on the first rank; nothing on the others, which do not write."""
+        whole = {}
         for name, value in state.items():
             value = value.full_tensor().cpu() if isinstance(value, DTensor) else value
             if self.is_global_zero:
-                found[name] = value
-        return found
+                whole[name] = value
+        return whole
 
     def load_model_state_dict(self, checkpoint: Mapping[str, Any], strict: bool = True) -> None:
         assert self.lightning_module is not None
@@ -71,14 +71,14 @@ class ShardedStrategy(DDPStrategy):
         for optimizer, state in zip(self.optimizers, checkpoint["optimizer_states"], strict=True):
             weights = [weight for group in optimizer.param_groups for weight in group["params"]]
             kept = {
-                index: {name: share(value, weights[index]) for name, value in found.items()}
-                for index, found in state["state"].items()
+                index: {name: share(value, weights[index]) for name, value in values.items()}
+                for index, values in state["state"].items()
             }
             states.append({**state, "state": kept})
         super().load_optimizer_state_dict({"optimizer_states": states})
 
     def teardown(self) -> None:
-        """Leave the shares where they are: a test part may follow."""
+        """Leave the shards on the devices, since a test part may follow."""
         assert self.cluster_environment is not None
         assert self.accelerator is not None
         self.cluster_environment.teardown()
@@ -87,19 +87,19 @@ class ShardedStrategy(DDPStrategy):
 
 
 def _step_unfused(optimizer: Any) -> None:
-    """Take SGD's steps weight by weight, since torch has fused ones of shares for Adam only; its settings stay."""
+    """Run SGD without fused steps, which torch supports for shards with Adam only; its settings do not change."""
 
     def fuse(optimizer: Any, *_: Any, fused: bool | None) -> None:
         for group in optimizer.param_groups:
             group["fused"] = fused
 
-    optimizer._step_supports_amp_scaling = False  # which fused steps do
+    optimizer._step_supports_amp_scaling = False  # only fused steps support it
     optimizer.register_step_pre_hook(partial(fuse, fused=None))
     optimizer.register_step_post_hook(partial(fuse, fused=True))
 
 
 def share(value: Any, like: Any) -> Any:
-    """This rank's share of a whole tensor, where that of `like` is one. What has another size is kept by every rank."""
+    """This rank's shard of a whole tensor, if `like` is a shard; a tensor of another size is stored by every rank."""
     if not (isinstance(value, Tensor) and isinstance(like, DTensor) and value.ndim):
         return value
     placements = like.placements if value.shape == like.shape else [Replicate()]
@@ -107,20 +107,20 @@ def share(value: Any, like: Any) -> Any:
 
 
 def shard(task: Trainable, mesh: DeviceMesh) -> list[FSDPModule]:
-    """Share out the nets that are trained: each block of their stacks by itself, and what is left of a net together.
+    """Shard the nets that are trained: each block of their stacks by itself, and the rest of a net together.
 
-    A block's weights are gathered while it computes, those that are left from the net's forward to its backward.
+    A block's weights are gathered while it computes, the others from the net's forward to its backward.
     """
     nets = list(dict.fromkeys(root for turn in task.turns() for root in _roots(turn.net)))
     uses = Counter(id(weight) for net in nets for weight in _weights(net))
     for net in nets:
-        if isinstance(net, FSDPModule):  # from training, and now it is tested
+        if isinstance(net, FSDPModule):  # already sharded for training, and now tested
             continue
         if not _alone(net, uses):
-            raise NnError(f"fsdp cannot share out weights that several nets have, as {type(net).__name__}: choose ddp")
+            raise NnError(f"fsdp cannot shard weights that several nets share, as {type(net).__name__}: choose ddp")
         for name, weight in net.named_parameters():
             if not weight.ndim:
-                raise NnError(f"fsdp cannot share out {name}, a weight of no dimension: choose ddp, or give it one")
+                raise NnError(f"fsdp cannot shard {name}, a weight without dimensions: choose ddp, or give it one")
         methods = _methods(net)
         for part in [*(block for block in _blocks(net) if _alone(block, uses)), net]:
             part.register_forward_hook(_no_view)
@@ -131,16 +131,16 @@ def shard(task: Trainable, mesh: DeviceMesh) -> list[FSDPModule]:
 
 
 def _roots(net: nn.Module) -> list[nn.Module]:
-    """The net, or those it consists of where it only holds them together."""
+    """The net, or the nets in it if it is only a container."""
     if type(net).forward is not nn.Module.forward:
         return [net]
     if any(True for _ in net.parameters(recurse=False)):
-        raise NnError(f"fsdp cannot share out {type(net).__name__}, which has weights and no forward: choose ddp")
+        raise NnError(f"fsdp cannot shard {type(net).__name__}, which has weights but no forward: choose ddp")
     return [root for child in net.children() for root in _roots(child)]
 
 
 def _blocks(module: nn.Module) -> Iterator[nn.Module]:
-    """What stands in the stacks of a net; a stack of stacks is one."""
+    """The blocks in the stacks of a net; a stack of stacks counts as one stack."""
     for child in module.children():
         if isinstance(module, STACKS) and not isinstance(child, STACKS):
             if any(True for _ in child.parameters()) and type(child).forward is not nn.Module.forward:
@@ -150,30 +150,30 @@ def _blocks(module: nn.Module) -> Iterator[nn.Module]:
 
 
 def _weights(module: nn.Module) -> list[nn.Parameter]:
-    """One that is used at several places comes as often."""
+    """The weights of a module; one that is used in several places is repeated."""
     return [weight for _, weight in module.named_parameters(remove_duplicate=False)]
 
 
 def _alone(module: nn.Module, uses: Counter[int]) -> bool:
-    """Whether nothing outside uses the module's weights."""
+    """Whether the module's weights are used nowhere else."""
     inside = Counter(id(weight) for weight in _weights(module))
     return all(uses[key] == count for key, count in inside.items())
 
 
 def _no_view(module: nn.Module, inputs: Any, output: Any) -> Any:
-    """The hooks of a view would be lost if it were changed in place."""
+    """Copy views, whose hooks would be lost if they were changed in place."""
     return tree_map_only(Tensor, lambda t: t.clone() if t._is_view() else t, output)
 
 
 def _methods(net: nn.Module) -> list[str]:
-    """The public methods of a net besides those of every module: a task may call them in place of the net."""
+    """The public methods of a net except those of every module: a task may call them instead of the net."""
     kinds = [kind for kind in type(net).__mro__ if not kind.__module__.startswith("torch.")]
     names = {name for kind in kinds for name, value in vars(kind).items() if inspect.isfunction(value)}
     return sorted(name for name in names if not name.startswith("_") and not hasattr(nn.Module, name))
 
 
 def _gather_in(net: nn.Module, name: str) -> None:
-    """Let a method gather the net's weights as its forward does, unless that has called it."""
+    """Make a method gather the net's weights like its forward, unless it is called by forward."""
     plain = getattr(net, name)
     register_fsdp_forward_method(net, name)
     gathering, state = getattr(net, name), fully_shard.state(net)  # type: ignore[attr-defined]

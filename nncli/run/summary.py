@@ -1,4 +1,4 @@
-"""Reads summary.json and environment.json, whether written by nn, by hand or by another version, or truncated."""
+"""Read summary.json and environment.json, even if edited by hand, written by another version or truncated."""
 
 import json
 import os
@@ -32,7 +32,7 @@ def decimals(number: float | None, places: int = 4) -> str:
 
 
 def _misfit(facts: Any) -> str:
-    """The first of the facts that has another type than a reader expects."""
+    """The first value of an unexpected type."""
     if not isinstance(facts, dict):
         return "must contain keys and values"
     metrics = facts.get("metrics", {})

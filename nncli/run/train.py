@@ -1,4 +1,4 @@
-"""Training in this one process: the only place that makes Lightning's Trainer."""
+"""The training of a run in one process."""
 
 import os
 import traceback
@@ -37,12 +37,12 @@ from nncli.run.quiet import quiet_libraries
 from nncli.run.screen import Screen
 from nncli.run.trainer import learner, lightning_trainer
 
-LOOKS_AT_ONCE = ("cpu",)  # devices on which reading the loss at every step costs nothing
+LOOKS_AT_ONCE = ("cpu",)  # devices on which reading the loss at every step is free
 
 
 @dataclass
 class Session:
-    """One process's training of one run: the trainer and the callbacks it talks to afterwards."""
+    """The training of a run in one process: the trainer, and the callbacks that are used afterwards."""
 
     trainer: Trainer
     learner: Learner
@@ -79,7 +79,7 @@ def train(
     resume: Path | None,
     watching: Sequence[StepCallback] = (),
 ) -> dict[str, Any]:
-    """Train to the end, evaluate the test part, write summary.json. Whatever ends it early is written there first."""
+    """Train to the end, evaluate the test part, write summary.json, which also records what ended a run early."""
     with quiet_libraries():
         seed = int(config.tree.seed)
         session = _session(config, run, parts, screen, signals, resume, watching)
@@ -111,7 +111,7 @@ def train(
 def _write_summary(run: RunFolder, facts: dict[str, Any], screen: Screen) -> None:
     try:
         run.write(run.summary, facts)
-    except OSError as error:  # a full disk: the checkpoints are what matters, and they are whole
+    except OSError as error:  # a full disk: what matters are the checkpoints, which are intact
         screen.warn(f"summary.json could not be written: {error.strerror}")
 
 
@@ -128,7 +128,7 @@ def _session(
     first = int(os.environ.get("RANK", os.environ.get("LOCAL_RANK", "0"))) == 0
     logged = first and "_target_" in config.tree.logger
     logger = cast(Any, build(config.tree.logger, config=config, save_dir=str(run.path))) if logged else False
-    known = identity(run.config) if run.config.is_file() else {}  # a bench has none
+    known = identity(run.config) if run.config.is_file() else {}  # nn bench has none
     if is_lightning(type(task), "task"):
         keeping = hosted.Keeping(run, screen, signals, known, settings["early_stopping"])
         test, seed = bool(config.tree.test), int(config.tree.seed)
@@ -139,7 +139,7 @@ def _session(
     )
     bar = Bar(screen, recorder, task.monitor)
     average = averaging(settings)
-    shared = parts.where.strategy == "fsdp"  # no rank may look into its net alone
+    shared = parts.where.strategy == "fsdp"  # no rank may read its net alone
     watch = Watch(settings["log_every"], eager=parts.where.accelerator in LOOKS_AT_ONCE and not shared)
     resumer = Resumer(resume)
     keeper = Keeper(
@@ -174,7 +174,7 @@ def _session(
 
 
 def set_torch(parts: Parts, processes: int) -> None:
-    """Process-wide choices: threads, where so many processes share them, repeatability, memory layout, compilation."""
+    """Process-wide settings: threads for this number of processes, memory format, compilation."""
     settings = parts.trainer
     if parts.where.accelerator == "cpu":
         keep_freed()
@@ -182,7 +182,7 @@ def set_torch(parts: Parts, processes: int) -> None:
         torch.set_num_threads(settings["threads"])
     elif parts.where.accelerator == "cpu" and processes > 1:
         torch.set_num_threads(max(1, (os.cpu_count() or 1) // processes))
-    cast(Any, torch.utils.deterministic).fill_uninitialized_memory = False  # costs time and changes no result of ours
+    cast(Any, torch.utils.deterministic).fill_uninitialized_memory = False  # takes time and does not affect our results
     for turn in parts.task.turns():
         if settings["channels_last"]:
             turn.net.to(memory_format=torch.channels_last)
@@ -199,13 +199,13 @@ def _fit_and_test(session: Session, config: Config, run: RunFolder, parts: Parts
         whole = weights(read(best if best.is_file() else run.checkpoints / "last.ckpt", run))
         trainer.strategy.load_model_state_dict({"state_dict": whole})
         trainer.test(module, dataloaders=data.test_dataloader(), verbose=False)
-        judged = {k: v for k, v in module.results.items() if k.startswith("test/")}
-        session.keeper.watch.judged(trainer, "test", judged)
-        session.recorder.row(trainer, session.keeper.epochs - 1, judged)
+        metrics = {k: v for k, v in module.results.items() if k.startswith("test/")}
+        session.keeper.watch.judged(trainer, "test", metrics)
+        session.recorder.row(trainer, session.keeper.epochs - 1, metrics)
 
 
 def _replay(config: Config, run: RunFolder, parts: Parts, error: NonFinite) -> str:
-    """Train again from the newest checkpoint up to the bad step, looking at every one, to name the layer."""
+    """Train again from the newest checkpoint to the bad step, checking every step, to find the layer."""
     if parts.where.world > 1:
         return str(error)
     again, newest_whole = assemble(config, data=parts.data), newest(run.checkpoints, say)
@@ -217,8 +217,8 @@ def _replay(config: Config, run: RunFolder, parts: Parts, error: NonFinite) -> s
     module = learner(again.task, again.data.train_dataloader(), settings, parts.where)
     try:
         trainer.fit(module, module.batches, ckpt_path=newest_whole, weights_only=True)
-    except NonFinite as found:
-        return str(found)
+    except NonFinite as repeated:
+        return str(repeated)
     return f"{error} It did not occur again in a replay from the newest checkpoint."
 
 

@@ -1,4 +1,4 @@
-"""Lightning's Trainer and the module it trains, as the config's sections say."""
+"""Lightning's Trainer and the module it trains, from the sections of the config."""
 
 import os
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ from nncli.run.checkpoint import load, save
 from nncli.run.learner import Learner
 from nncli.run.placement import Placement
 
-# what Lightning would do by itself and our callbacks and data do instead
+# what our callbacks and data do instead of Lightning
 QUIET: dict[str, Any] = {
     "enable_checkpointing": False,
     "enable_progress_bar": False,
@@ -37,7 +37,7 @@ PRECISIONS: dict[str, Literal["32-true", "bf16-mixed", "16-mixed"]] = {
 
 
 class AtomicIO(CheckpointIO):
-    """Lightning's way to checkpoints that are whole or not there."""
+    """The plugin by which Lightning writes checkpoints that are complete or absent."""
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
         save(checkpoint, Path(path))
@@ -52,7 +52,7 @@ class AtomicIO(CheckpointIO):
 
 
 def learner(task: Trainable, batches: Any, section: dict[str, Any], where: Placement) -> Learner:
-    """The task as Lightning trains it, by what the section says."""
+    """The module of a task that Lightning trains, with the settings of the section."""
     return Learner(
         task,
         batches,
@@ -69,14 +69,14 @@ def learner(task: Trainable, batches: Any, section: dict[str, Any], where: Place
 def lightning_trainer(
     section: dict[str, Any], where: Placement, callbacks: Sequence[StepCallback] = (), *, turns: int = 1, **more: Any
 ) -> Trainer:
-    """Lightning's Trainer for this section, without what our callbacks and data do instead. It is made only here."""
+    """Lightning's Trainer for this section, without what our callbacks and data do instead."""
     settings: dict[str, Any] = {
         **QUIET,
         "accelerator": where.accelerator,
         "devices": where.devices,
         "num_nodes": where.nodes,
         "strategy": _strategy(where, section["timeout"], turns),
-        "inference_mode": where.strategy != "fsdp",  # weights gathered in it could not be trained
+        "inference_mode": where.strategy != "fsdp",  # weights gathered in inference mode could not be trained
         "max_epochs": section["max_epochs"],
         "max_steps": section["max_steps"] or -1,
         "check_val_every_n_epoch": section["val_every"],
@@ -86,7 +86,7 @@ def lightning_trainer(
         "logger": False,
     }
     trainer = Trainer(**settings | more, plugins=[*_alone(where), AtomicIO()])
-    # our own handlers stay: Lightning's would swallow SIGINT and requeue SLURM jobs
+    # keep our own handlers: Lightning's would swallow SIGINT and requeue SLURM jobs
     trainer._signal_connector.register_signal_handlers = lambda: None
     return trainer
 
@@ -94,8 +94,8 @@ def lightning_trainer(
 def hosting_trainer(
     section: dict[str, Any], where: Placement, module: Any, callbacks: Sequence[Callback], **more: Any
 ) -> Trainer:
-    """Lightning's Trainer for a LightningModule of the person's own, which Lightning trains as it always does."""
-    itself = module.automatic_optimization  # else the module clips and accumulates, if anybody does
+    """Lightning's Trainer for a LightningModule of the user's own, which Lightning trains in its usual way."""
+    itself = module.automatic_optimization  # otherwise clipping and accumulating are up to the module
     clip = section["grad_clip"] if itself else None
     limit = section["limit_batches"]
     limits = {f"limit_{part}_batches": limit for part in ("train", "val", "test")} if limit is not None else {}
@@ -127,7 +127,7 @@ def hosting_trainer(
 
 
 def _alone(where: Placement) -> list[Any]:
-    """One process alone is never part of a cluster job, whatever variables an allocation has set."""
+    """A single process is never part of a cluster job, whatever variables an allocation has set."""
     return [LightningEnvironment()] if where.world == 1 and "LOCAL_RANK" not in os.environ else []
 
 
@@ -144,5 +144,5 @@ def _strategy(where: Placement, timeout: float, turns: int, *, hosted: bool = Fa
     return DDPStrategy(
         timeout=limit,
         process_group_backend=backend,
-        find_unused_parameters=turns > 1,  # a turn moves the weights of its own net only
+        find_unused_parameters=turns > 1,  # a turn updates the weights of its own net only
     )

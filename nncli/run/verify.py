@@ -1,4 +1,4 @@
-"""Whether the claims of recipes hold: each is trained as its claim says, one after the other in this process."""
+"""Verify the claims of recipes: each is trained as its claim says, one after the other in this process."""
 
 import time
 from collections.abc import Collection, Iterator, Sequence
@@ -16,7 +16,7 @@ from nncli.run.screen import Screen
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a recipe claims and what came of it."""
+    """A recipe's claim and its result."""
 
     recipe: str
     claim: str  # "test/accuracy ≥ 0.965"
@@ -27,18 +27,18 @@ class Verdict:
 
 
 def bound(claim: dict[str, Any]) -> str:
-    """The claim as a person reads it: `test/accuracy ≥ 0.965`, or why it is none."""
+    """The claim in readable form, such as `test/accuracy ≥ 0.965`, or "none"."""
     lines = [f"{sign} {claim[key]}" for key, sign in (("at_least", "≥"), ("at_most", "≤")) if key in claim]
     return f"{claim['metric']} {' '.join(lines)}" if lines and "metric" in claim else "none"
 
 
 def holds(claim: dict[str, Any], reached: float) -> bool:
-    """NaN holds nothing: every comparison with it is false."""
+    """Whether a claim holds; with NaN it does not, since every comparison with it is false."""
     return claim.get("at_least", reached) <= reached <= claim.get("at_most", reached)
 
 
 def skipped(claim: dict[str, Any]) -> str:
-    """Why a claim is not tried unless it is named: it was never measured, or wants another machine."""
+    """Why a claim is skipped unless it is named: it was never measured, or needs another machine."""
     if claim.get("measured") == "unmeasured":
         return "unmeasured"
     device = str(claim.get("device", "cpu"))
@@ -46,7 +46,7 @@ def skipped(claim: dict[str, Any]) -> str:
 
 
 def words_of(recipe: Recipe) -> list[str]:
-    """What to type so that a recipe is trained as its claim says."""
+    """The words that train a recipe as its claim says."""
     words = [f"recipe={recipe.name}", f"seed={recipe.claim['seed']}", f"trainer.precision={recipe.claim['precision']}"]
     alone = ["trainer.accelerator=cpu", "trainer.devices=1"]
     return words + (alone if str(recipe.claim["device"]) == "cpu" else [])
@@ -55,7 +55,7 @@ def words_of(recipe: Recipe) -> list[str]:
 def verify(
     recipes: Sequence[Recipe], words: Sequence[str] = (), *, named: bool, trust: Collection[str] = ()
 ) -> Iterator[Verdict]:
-    """A verdict on each recipe, as it comes. Those that were `named` are tried on whatever machine this is."""
+    """A verdict on each recipe in turn. With `named`, claims are tried on any machine."""
     for recipe in recipes:
         claim = recipe.claim
         if missing := sorted({"metric", "seed", "device", "precision"} - claim.keys()) or bound(claim) == "none":
@@ -70,7 +70,7 @@ def verify(
 
 
 def _odd(claim: dict[str, Any]) -> str:
-    """What of a claim nothing can be compared with."""
+    """Which part of a claim has the wrong type."""
     if not isinstance(claim["metric"], str):
         return "the claim's metric is not a name"
     kinds = {key: type(claim[key]) for key in ("at_least", "at_most") if key in claim}

@@ -1,4 +1,4 @@
-"""The names of all that nn writes into a run's folder, beside its marker: nothing else there is its to delete."""
+"""The names of all files that nn writes into a run's folder, except its marker: it deletes no others there."""
 
 import re
 

@@ -208,7 +208,7 @@ def test_what_cannot_be_shared_out_is_refused() -> None:
         with pytest.raises(NnError, match="weights that several nets have, as Net: choose ddp"):
             shard(task_of(tied, other), mesh)
         scalar.scale = nn.Parameter(torch.zeros(()))
-        with pytest.raises(NnError, match="cannot share out scale, a weight of no dimension"):
+        with pytest.raises(NnError, match="cannot shard scale, a weight without dimensions"):
             shard(task_of(scalar), mesh)
         with pytest.raises(NnError, match="ParameterList, which has weights and no forward"):
             shard(task_of(nn.ParameterList([nn.Parameter(torch.zeros(3))])), mesh)

@@ -192,7 +192,7 @@ def test_random_states_that_cannot_be_restored_are_refused_before_anything_is_wr
 def test_an_epoch_beyond_the_end_of_training_is_refused(run: RunFolder) -> None:
     changed(run, lambda state: state["nncli"].update(position=[10**9, 0], step=2 * 10**9))
     run.write(run.summary, {"status": "stopped"})
-    with pytest.raises(CheckpointError, match=r"last\.ckpt was not written by this run: it says epoch 1000000000"):
+    with pytest.raises(CheckpointError, match=r"last\.ckpt was not written by this run: it is at epoch 1000000000"):
         resume(run, [], Screen("quiet"))
 
 

@@ -1,4 +1,4 @@
-"""Averaged weights, evaluated and saved in place of the trained ones: moving, over epochs, or the optimizer's own."""
+"""Averaged weights, evaluated and saved instead of the trained ones: moving, over epochs, or of the optimizer."""
 
 from typing import Any, cast
 
@@ -12,15 +12,15 @@ from nncli.run.callbacks.step import StepCallback
 
 
 def averaged(net: nn.Module) -> dict[str, Tensor]:
-    """The tensors an average makes sense for: parameters and floating buffers. One may go by several names."""
+    """The tensors that can be averaged: parameters and floating-point buffers. One may have several names."""
     return {name: t for name, t in net.state_dict(keep_vars=True).items() if t.is_floating_point()}
 
 
 def averaging(settings: dict[str, Any]) -> "AverageWeights":
-    """What the `trainer` section asks for; without a word there, the average that an optimizer may keep."""
+    """The average set in the `trainer` section, or else that of the optimizer, if it keeps one."""
     if settings["ema"] is not None:
         return MovingAverage(settings["ema"])
-    swa = settings.get("swa")  # runs made before there was a choice have none
+    swa = settings.get("swa")  # absent from the configs of older runs
     return OptimizerAverage() if swa is None else EpochAverage(swa)
 
 
@@ -39,12 +39,12 @@ class AverageWeights(StepCallback):
         self.shadow = {t: self._loaded.get(name, t.detach()).to(t, copy=True) for name, t in self.live.items()}
 
     def judged(self) -> dict[Tensor, Tensor]:
-        """The average of each of the net's tensors that has one by now."""
+        """The average of each tensor of the net that has one so far."""
         return self.shadow
 
     @torch.no_grad()
     def _mix(self, weight: float) -> None:
-        """Let the weights of now count for so much of the average."""
+        """Move the average towards the current weights by this weight."""
         torch._foreach_lerp_(  # pyright: ignore[reportPrivateImportUsage]  # one call for all tensors
             list(self.shadow.values()), list(self.shadow), weight
         )
@@ -65,15 +65,15 @@ class AverageWeights(StepCallback):
             self._swap()
 
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
-        found = self.judged()
-        checkpoint["average"] = {name: found[t].clone() for name, t in self.live.items() if t in found}
+        averages = self.judged()
+        checkpoint["average"] = {name: averages[t].clone() for name, t in self.live.items() if t in averages}
 
     def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
-        self._loaded = checkpoint.get("average") or checkpoint.get("ema", {})  # ema: in runs of before
+        self._loaded = checkpoint.get("average") or checkpoint.get("ema", {})  # ema: in older runs
 
 
 class MovingAverage(AverageWeights):
-    """After every optimizer step the average keeps `decay` of itself."""
+    """An exponential moving average: each optimizer step multiplies it by `decay`, and adds the rest of the weights."""
 
     def __init__(self, decay: float) -> None:
         super().__init__()
@@ -86,15 +86,15 @@ class MovingAverage(AverageWeights):
 
     def on_step_end(self, trainer: Trainer, module: LightningModule) -> None:
         self.step = trainer.global_step
-        # the first steps weigh more, so that the average does not remember the random start
+        # the first steps weigh more, so that the average forgets the random initialization
         self._mix(1 - min(self.decay, (1 + self.step) / (10 + self.step)))
 
 
 class EpochAverage(AverageWeights):
-    """The mean of the weights at the end of each epoch that ends when `share` of the training is over, or later.
+    """The mean of the weights at the end of each epoch that ends after `share` of the training.
 
-    "Averaging Weights Leads to Wider Optima and Better Generalization" (Izmailov et al. 2018). Until then those that
-    are trained are judged. The statistics of batch norms are averaged as the weights are.
+    "Averaging Weights Leads to Wider Optima and Better Generalization" (Izmailov et al. 2018). Until then the trained
+    weights are evaluated. The statistics of batch norms are averaged like the weights.
     """
 
     def __init__(self, share: float) -> None:
@@ -105,7 +105,7 @@ class EpochAverage(AverageWeights):
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         super().on_train_start(trainer, pl_module)
         if not self._due(trainer, trainer.current_epoch):
-            self.count = 0  # training was made longer: what was averaged came too early
+            self.count = 0  # training was extended: the average began too early
 
     def judged(self) -> dict[Tensor, Tensor]:
         return self.shadow if self.count else {}
@@ -134,7 +134,7 @@ class EpochAverage(AverageWeights):
 
 
 class OptimizerAverage(AverageWeights):
-    """The average kept by an optimizer that has `averages()`, in whose place it trains other weights; or none."""
+    """The average kept by an optimizer with `averages()`, or none."""
 
     def __init__(self) -> None:
         super().__init__()

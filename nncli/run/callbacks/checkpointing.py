@@ -1,7 +1,7 @@
-"""When a run is saved, judged best, and stopped: always at a batch boundary, always so that resume is exact.
+"""When a run is saved, evaluated as its best, and stopped: always between two batches, so that resuming is exact.
 
-A checkpoint is of a batch inside an epoch, or of an epoch's end with its judgement in it. One that a signal causes
-while the epoch is being judged says that the judgement is still due; a resume begins with it.
+A checkpoint is written after a batch inside an epoch, or after the evaluation at its end. One that is written because
+of a signal during an evaluation records that the evaluation is still due; a resumed run begins with it.
 """
 
 import copy
@@ -28,8 +28,8 @@ from nncli.run.checkpoint import VERSION, point, save
 from nncli.run.learner import Learner
 from nncli.run.processes.signals import Signals
 
-STEP = re.compile(r"step-\d{9,}\.ckpt")  # a person may put files of their own beside them
-SHORTEST = 10.0  # seconds between two checkpoints of the same best
+STEP = re.compile(r"step-\d{9,}\.ckpt")  # the user may have other files in the folder
+SHORTEST = 10.0  # least seconds between two checkpoints at the ends of epochs
 
 
 class Keeper(StepCallback):
@@ -62,9 +62,9 @@ class Keeper(StepCallback):
         self.every_n_steps = every_n_steps
         self.keep = keep
         self.held: dict[str, Any] | None = None  # the best state since the last write
-        self.begun = False  # whether the training loop has started, with everything loaded that was to be
+        self.begun = False  # whether the training loop has started, after the checkpoint was loaded
         self.judged = True  # whether this epoch's validation has run
-        self.epochs = 0  # that have begun
+        self.epochs = 0  # epochs that have begun
         self.saved_step = -1
         self.saved_at = time.monotonic()
         self.step = 0
@@ -81,7 +81,7 @@ class Keeper(StepCallback):
         self.begun = True
 
     def _go_on(self, trainer: Trainer, saved: dict[str, Any]) -> None:
-        """Stand where the checkpoint was written: it is the last one, and what was due then is done first."""
+        """Continue where the checkpoint was written: it becomes last.ckpt, and an evaluation still due is done."""
         last = self.folder / "last.ckpt"
         if self.resumer.source not in (None, last) and trainer.is_global_zero:
             point(self.resumer.source, last)
@@ -99,7 +99,7 @@ class Keeper(StepCallback):
             raise Stopped(self.signals.asked)
 
     def _tell_rate(self, trainer: Trainer, before: list[float]) -> None:
-        """A schedule that counts to the end of training has taken its place in a new length: say so."""
+        """Report that a schedule over the whole training has been adapted to a new length."""
         now = _rates(trainer)
         if now != before:
             steps = _learner(trainer).total_steps
@@ -112,7 +112,7 @@ class Keeper(StepCallback):
     def on_step_end(self, trainer: Trainer, module: LightningModule) -> None:
         self.step = trainer.global_step
         last = trainer.fit_loop.epoch_loop.batch_progress.is_last_batch or self.step == trainer.max_steps
-        if last:  # what is judged now is saved with its judgement
+        if last:  # an evaluation follows, and the checkpoint is written with its results
             return
         due = self.every_n_steps and self.step % self.every_n_steps == 0
         late = time.monotonic() - self.saved_at >= self.seconds
@@ -123,17 +123,18 @@ class Keeper(StepCallback):
             raise Stopped(stop)
 
     def _agree(self, trainer: Trainer, *wishes: int) -> list[int]:
-        """What any rank wishes, all do at this step. (Lightning itself talks once a step under DDP too.)"""
+        """The maximum over ranks, so that all do at this step what any of them asks for. (DDP itself communicates once
+        per step.)"""
         if trainer.world_size == 1:
             return list(wishes)
-        wanted = torch.tensor(wishes, device=trainer.strategy.root_device)
-        torch.distributed.all_reduce(wanted, op=torch.distributed.ReduceOp.MAX)
-        return [int(w) for w in wanted.tolist()]
+        values = torch.tensor(wishes, device=trainer.strategy.root_device)
+        torch.distributed.all_reduce(values, op=torch.distributed.ReduceOp.MAX)
+        return [int(value) for value in values.tolist()]
 
-    # -- judging
+    # -- evaluating
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Validation draws from its own random numbers, so that running it twice changes nothing."""
+        """Validation has its own random numbers, so that running it twice changes nothing."""
         self._before_validation = random.states()
         random.seed_all(0)
 
@@ -153,7 +154,7 @@ class Keeper(StepCallback):
             raise Stopped(self.signals.asked)
 
     def on_test_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        random.seed_all(0)  # whatever was drawn before: a run that is judged again after a resume gets the same
+        random.seed_all(0)  # whatever was drawn before, so that an evaluation after a resume gives the same results
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         assert self._before_validation is not None
@@ -199,9 +200,9 @@ class Keeper(StepCallback):
     # -- writing
 
     def save(self, trainer: Trainer) -> None:
-        """Write best.ckpt if there is a better one, then last.ckpt, which so never remembers a best that is not there.
+        """Write best.ckpt if there is a better one, then last.ckpt, which therefore never refers to a missing best.
 
-        The best is held in memory until then: epochs of a small net may take milliseconds, a durable write takes ten.
+        The best is held in memory until then: an epoch of a small net may take milliseconds, a durable write takes ten.
         """
         if self.recorder.metrics:
             self.recorder.metrics.sync()
@@ -239,10 +240,10 @@ class Keeper(StepCallback):
             "best": self.best.state(),
             "rates": _rates(trainer),
         }
-        del checkpoint["loops"]  # the position says it all
+        del checkpoint["loops"]  # given by the position
 
     def _position(self, trainer: Trainer) -> list[int]:
-        """(epoch, micro-batches of it already trained on); an epoch that is over is the next one's start."""
+        """(epoch, number of its micro-batches already trained on); the end of an epoch is the start of the next."""
         learner = _learner(trainer)
         if learner.batch == len(learner.batches):
             return [trainer.current_epoch + 1, 0]
@@ -257,7 +258,7 @@ class Keeper(StepCallback):
         learner = _learner(trainer)
         self.recorder.step = self.step = learner.step = saved["step"]
         learner.batch = saved["position"][1]
-        for mine in saved["ranks"][trainer.global_rank :][:1]:  # a resume on more devices has ranks without one
+        for mine in saved["ranks"][trainer.global_rank :][:1]:  # after a resume on more devices, some ranks have none
             learner.means.load(mine["means"], trainer.strategy.root_device)
 
 

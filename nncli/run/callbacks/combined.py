@@ -1,8 +1,8 @@
-"""Several callbacks as one, and a profiler that costs nothing: Lightning's per-step overhead, kept small.
+"""Several callbacks as one, and a profiler without cost: they keep Lightning's overhead per step small.
 
-Lightning opens a profiling context for every callback at every hook, some 50 times a step with five callbacks;
-on a net whose step takes a millisecond that is a third of the time. It sees one callback here, which has only
-the hooks that a member has.
+Lightning opens a profiling context for every callback at every hook, some 50 times per step with five callbacks;
+for a net whose step takes a millisecond that is a third of the time. Here it sees one callback, which has only
+the hooks that its members have.
 """
 
 from collections.abc import Callable, Sequence
@@ -29,7 +29,7 @@ class Combined(StepCallback):
 
     @property
     def state_key(self) -> str:
-        """Under which checkpoints hold it: the name that this class had when the first ones were written."""
+        """The key in checkpoints: the name of this class when the first ones were written."""
         return "Crew"
 
     def state_dict(self) -> dict[str, Any]:
@@ -50,7 +50,7 @@ def _chain(calls: list[Callable[..., None]]) -> Callable[..., None]:
 
 
 class NoProfiler(PassThroughProfiler):
-    """Lightning's own do-nothing profiler still makes a generator at each use."""
+    """Lightning's own no-op profiler still creates a generator at each use."""
 
     def profile(self, action_name: str) -> Any:
         return _NOTHING

@@ -1,4 +1,4 @@
-"""The rows of metrics.csv, and what summary.json says of a training."""
+"""The rows of metrics.csv, and the content of summary.json."""
 
 import os
 import time
@@ -17,7 +17,7 @@ from nncli.run.folder import RunFolder, write_atomic
 
 
 class Metrics:
-    """metrics.csv: columns fixed at the start, rows only ever added, except those a resume takes back."""
+    """metrics.csv: its columns are fixed at the start, and rows are only added, except that a resume removes some."""
 
     def __init__(self, path: Path, columns: list[str]) -> None:
         self.path = path
@@ -25,14 +25,14 @@ class Metrics:
         self.rows = 0
 
     def rewind(self, rows: int) -> None:
-        """Keep the header and the first so many rows, dropping later and half-written ones in one step."""
+        """Keep the header and the first `rows` rows, and remove later and half-written ones, in one step."""
         lines = self.path.read_bytes().splitlines(keepends=True) if self.path.is_file() else []
         header = (",".join(self.columns) + "\n").encode()
         write_atomic(self.path, b"".join([header, *lines[1 : rows + 1]]))
         self.rows = rows
 
     def add(self, row: dict[str, float | int]) -> None:
-        """One line in one write, so that a killed process leaves at most one half line, at the end."""
+        """Append a line with one write, so that a killed process leaves at most one incomplete line, at the end."""
         cells = [f"{row[c]:.10g}" if c in row else "" for c in self.columns]
         with open(self.path, "ab") as f:
             f.write((",".join(cells) + "\n").encode())
@@ -48,7 +48,7 @@ STATE: dict[str, Any] = {"rows": Count, "row_step": Count, "latest": dict[str, f
 
 
 class Recorder(StepCallback):
-    """Writes a row of metrics when one is due. What is averaged over it stays on the device until then."""
+    """Writes a row of metrics when one is due. Until then, the sums to average stay on the device."""
 
     def __init__(
         self,
@@ -71,9 +71,9 @@ class Recorder(StepCallback):
         self.step = 0
         self.row_step = 0
         self.latest: dict[str, float] = {}
-        self.rows = 0  # that the checkpoint covers, when there is one to go on from
+        self.rows = 0  # up to the checkpoint that is resumed, if any
         self.first_step_s: float | None = None
-        self.seconds = 0.0  # spent training, judging left out
+        self.seconds = 0.0  # of training, without evaluation
         self.samples = 0
         self._clock = self.row_clock = 0.0
 
@@ -94,14 +94,14 @@ class Recorder(StepCallback):
             self.row(trainer, trainer.current_epoch)
 
     def _pause(self) -> None:
-        """Leave what follows (judging, saving) out of the training time."""
+        """Exclude what follows (evaluating, saving) from the training time."""
         self.seconds += time.perf_counter() - self._clock
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._clock = time.perf_counter()
 
     def row(self, trainer: Trainer, epoch: int, judged: dict[str, float] | None = None) -> None:
-        """Write the means since the last row, and what was judged; every rank counts, the first one writes."""
+        """Write the means since the last row, and the metrics of an evaluation; only the first rank writes."""
         step, now = self.step, time.perf_counter()
         rate = (step - self.row_step) * self.batch_size / max(now - self.row_clock, 1e-9)
         rates = [optimizer.param_groups[0]["lr"] for optimizer in trainer.optimizers]
@@ -130,7 +130,7 @@ class Recorder(StepCallback):
         self.rows = state_dict["rows"]
 
     def summary(self, status: str, epochs: int, steps: int, seed: int) -> dict[str, Any]:
-        """What programs read; keys are documented and only ever added to."""
+        """The summary for programs; its keys are documented, and none is ever removed."""
         flat = {k: v for k, v in self.latest.items() if "/" in k}
         return {
             "status": status,

@@ -1,4 +1,4 @@
-"""NaN and Inf: a run that meets one stops before its weights are updated or saved, and says where it began."""
+"""NaN and infinity: a run stops before its weights are updated or saved with one, and reports where it began."""
 
 import math
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ REMEDY = "try a lower optimizer.lr, regularization.grad_clip=1 or trainer.precis
 
 
 class NonFinite(TrainingFailed):
-    """The loss, or a weight, stopped being a number at this step; `unclear` when only a replay can tell where."""
+    """The loss or a weight is not finite from this step on; `unclear` if only a replay can find out where it began."""
 
     def __init__(self, step: int, text: str, *, unclear: bool = False) -> None:
         super().__init__(text)
@@ -25,8 +25,8 @@ class NonFinite(TrainingFailed):
 
 
 class Watch(StepCallback):
-    """On a CPU every loss is looked at before backward. On a GPU a device flag keeps the first bad step, read when
-    a row is due, because looking would wait for the device at every step."""
+    """On a CPU every loss is checked before backward. On a GPU the first bad step is recorded on the device and read
+    when a row is due, because checking each loss would synchronize with the device at every step."""
 
     def __init__(self, every: int, *, eager: bool) -> None:
         self.every = every
@@ -53,20 +53,20 @@ class Watch(StepCallback):
             self._read()
 
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
-        """Weights that are not finite are never saved, so that there is always a checkpoint to resume."""
+        """Never save weights that are not finite, so that there is always a checkpoint to resume."""
         self._read()
         state = checkpoint["state_dict"] | {f"average of {k}": v for k, v in checkpoint.get("average", {}).items()}
         if name := overflowed(pl_module, state):
             raise NonFinite(trainer.global_step, f"{_overflow(name)} at step {trainer.global_step}: {REMEDY}.")
 
     def judged(self, trainer: Trainer, part: str, results: Mapping[str, float]) -> None:
-        """A loss that is not a number says that the run has failed, whatever its other metrics are."""
+        """Fail if the loss of an evaluation is not finite, whatever the other metrics are."""
         loss = results.get(f"{part}/loss", 0.0)
         if not math.isfinite(loss):
             module = trainer.lightning_module
             name = overflowed(module, module.state_dict())
             where = (
-                f"{_overflow(name)}: {REMEDY}" if name else "every weight is finite, so it began in the net's answers"
+                f"{_overflow(name)}: {REMEDY}" if name else "every weight is finite, so it began in the net's outputs"
             )
             step = trainer.global_step
             raise NonFinite(step, f"the loss of the {part} part is {loss} after step {step}: {where}.")
@@ -77,7 +77,7 @@ class Watch(StepCallback):
 
 
 def overflowed(module: nn.Module, state: Mapping[str, Any]) -> str | None:
-    """The first weight that is not finite, if there is one: a single look at the device where all are.
+    """The first weight that is not finite, if any; synchronizes with the device only once.
 
     Buffers may hold infinities, such as the masks of attention, but never NaN.
     """
@@ -90,7 +90,7 @@ def overflowed(module: nn.Module, state: Mapping[str, Any]) -> str | None:
 
 
 def _overflow(name: str) -> str:
-    return f"the weight {name} became too large for a number"
+    return f"the weight {name} is no longer finite"
 
 
 def _called(turn: Turn) -> str:
@@ -98,7 +98,7 @@ def _called(turn: Turn) -> str:
 
 
 def began_in(task: nn.Module, turn: Turn, batch: Any) -> str:
-    """Run the batch again and name the first thing in it that is not finite: input, weight or layer."""
+    """Run the batch again and name the first input, weight or layer output that is not finite."""
     for part, tensor in zip(("input", "target"), batch, strict=False):
         if isinstance(tensor, Tensor) and not _finite(tensor):
             rows = (~torch.isfinite(tensor.flatten(1) if tensor.dim() > 1 else tensor[:, None])).any(1)
@@ -106,12 +106,12 @@ def began_in(task: nn.Module, turn: Turn, batch: Any) -> str:
     for name, weight in task.named_parameters():
         if not _finite(weight):
             return f"{_overflow(name)} in the step before: {REMEDY}"
-    found: list[str] = []
+    bad: list[str] = []
 
     def look(name: str) -> Any:
         def hook(layer: nn.Module, inputs: Any, output: Any) -> None:
             if isinstance(output, Tensor) and not _finite(output):
-                found.append(f"{name} ({type(layer).__name__})")
+                bad.append(f"{name} ({type(layer).__name__})")
 
         return hook
 
@@ -121,7 +121,7 @@ def began_in(task: nn.Module, turn: Turn, batch: Any) -> str:
         turn.loss(batch)
     for hook in hooks:
         hook.remove()
-    return f"it began in layer {found[0]}" if found else "every layer's output was finite, so it began in the loss"
+    return f"it began in layer {bad[0]}" if bad else "every layer's output was finite, so it began in the loss"
 
 
 def _finite(tensor: Tensor) -> bool:

@@ -10,12 +10,12 @@ from nncli.run.callbacks.metrics import Recorder
 from nncli.run.callbacks.step import StepCallback
 from nncli.run.screen import Screen
 
-REFRESH = 0.2  # seconds between two looks at the bar; each costs about 2 ms
+REFRESH = 0.2  # seconds between two refreshes of the bar; each costs about 2 ms
 PLAIN = 10.0  # seconds between two plain lines
 
 
 class Bar(StepCallback):
-    """Progress of the steps, refreshed by time and not by step, so that it costs the same however fast a step is."""
+    """Progress of the steps, refreshed by time and not by step, so that its cost does not depend on their speed."""
 
     def __init__(self, screen: Screen, recorder: Recorder, monitor: str) -> None:
         self.screen, self.recorder, self.monitor = screen, recorder, monitor
@@ -69,7 +69,7 @@ class Bar(StepCallback):
             self.screen.line("", step=trainer.global_step, epoch=trainer.current_epoch, **r.latest)
 
     def close(self) -> None:
-        """Take the bar off the screen, however training ended."""
+        """Remove the bar from the screen, however training ended."""
         if self.progress:
             self.progress.stop()
             self.progress = None

@@ -1,4 +1,4 @@
-"""Where a run was: the batch it had reached, the order of its samples and every random state, from a checkpoint."""
+"""The position of a run from its checkpoint: the batch, the order of samples and all random states."""
 
 from math import ceil
 from pathlib import Path
@@ -14,7 +14,7 @@ from nncli.run.optimizer_state import Settings, check_optimizers, stated
 
 
 class Begun(_FitLoop):
-    """A loop that also starts when nothing is left to train: what is still to be judged is judged from there."""
+    """A loop that also starts when no training is left, so that an evaluation that is still due is done."""
 
     @property
     def skip(self) -> bool:
@@ -22,20 +22,20 @@ class Begun(_FitLoop):
 
 
 class Resumer(StepCallback):
-    """Puts the order of samples and every random state back to where the checkpoint left them.
+    """Restores the order of samples and all random states from the checkpoint.
 
-    It comes before the other callbacks: what does not fit the run is refused before they write anything.
+    It comes before the other callbacks, so that a checkpoint that does not fit the run is refused before they write.
     """
 
     def __init__(self, source: Path | None) -> None:
         self.source = source  # the checkpoint that is resumed
         self.saved: dict[str, Any] | None = None
-        self.stated: list[list[Settings]] = []  # of each optimizer's groups, before the checkpoint is read into them
+        self.stated: list[list[Settings]] = []  # of each optimizer's groups, before the checkpoint is loaded into them
 
     def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
         saved = checkpoint["nncli"]
         self.saved = saved
-        self.restore(trainer)  # once before anything is touched: these states may not be what they should
+        self.restore(trainer)  # once before anything is changed, in case the states are invalid
         batches = cast(Any, trainer.lightning_module).batches
         epoch, batch = saved["position"]
         self._check_position(trainer, epoch, batch, saved["step"], len(batches))
@@ -43,13 +43,13 @@ class Resumer(StepCallback):
         checkpoint["loops"] = {"fit_loop": _loops(trainer, epoch, batch, saved["step"], len(batches))}
 
     def _check_position(self, trainer: Trainer, epoch: int, batch: int, step: int, batches: int) -> None:
-        """The epoch and the batch in it say at which step the run was."""
+        """Check that the step agrees with the epoch and the batch in it."""
         each = cast(Any, trainer.lightning_module).accumulate
         due = epoch * ceil(batches / each) + ceil(batch / each)
         if batch >= batches or step != due or epoch > (trainer.max_epochs or epoch):
             raise CheckpointError(
-                f"{self.source} was not written by this run: it says epoch {epoch}, batch {batch}, step {step}, and an "
-                f"epoch of the run has {batches} batches and {ceil(batches / each)} steps"
+                f"{self.source} was not written by this run: it is at epoch {epoch}, batch {batch}, step {step}, but "
+                f"an epoch of the run has {batches} batches and {ceil(batches / each)} steps"
             )
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -65,14 +65,14 @@ class Resumer(StepCallback):
             self.saved = None
 
     def restore(self, trainer: Trainer) -> None:
-        """This rank's random state; one that the run did not have before keeps its own."""
+        """Restore the random state of this rank; a rank that the run did not have before keeps its own."""
         assert self.saved is not None
         for mine in self.saved["ranks"][trainer.global_rank :][:1]:
             random.restore(mine["random"])
 
 
 def _loops(trainer: Trainer, epoch: int, batch: int, step: int, batches: int) -> dict[str, Any]:
-    """Lightning's counters at this batch of this epoch: its own, read back, would depend on the hook they are from."""
+    """Lightning's counters at this batch of this epoch; saved ones would depend on the hook that saved them."""
     state = trainer.fit_loop.state_dict()
     state["epoch_loop.state_dict"]["_batches_that_stepped"] = step
     begun, steps = epoch + (batch > 0), {"ready": step, "completed": step}

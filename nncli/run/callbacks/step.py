@@ -1,4 +1,4 @@
-"""What our callbacks hear besides Lightning's hooks."""
+"""The hooks of our callbacks in addition to Lightning's."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 
 
 class StepCallback(Callback):
-    """A callback that is also told of each loss and each optimizer step."""
+    """A callback that is also called for each loss and each optimizer step."""
 
     def on_loss(self, learner: "Learner", turn: Turn, batch: Any, loss: Tensor) -> None:
-        """Before its gradients are computed."""
+        """Called before the gradients of a loss are computed."""
 
     def on_step_end(self, trainer: Any, module: LightningModule) -> None:
-        """After an optimizer step; `trainer.global_step` counts it."""
+        """Called after an optimizer step, which `trainer.global_step` includes."""

@@ -1,4 +1,4 @@
-"""Runs that torchrun or SLURM started: the first rank decides and makes the folder, the others read it."""
+"""Runs that torchrun or SLURM started: the first rank decides and creates the folder, the others read it."""
 
 import os
 from collections.abc import Callable, Collection, Sequence
@@ -26,7 +26,7 @@ PATIENCE = timedelta(hours=2)  # how long the other ranks wait for the first one
 
 
 def launcher() -> ClusterEnvironment | None:
-    """The launcher that made this process one of several, if there is one."""
+    """The launcher that started this process as one of several, if any."""
     if TorchElasticEnvironment.detect():
         return TorchElasticEnvironment()
     if int(os.environ.get("SLURM_NTASKS", "1")) > 1 and "SLURM_PROCID" in os.environ and SLURMEnvironment.detect():
@@ -35,7 +35,7 @@ def launcher() -> ClusterEnvironment | None:
 
 
 def fit_anywhere(config: Config, screen: Screen, *, dry_run: bool = False) -> None:
-    """fit here, or as one of the ranks that a launcher started."""
+    """Run `fit` here, or as one of the ranks of a launcher."""
     around = launcher()
     if around is None:
         fit(config, screen, dry_run=dry_run)
@@ -45,7 +45,7 @@ def fit_anywhere(config: Config, screen: Screen, *, dry_run: bool = False) -> No
 
 
 def resume_anywhere(run: RunFolder, words: Sequence[str], screen: Screen, trust: Collection[str]) -> None:
-    """resume here, or as one of the ranks that a launcher started."""
+    """Run `resume` here, or as one of the ranks of a launcher."""
     around = launcher()
     if around is None:
         resume(run, words, screen, trust)
@@ -60,7 +60,7 @@ def resume_anywhere(run: RunFolder, words: Sequence[str], screen: Screen, trust:
 
 
 def _join(around: ClusterEnvironment, config: Config) -> int:
-    """Meet the other ranks; how many there are."""
+    """Connect to the other ranks; returns the number of ranks."""
     rank, world = around.global_rank(), around.world_size()
     os.environ |= {"RANK": str(rank), "WORLD_SIZE": str(world), "LOCAL_RANK": str(around.local_rank())}
     os.environ |= {"MASTER_ADDR": around.main_address, "MASTER_PORT": str(around.main_port)}
@@ -72,14 +72,14 @@ def _join(around: ClusterEnvironment, config: Config) -> int:
 
 
 def _take_part(world: int, config: Config, first: Callable[[Announce], object]) -> None:
-    """The first rank decides and tells its folder, once, also when it fails before; the others train in that folder."""
+    """The first rank decides and announces its folder, once, even if it fails; the others train in that folder."""
     rank, told = int(os.environ["RANK"]), False
 
     def tell(folder: str, checkpoint: str) -> list[str]:
         nonlocal told
         told, box = True, [folder, checkpoint]
         torch.distributed.broadcast_object_list(box, src=0)
-        if box[0]:  # nobody prepares anything any more: from here on the others wait only as long as the config says
+        if box[0]:  # preparation is over: from here on ranks wait only as long as the config says
             timeout = float(load_frozen(RunFolder(Path(box[0])).config, trust=config.trust).tree.trainer.timeout)
             _set_pg_timeout(timedelta(seconds=timeout))
         return box
@@ -93,7 +93,7 @@ def _take_part(world: int, config: Config, first: Callable[[Announce], object]) 
         return
     folder, checkpoint = tell("", "")
     if not folder:
-        return  # the first rank says why
+        return  # the first rank reports why
     run = RunFolder(Path(folder))
     frozen = load_frozen(run.config, trust=config.trust)
     path = Path(checkpoint) if checkpoint else None
@@ -102,7 +102,7 @@ def _take_part(world: int, config: Config, first: Callable[[Announce], object]) 
 
 
 def _spread(config: Config, world: int) -> Config:
-    """The launcher decides how many devices there are."""
+    """The config with the number of devices of the launcher."""
     local = int(os.environ.get("LOCAL_WORLD_SIZE") or os.environ.get("SLURM_NTASKS_PER_NODE") or world)
     tree = config.tree.copy()
     OmegaConf.update(tree, "trainer.devices", local)

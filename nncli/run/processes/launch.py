@@ -1,7 +1,7 @@
-"""One process a device on this machine: started, watched and ended together by a parent that trains nothing.
+"""One process per device on this machine: started, watched and ended together by a parent that does not train.
 
-The ranks read the frozen config of the run's folder, and nothing else. Each holds the read end of a pipe whose
-write end only the parent has: when the parent dies, however, they end too.
+The ranks read only the frozen config of the run's folder. Each has the read end of a pipe whose write end only the
+parent has, so they end when the parent does, in whatever way.
 """
 
 import os
@@ -23,16 +23,17 @@ from nncli.run.screen import Screen
 from nncli.stalls import Stalls
 
 Rank = subprocess.Popen[bytes]
-GRACE = 10.0  # seconds that the other ranks get to end by themselves when one is lost
+GRACE = 10.0  # seconds that the other ranks have to end by themselves when one is lost
 
 
 def is_rank() -> bool:
-    """Whether a launcher (ours, torchrun, SLURM) has made this process one of several."""
+    """Whether a launcher (ours, torchrun, SLURM) has started this process as one of several."""
     return "LOCAL_RANK" in os.environ or int(os.environ.get("SLURM_NTASKS", "1")) > 1
 
 
 def python(module: str) -> list[str]:
-    """The command of a module of ours as another process. Files of this folder hide no packages there, as here."""
+    """The command that runs a module of nn in another process, where files of this folder hide packages only if they
+    do here."""
     same = sys.path[0] in ("", os.getcwd())  # in `python -m nncli` they do
     return [sys.executable, *([] if same else ["-P"]), "-m", module]
 
@@ -46,9 +47,9 @@ def start(
     trust: Collection[str],
     patience: float,
 ) -> dict[str, Any]:
-    """Train with a rank on every device; their summary.
+    """Train with a rank on every device; returns their summary.
 
-    A lost rank ends them all within GRACE; one that is stopped, or does not stop when asked to, after `patience`.
+    A lost rank ends them all within GRACE; one that is suspended, or does not stop when asked to, after `patience`.
     """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -69,7 +70,7 @@ def start(
                     [*python("nncli.run.processes.rank"), *words],
                     env=os.environ | shared | {"LOCAL_RANK": str(i), "RANK": str(i)},
                     stdin=subprocess.PIPE,
-                    start_new_session=True,  # a Ctrl-C reaches the parent alone, which passes it on once
+                    start_new_session=True,  # Ctrl-C reaches only the parent, which passes it on once
                 )
             watch.ranks.append(rank)
         watch.wait()
@@ -84,11 +85,11 @@ class Watch:
     def __init__(self, ranks: list[Rank], signals: Signals, patience: float) -> None:
         self.ranks, self.signals, self.patience = ranks, signals, patience
         self.stalls = Stalls(patience)
-        self.stopped: list[int] = []  # ranks that were stopped for longer than the patience lasts, or when one was lost
+        self.stopped: list[int] = []  # ranks that were suspended for longer than `patience`, or when one was lost
         self.ended: list[int] = []  # ranks that had to be killed
 
     def wait(self) -> None:
-        """Until all have ended; passes a signal on once, and stops waiting when one is lost or is stopped too long."""
+        """Wait until all have ended, one is lost or one is suspended too long; passes a signal on once."""
         passed, deadline, look = False, float("inf"), 0.0
         while any(rank.poll() is None for rank in self.ranks) and time.monotonic() < deadline:
             if self.signals.asked and not passed:
@@ -105,7 +106,7 @@ class Watch:
         self.stopped = [i for i, rank in enumerate(self.ranks) if rank.pid in self.stalls.seconds]
 
     def end(self) -> None:
-        """Kill those that are left, with the workers they started: one that is stopped would never notice."""
+        """Kill those that are left, with their workers: a suspended one would never notice."""
         for i, rank in enumerate(self.ranks):
             if rank.poll() is None:
                 self.ended.append(i)
@@ -119,9 +120,9 @@ class Watch:
 
     def lost(self) -> str:
         """Which ranks were lost, and how."""
-        said = f"was stopped (SIGSTOP) and did not continue; trainer.timeout is {self.patience:g} s"
+        text = f"was stopped (SIGSTOP) and did not continue; trainer.timeout is {self.patience:g} s"
         return "; ".join(
-            f"rank {i} {said if i in self.stopped else _ended(code)}" for i, code in enumerate(self.codes) if code
+            f"rank {i} {text if i in self.stopped else _ended(code)}" for i, code in enumerate(self.codes) if code
         )
 
 
@@ -130,17 +131,17 @@ def _ended(code: int) -> str:
 
 
 def outcome(run: RunFolder, watch: Watch, signals: Signals) -> dict[str, Any]:
-    """The summary of ranks that have all ended; Stopped or TrainingFailed where they did not come to their end."""
+    """The summary of ranks that have all ended; raises Stopped or TrainingFailed if they did not finish."""
     summary, codes = run.read(run.summary), watch.codes
     if all(code == 0 for code in codes):
         return summary
-    said = str(summary.get("status", ""))
+    status = str(summary.get("status", ""))
     left = [code for i, code in enumerate(codes) if i not in watch.ended]
     if signals.asked and all(code in (0, 128 + signals.asked) for code in left):
-        if said in ("", "running"):
+        if status in ("", "running"):
             run.write(run.summary, summary | {"status": "stopped"})
         raise Stopped(signals.asked)
-    told = said.startswith("failed") and min(codes) >= 0  # a killed rank is the reason of what the others then met
-    why = said.removeprefix("failed: ") if told else watch.lost()
+    explained = status.startswith("failed") and min(codes) >= 0  # a killed rank causes the errors of the others
+    why = status.removeprefix("failed: ") if explained else watch.lost()
     run.write(run.summary, summary | {"status": f"failed: {why}"})
     raise TrainingFailed(f"{why}. The run can be resumed: nn resume {run.name}")

@@ -11,7 +11,7 @@ from nncli.run.processes.signals import Signals, end_quietly
 
 
 def _end_with_parent() -> None:
-    """The parent never writes to this pipe; it closes when the parent is gone."""
+    """The parent never writes to this pipe, which closes when the parent ends."""
     os.read(0, 1)
     os._exit(3)
 
@@ -39,7 +39,7 @@ def main() -> int:
     except TrainingFailed as error:
         if not first and isinstance(error.__cause__, NonFinite):
             screen.warn(f"rank {os.environ['RANK']}: {error}")
-        return error.exit_code  # the first rank's stands in summary.json, from where the parent tells it
+        return error.exit_code  # that of the first rank is in summary.json, from which the parent reports it
     except NnError as error:
         screen.warn(str(error))
         return error.exit_code
@@ -55,4 +55,4 @@ if __name__ == "__main__":
     end_quietly()  # before the long imports; the parent held signals back until here
     code = main()
     sys.stdout.flush()
-    os._exit(code)  # a lost peer leaves communication threads that would never let go
+    os._exit(code)  # after the loss of a rank, communication threads would never end

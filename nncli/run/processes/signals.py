@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM: a request to stop while a run is made, a quiet end where there is nothing to save."""
+"""SIGINT and SIGTERM: a request to stop during a run, a quiet exit when there is nothing to save."""
 
 import os
 import signal
@@ -15,7 +15,7 @@ MASKS = hasattr(signal, "pthread_sigmask")  # Windows has none
 
 
 class Signals:
-    """SIGINT and SIGTERM: the first asks for a stop at the next batch, the second quits at once."""
+    """SIGINT and SIGTERM: the first requests a stop at the next batch, the second quits at once."""
 
     def __init__(self) -> None:
         self.asked: int | None = None
@@ -37,7 +37,7 @@ class Signals:
 
     @contextmanager
     def caught(self) -> Iterator["Signals"]:
-        """Handle both signals inside; a thread that is not the main one cannot, and leaves them as they are."""
+        """Handle both signals inside the block; only the main thread can, others change nothing."""
         try:
             old = {s: signal.signal(s, self) for s in BOTH}
         except ValueError:
@@ -51,7 +51,7 @@ class Signals:
 
 
 def _importing(frame: FrameType | None) -> bool:
-    """Whether a module is being imported, of which many turn an exception into one of their own, or print it."""
+    """Whether a module is being imported; many modules replace an exception by one of their own, or print it."""
     while frame is not None:
         if frame.f_globals.get("__name__") == "importlib._bootstrap":
             return True
@@ -60,7 +60,7 @@ def _importing(frame: FrameType | None) -> bool:
 
 
 def end_quietly() -> None:
-    """From here on both signals end this process at once and without a word, also those that `held_back` kept."""
+    """From here on, both signals end this process at once without output, including those that `held_back` blocked."""
     for signum in BOTH:
         signal.signal(signum, _quit)
     sys.unraisablehook = _unraisable
@@ -73,7 +73,7 @@ def _quit(signum: int, frame: FrameType | None) -> None:
 
 
 def _unraisable(lost: Any) -> None:
-    """A stop that was asked for inside a destructor, where no exception can pass, still is one."""
+    """Stop even if the signal arrived inside a destructor, from which no exception can propagate."""
     if isinstance(lost.exc_value, Stopped):
         os._exit(lost.exc_value.exit_code)
     sys.__unraisablehook__(lost)
@@ -81,7 +81,7 @@ def _unraisable(lost: Any) -> None:
 
 @contextmanager
 def held_back() -> Iterator[None]:
-    """Both signals wait: for this process until the end, for one started inside until its own `end_quietly`."""
+    """Block both signals: in this process until the end, in one started inside until its own `end_quietly`."""
     old = signal.pthread_sigmask(signal.SIG_BLOCK, BOTH) if MASKS else set()
     try:
         yield
