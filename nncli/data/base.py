@@ -1,4 +1,4 @@
-"""What every source of data shares: loading once, holding the data to what the YAML states, cutting batches."""
+"""What all data sources share: loading once, checking the data against the config, cutting batches."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal, TypedDict
@@ -21,7 +21,7 @@ Classes = Annotated[int, Ge(2)] | Literal["auto"] | None
 
 
 class Stated(TypedDict):
-    """What every source is told: a source takes them as `**stated: Unpack[Stated]`."""
+    """The arguments of every source, which takes them as `**stated: Unpack[Stated]`."""
 
     batch_size: Annotated[int, Ge(1)]
     input_shape: Shape
@@ -29,15 +29,15 @@ class Stated(TypedDict):
 
 
 class Data:
-    """The parts "train", "val" and "test". A source says in `load` where they come from.
+    """The parts "train", "val" and "test", which a source defines in `load`.
 
-    Images are uint8 (N, C, H, W), tables float32 (N, F), texts int64 (N, T); labels int64 (N,), measured targets
-    float32. What else was learned from the training part (vocabularies, names of classes and columns) is in `facts`,
-    as plain values: they travel with the weights, and `load` uses them instead of its own when they are given.
+    Images are uint8 (N, C, H, W), tables float32 (N, F), texts int64 (N, T); labels int64 (N,), numeric targets
+    float32. What else is derived from the training part (vocabularies, names of classes and columns) is in `facts`,
+    as plain values: they are stored with the weights, and `load` uses those of an earlier run, if given.
     """
 
-    kind: ClassVar[Literal["image", "table", "text", "series"]] = "table"  # how a person looks at it
-    root: Any = None  # where the files lie that it was given: their folder
+    kind: ClassVar[Literal["image", "table", "text", "series"]] = "table"  # how it is shown
+    root: Any = None  # the folder of the user's files
     path: Any = None  # or the one file
 
     def __init__(self, batch_size: Annotated[int, Ge(1)], input_shape: Shape, num_classes: Classes) -> None:
@@ -45,19 +45,19 @@ class Data:
         self.input_shape = input_shape if input_shape == "auto" else list(input_shape)
         self.num_classes = num_classes
         self.facts: dict[str, Any] = {}
-        self.kinds: dict[str, Any] = {}  # of the columns, where it tells them apart
+        self.kinds: dict[str, Any] = {}  # of the columns, if it has several kinds
         self.parts: dict[str, Rows] = {}
         self.place(seed=0, rank=0, world=1, accumulate=1, limit=None, overfit=0)
 
     def prepare_data(self) -> None:
-        """Fetch what is not on this machine yet; most sources have nothing to fetch."""
+        """Download what is not on this machine yet; most sources have nothing to download."""
 
     def load(self) -> Parts:
         """The parts "train", "val" and "test", each as inputs and targets."""
         raise NotImplementedError
 
     def inferred(self) -> dict[str, Any]:
-        """After `setup`: what each argument given as `auto` turned out to be."""
+        """After `setup`: the values of the arguments that are `auto`."""
         x, _ = self.parts["train"].span(0, 1)
         found: dict[str, Any] = {}
         if self.input_shape == "auto":
@@ -69,17 +69,17 @@ class Data:
         return found
 
     def traits(self) -> dict[str, Any]:
-        """After `setup`: what the samples and the targets are, in the words of conf/suits.yaml; {} chooses nothing."""
+        """After `setup`: the types of samples and targets, in the terms of conf/suits.yaml; {} chooses nothing."""
         return {}
 
     def where(self, part: str, row: int) -> str:
-        """Where a sample stands in the person's own files."""
+        """The location of a sample in the user's own files."""
         return f"the {part} part, row {row}"
 
     def encode(self, raw: Any) -> Tensor:
-        """A raw sample as `setup` would give it, or several as a batch. Needs `facts` and the arguments, but no data.
+        """A raw sample encoded as by `setup`, or several as a batch. Needs `facts` and the arguments, but no data.
 
-        What a raw sample may be depends on the kind: the file or the values of a picture, a row of a table by name or
+        The form of a raw sample depends on the kind: the file or the values of a picture, a row of a table by name or
         in order, a text, the steps of a series.
         """
         if self.kind == "image":
@@ -89,18 +89,18 @@ class Data:
         return encode(listed(raw) if self.kind == "table" else raw, self.known())
 
     def decode(self, encoded: Any) -> str:
-        """What `encode` was given, for a person to read; only texts and sequences have such an inverse."""
+        """The inverse of `encode` in readable form, which only texts and sequences have."""
         raise DataError(f"samples of {type(self).__name__} cannot be turned back into what they were made of")
 
     def class_name(self, number: int) -> str:
-        """What a class is called."""
+        """The name of a class."""
         names = self.facts.get("classes")
         if names is not None and not 0 <= number < len(names):
             raise DataError(f"there is no class {number}; classes are 0 to {len(names) - 1}")
         return str(number) if names is None else names[number]
 
     def known(self) -> dict[str, Any]:
-        """`facts`, with the shape of a sample as the config states it where a run of before has not kept it."""
+        """`facts`, with the shape of a sample from the config if an older run has not stored it."""
         found: dict[str, Any] = {"dtype": "uint8" if self.kind == "image" else "float32", "shape": self.input_shape}
         found |= self.facts
         if found["shape"] == "auto":
@@ -108,7 +108,7 @@ class Data:
         return found
 
     def setup(self) -> None:
-        """Load and check, once; a fact of the YAML that the data does not bear out is a DataError."""
+        """Load and check, once; raises DataError if the data contradicts the config."""
         if self.parts:
             return
         loaded = self.load()
@@ -126,7 +126,7 @@ class Data:
             self.facts.setdefault("shape", list(x.shape[1:]))
 
     def check(self, parts: dict[str, Rows]) -> None:
-        """Hold the data to the stated shape and number of classes."""
+        """Check the data against the stated shape and number of classes."""
         for name, rows in parts.items():
             if len(rows) == 0:
                 raise DataError(f"data: the {name} part has no samples; see data.split")
@@ -153,12 +153,12 @@ class Data:
                 if values.is_floating_point() and not (fine := values.isfinite()).all():
                     row = at + int((~fine.reshape(len(values), -1).all(dim=1)).nonzero()[0])
                     raise DataError(
-                        f"data: {what} has a value that is no finite number, first in {self.where(name, row)}"
+                        f"data: {what} has a value that is not a finite number, first in {self.where(name, row)}"
                     )
             at += len(y)
 
     def _check_count(self, parts: dict[str, Rows], num_classes: int) -> None:
-        """As many classes as stated: those with names, or else the highest one must occur somewhere."""
+        """Check the number of classes: by their names, or else the highest class must occur."""
         labelled = [rows for rows in parts.values() if rows.labels is not None]
         if not labelled:
             return
@@ -179,7 +179,7 @@ class Data:
         if y is None:
             return
         if y.is_floating_point():
-            raise DataError(f"data.num_classes is {num_classes}, but the targets are measured numbers; set it to null")
+            raise DataError(f"data.num_classes is {num_classes}, but the targets are numbers; set it to null")
         if len(wrong := ((y < 0) | (y >= num_classes)).nonzero()):
             row = int(wrong[0])
             raise DataError(
@@ -202,10 +202,10 @@ class Data:
         rests: Literal["auto", "memory", "device"] = "memory",
         device: torch.device | None = None,
     ) -> None:
-        """Say in what order, and which share of each batch this process takes, and where the data rests.
+        """Set the order, this process's share of each batch, and where the data is stored.
 
-        `overfit` > 0 trains and judges on the same few batches. `patience`: seconds until a worker that somebody
-        stopped is given up.
+        `overfit` > 0 trains and evaluates on the same few batches. `patience`: seconds until a suspended worker is
+        given up.
         """
         if sampling == "balanced" and ((y := self.parts["train"].labels) is None or y.is_floating_point()):
             raise DataError("loader.sampling is balanced, which needs one class for each sample; take natural")
@@ -224,10 +224,10 @@ class Data:
         self._loaders: dict[str, Batches] = {}
 
     def outline(self) -> str:
-        """How many samples there are, and where they rest, once they are placed."""
+        """The number of samples, and where they are stored, once they are placed."""
         counts = " · ".join(f"{len(rows):,} {part}" for part, rows in self.parts.items())
         rows = self.parts["train"]
-        shared = isinstance(rows, Windows)  # the parts look at one series
+        shared = isinstance(rows, Windows)  # the parts are windows of one series
         megabytes = sum(part.nbytes for part in ([rows] if shared else self.parts.values())) / 1e6
         if rows.decodes:
             return f"{counts} · decoded as needed by {self._helpers(rows) or 'no'} workers"
@@ -245,7 +245,7 @@ class Data:
         return self._batches("test")
 
     def evaluation(self, part: str) -> Batches:
-        """Any part in its natural order, nothing dropped: for judging."""
+        """All samples of a part in natural order, for evaluation."""
         self.setup()
         return self._cut(self.parts[part], shuffle=False)
 
@@ -276,7 +276,7 @@ class Data:
         )
 
     def _resting(self, rows: Rows) -> bool:
-        """Whether a part lies on the GPU as a whole."""
+        """Whether a whole part is stored on the GPU."""
         if self._device is None or self._device.type != "cuda" or rows.decodes or isinstance(rows, Mapped):
             return False
         return self._rests == "device" or (self._rests == "auto" and self._fits(rows))
@@ -286,7 +286,7 @@ class Data:
         return rows.nbytes < FREE_SHARE * torch.cuda.mem_get_info(self._device)[0]
 
     def _helpers(self, rows: Rows) -> int:
-        """How many worker processes: they pay only where files are decoded."""
+        """The number of worker processes, which are useful only if files are decoded."""
         if not rows.decodes:
             return 0
         return min(MAX_WORKERS, torch.get_num_threads()) if self._workers == "auto" else self._workers

@@ -1,4 +1,4 @@
-"""Batches cut from the rows of a part: a whole batch by index, in an order that only seed and epoch decide."""
+"""Batches of a part: each is fetched as a whole by index, in an order that depends only on seed and epoch."""
 
 import os
 import signal
@@ -21,16 +21,16 @@ from nncli.errors import DataError, NnError, TrainingFailed
 from nncli.stalls import PATIENCE, Stalls
 
 KILLED = (
-    "a worker process that decodes data was killed, perhaps for want of memory; nn resume goes on, "
-    "with loader.workers=1 or 0 it takes less"
+    "a worker process that decodes data was killed, perhaps for lack of memory; continue with nn resume, "
+    "which needs less with loader.workers=1 or 0"
 )
 STOPPED = (
     "a worker process that decodes data was stopped (SIGSTOP) and did not continue; trainer.timeout is {:g} s. "
-    "nn resume goes on"
+    "Continue with nn resume"
 )
-AHEAD = 4  # batches that are prepared before they are asked for
+AHEAD = 4  # batches that are prepared in advance
 TOGETHER = 4 * 2**20  # bytes of batches that are fetched together
-POOL = 50  # batches among which samples of like length are brought together
+POOL = 50  # batches among which samples are grouped by length
 
 Sampling = Literal["natural", "balanced"]
 
@@ -39,11 +39,11 @@ class Batches:
     """The micro-batches of one rank.
 
     `batch_size` counts samples per optimizer step over all ranks and accumulation. Shuffled (training): step t takes
-    `order[t * batch_size : (t + 1) * batch_size]`, an incomplete last step is dropped. Not shuffled (judging): every
-    sample once, in natural order; all ranks get equally many batches, some of which may be empty.
+    `order[t * batch_size : (t + 1) * batch_size]`, an incomplete last step is dropped. Not shuffled (evaluation): every
+    sample once, in natural order; all ranks get the same number of batches, some of which may be empty.
 
-    `start` is the (epoch, micro-batch) the next iteration begins at. It is read at the first `next()`, not at
-    `iter()`: Lightning makes iterators that it never draws from.
+    `start` is the (epoch, micro-batch) at which the next iteration begins. It is read at the first `next()`, not at
+    `iter()`: Lightning creates iterators that it never uses.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class Batches:
         micro = batch_size // accumulate  # samples of one micro-batch over all ranks
         cut = _equal(len(rows) // batch_size * accumulate, micro) if shuffle else _covering(len(rows), micro, world)
         self.bounds = [_share(low, high, rank, world) for low, high in cut][:limit]
-        self._plan: list[np.ndarray] = []  # the rows of each batch to come; a tensor would go by shared memory
+        self._plan: list[np.ndarray] = []  # the rows of each batch to come; tensors would use shared memory
         self._loader = self._prepared(workers, pin) if workers else None
         self._ahead, self._pin, self._patience = ahead, pin, patience
 
@@ -103,7 +103,7 @@ class Batches:
                 yield self.rows.span(low, high)
 
     def _at_once(self) -> int:
-        """How many batches are fetched together: a small one takes as long to fetch as to learn from."""
+        """The number of batches to fetch together, since fetching a small one takes as long as training on it."""
         if not isinstance(self.rows, InMemory) or not len(self.rows):
             return 1
         batch = self.rows.nbytes / len(self.rows) * self.batch_size
@@ -116,10 +116,10 @@ class Batches:
         yield from zip(x.split(sizes), y.split(sizes), strict=True)
 
     def order(self, epoch: int) -> Tensor:
-        """Which sample comes when in this epoch, the same on every rank: a pure function of seed and epoch.
+        """The order of samples in this epoch, the same on every rank: a pure function of seed and epoch.
 
-        Balanced, every class is drawn equally often, samples of the small ones several times. Where samples differ in
-        length, those of like length come into one batch: within each stretch of POOL batches of the mixed order.
+        With balanced sampling, every class is drawn equally often, samples of small classes several times. If samples
+        differ in length, those of similar length are batched together, within each POOL batches of the shuffled order.
         """
         mixed = np.random.SeedSequence((self.seed, epoch)).generate_state(1, np.uint64)[0]
         generator = torch.Generator().manual_seed(int(mixed) >> 1)
@@ -133,26 +133,26 @@ class Batches:
         return _bucketed(order, self.rows.lengths, self.batch_size, generator)
 
     def _prepared(self, workers: int, pin: bool) -> DataLoader[tuple[Tensor, Tensor] | NnError]:
-        """Batches made ahead of time by other processes."""
+        """A loader whose worker processes prepare batches in advance."""
         return DataLoader(
             _Takes(self.rows),
             sampler=self._plan,
             batch_size=None,
             num_workers=workers,
             prefetch_factor=AHEAD,
-            persistent_workers=self.shuffle,  # judging comes too seldom to hold processes for it
+            persistent_workers=self.shuffle,  # evaluation is too rare to keep processes for it
             pin_memory=pin,
-            generator=torch.Generator(),  # else each loader draws from the global state, which a resume puts back
+            generator=torch.Generator(),  # otherwise each loader draws from the global state, which a resume restores
         )
 
     def _pinned(self, rows: Tensor) -> tuple[Tensor, Tensor]:
-        """In memory from which a GPU copies while it computes."""
+        """A batch in pinned memory, from which a GPU copies while it computes."""
         x, y = self.rows.take(rows)
         return x.pin_memory(), y.pin_memory()
 
 
 class _Takes(Dataset[tuple[Tensor, Tensor] | NnError]):
-    """Rows as torch's loader wants them. An error of ours passes from a worker as a value, with its own words."""
+    """Rows as a Dataset for torch's loader. Our errors are returned from workers as values, to keep their message."""
 
     def __init__(self, rows: Rows) -> None:
         self.rows = rows
@@ -165,7 +165,7 @@ class _Takes(Dataset[tuple[Tensor, Tensor] | NnError]):
 
 
 def _in_advance(take: Callable[[Tensor], tuple[Tensor, Tensor]], plan: list[Tensor]) -> Iterator[tuple[Tensor, Tensor]]:
-    """The batches of a plan in order; a thread prepares the next ones meanwhile."""
+    """The batches of a plan in order, while a thread prepares the next ones."""
     with ThreadPoolExecutor(1) as thread:
         waiting: deque[Future[tuple[Tensor, Tensor]]] = deque()
         for rows in plan:
@@ -177,7 +177,7 @@ def _in_advance(take: Callable[[Tensor], tuple[Tensor, Tensor]], plan: list[Tens
 
 
 def _fetched(loader: "DataLoader[tuple[Tensor, Tensor] | NnError]", patience: float) -> Iterator[tuple[Tensor, Tensor]]:
-    """The loader's batches; what went wrong in a worker is told as it is."""
+    """The loader's batches; errors of our own in a worker are raised unchanged."""
     with _Watch(loader, patience) as watch:
         batches = None
         while True:
@@ -187,7 +187,7 @@ def _fetched(loader: "DataLoader[tuple[Tensor, Tensor] | NnError]", patience: fl
                 batch = next(batches)
             except StopIteration:
                 return
-            except (RuntimeError, OSError, EOFError) as error:  # the last two: it died while it handed a batch over
+            except (RuntimeError, OSError, EOFError) as error:  # the last two: it died while it passed a batch on
                 if isinstance(error, RuntimeError) and "DataLoader worker" not in str(error):
                     raise
                 _end(watch.batches)
@@ -199,10 +199,10 @@ def _fetched(loader: "DataLoader[tuple[Tensor, Tensor] | NnError]", patience: fl
 
 
 class _Watch:
-    """A thread that kills workers which were stopped for too long: who waits for a batch of theirs cannot look."""
+    """A thread that kills workers that were suspended for too long, as waiting for their batches blocks."""
 
     def __init__(self, loader: "DataLoader[Any]", patience: float) -> None:
-        self.batches: object = loader._iterator  # of the epoch before, whose workers go on
+        self.batches: object = loader._iterator  # of the previous epoch, whose workers continue
         self.stalls, self.killed, self.over = Stalls(patience), False, Event()
 
     def __enter__(self) -> "_Watch":
@@ -222,14 +222,14 @@ class _Watch:
 
 
 def _end(batches: object) -> None:
-    """Stop the workers left. Torch raises about the dead one once more there; in `__del__` nobody could catch that."""
+    """Stop the remaining workers. torch raises for the dead one again, which could not be caught in `__del__`."""
     if isinstance(batches, _MultiProcessingDataLoaderIter):
         with suppress(RuntimeError):
             batches._shutdown_workers()
 
 
 def _balanced(labels: Tensor | None, count: int, generator: torch.Generator) -> Tensor:
-    """`count` draws in which the classes are equally likely."""
+    """`count` draws with equal probability for each class."""
     if labels is None or labels.is_floating_point():
         raise DataError("loader.sampling is balanced, which needs one class for each sample; take natural")
     sizes = torch.bincount(labels.cpu())
@@ -238,7 +238,7 @@ def _balanced(labels: Tensor | None, count: int, generator: torch.Generator) -> 
 
 
 def _bucketed(order: Tensor, lengths: Tensor, batch_size: int, generator: torch.Generator) -> Tensor:
-    """The order with the samples of each POOL batches sorted by length, and those batches mixed again."""
+    """The order with the samples of each POOL batches sorted by length, and these batches shuffled again."""
     whole = len(order) // batch_size * batch_size
     pieces = []
     for pool in order[:whole].split(POOL * batch_size):
@@ -253,7 +253,7 @@ def _equal(count: int, size: int) -> list[tuple[int, int]]:
 
 
 def _covering(total: int, size: int, world: int) -> list[tuple[int, int]]:
-    """Ranges of `size` that cover 0..total; a last one too small for all ranks joins the one before it."""
+    """Ranges of `size` that cover 0..total; a last one too small for all ranks is merged with the one before."""
     edges = [*range(0, total, size), total]
     if len(edges) > 2 and edges[-1] - edges[-2] < world:
         del edges[-2]
@@ -261,7 +261,7 @@ def _covering(total: int, size: int, world: int) -> list[tuple[int, int]]:
 
 
 def _share(low: int, high: int, rank: int, world: int) -> tuple[int, int]:
-    """The rank's part of low..high, as torch.tensor_split cuts it: the first ranks take one more if it is uneven."""
+    """The rank's part of low..high, as by torch.tensor_split: if uneven, the first ranks take one more."""
     each, more = divmod(high - low, world)
     first = low + rank * each + min(rank, more)
     return first, first + each + (rank < more)

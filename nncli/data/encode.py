@@ -1,4 +1,4 @@
-"""Raw samples that are numbers already, as a source would give them, by what it learned (`facts`) alone."""
+"""Encode raw numeric samples as a source does, from its `facts` alone."""
 
 import csv
 from collections.abc import Mapping, Sequence
@@ -15,22 +15,22 @@ Facts = Mapping[str, Any]
 
 
 def encode(raw: Any, facts: Facts) -> Tensor:
-    """A sample of `facts["shape"]`, or a batch of them (N, …). Rows may be mappings where columns have names."""
-    shape, wanted = list(known(facts, "shape")), np.dtype(facts.get("dtype", "float32"))
+    """A sample of `facts["shape"]`, or a batch of them (N, …). Rows may be mappings if columns have names."""
+    shape, dtype = list(known(facts, "shape")), np.dtype(facts.get("dtype", "float32"))
     values = array(by_name(raw, facts.get("columns")))
     if list(values.shape) not in (shape, [*values.shape[:1], *shape]):
         raise DataError(f"a sample of this data has the shape {shape}; this one has {list(values.shape)}")
-    if wanted.kind == "f":
-        with np.errstate(over="ignore"):  # what is too large becomes inf, and is refused as that
-            found = values.astype(wanted)
-        if not np.isfinite(found).all():
-            raise DataError("the sample has a value that is no finite number")
-        return torch.from_numpy(found)
-    return torch.from_numpy(whole(values, wanted))
+    if dtype.kind == "f":
+        with np.errstate(over="ignore"):  # too large values become inf, and are refused
+            numbers = values.astype(dtype)
+        if not np.isfinite(numbers).all():
+            raise DataError("the sample has a value that is not a finite number")
+        return torch.from_numpy(numbers)
+    return torch.from_numpy(whole(values, dtype))
 
 
 def listed(raw: Any) -> Any:
-    """The rows of a CSV file, where one is named; anything else as it is."""
+    """The rows of a CSV file, if `raw` names one; anything else unchanged."""
     if not isinstance(raw, str | Path) or Path(raw).suffix.lower() != ".csv":
         return raw
     try:
@@ -41,16 +41,16 @@ def listed(raw: Any) -> Any:
 
 
 def known(facts: Facts, name: str) -> Any:
-    """One of the facts; that it is not there means that nothing was learned yet."""
+    """One of the facts; raises DataError if nothing has been derived from data yet."""
     if name not in facts:
         raise DataError(
-            "nothing is known of the samples: no data was looked at, and none of an earlier run's facts given"
+            "nothing is known about the samples: no data was loaded, and no facts of an earlier run were given"
         )
     return facts[name]
 
 
 def array(raw: Any) -> np.ndarray:
-    """Numbers in whatever holds them: an array, a tensor, lists."""
+    """Numbers of an array, a tensor or lists as an array."""
     if isinstance(raw, Tensor):
         raw = raw.detach().cpu().numpy()
     try:
@@ -62,21 +62,21 @@ def array(raw: Any) -> np.ndarray:
     return values
 
 
-def whole(values: np.ndarray, wanted: np.dtype[Any]) -> np.ndarray:
-    """The same values as whole numbers; others, and such as have no place in the type, are refused."""
-    limits = np.iinfo(wanted)
+def whole(values: np.ndarray, dtype: np.dtype[Any]) -> np.ndarray:
+    """The same values as integers; raises DataError for other values, and those outside the type's range."""
+    limits = np.iinfo(dtype)
     if values.size and (values.min() < limits.min or values.max() > limits.max or (values != np.floor(values)).any()):
         raise DataError(f"a value of a sample must be a whole number from {limits.min} to {limits.max}")
-    return np.ascontiguousarray(values.astype(wanted))
+    return np.ascontiguousarray(values.astype(dtype))
 
 
 def by_name(raw: Any, names: Sequence[str] | None) -> Any:
-    """Values in the order of the columns, where rows name them."""
+    """Values in the order of the columns, if rows name them."""
     if isinstance(raw, Mapping):
         if names is None:
             raise DataError("the columns of this data have no names; give a row as a list of numbers")
         if lost := [name for name in names if name not in raw]:
-            raise DataError(f"column '{lost[0]}' is not there; the net was trained on {', '.join(names)}")
+            raise DataError(f"column '{lost[0]}' is missing; the net was trained on {', '.join(names)}")
         return [raw[name] for name in names]
     if isinstance(raw, Sequence) and not isinstance(raw, str | bytes) and any(isinstance(row, Mapping) for row in raw):
         return [by_name(row, names) for row in raw]

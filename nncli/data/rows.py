@@ -1,6 +1,6 @@
-"""One part of a data set: samples that are fetched a whole batch at a time.
+"""One part of a data set, whose samples are fetched a whole batch at a time.
 
-B samples of a batch, T steps of a series or text, F values a step, L length of a window, H steps ahead.
+B samples of a batch, T steps of a series or text, F values per step, L length of a window, H steps ahead.
 """
 
 from abc import ABC, abstractmethod
@@ -11,16 +11,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-CHUNK = 4096  # samples at a time where a whole part is looked at
-CHUNK_BYTES = 1 << 26  # and bytes, about: samples may be large, or a part larger than memory
-PAD = 0  # the token that fills up short rows; no vocabulary gives it to a word
+CHUNK = 4096  # samples at a time when a whole part is read
+CHUNK_BYTES = 1 << 26  # and about as many bytes: samples may be large, or a part larger than memory
+PAD = 0  # the token that pads short rows; no vocabulary uses it for a word
 
 
 class Rows(ABC):
-    """Samples by number. `labels` are the targets where one whole number or measure belongs to each sample."""
+    """Samples by index. `labels` are the targets if each sample has a single number."""
 
     labels: Tensor | None = None
-    lengths: Tensor | None = None  # (N,) where the samples differ in length; batches are then cut from like ones
+    lengths: Tensor | None = None  # (N,) if the samples differ in length; batches then have similar lengths
     decodes = False  # whether `take` reads and decodes files, so that worker processes help
 
     @abstractmethod
@@ -33,18 +33,18 @@ class Rows(ABC):
     @property
     @abstractmethod
     def nbytes(self) -> int:
-        """What the part occupies when it rests in memory."""
+        """The size of the part in memory."""
 
     def span(self, low: int, high: int) -> tuple[Tensor, Tensor]:
-        """Neighbouring samples; cheaper than `take` where a slice will do."""
+        """Consecutive samples; cheaper than `take` if a slice suffices."""
         return self.take(torch.arange(low, high))
 
     def to(self, device: torch.device) -> Self:
-        """The same part resting on a device, where it can."""
+        """The same part stored on a device, if possible."""
         return self
 
     def chunks(self) -> Iterator[tuple[Tensor, Tensor]]:
-        """All samples in order, some thousand at a time."""
+        """All samples in order, in chunks."""
         size = self.at_once(CHUNK)
         for low in range(0, len(self), size):
             yield self.span(low, min(low + size, len(self)))
@@ -54,15 +54,15 @@ class Rows(ABC):
         return torch.linspace(0, len(self) - 1, min(len(self), most), dtype=torch.float64).round().long()
 
     def at_once(self, most: int) -> int:
-        """How many samples, up to `most`, to look at together without filling the memory."""
+        """How many samples, up to `most`, to read together without filling the memory."""
         return min(most, max(1, CHUNK_BYTES // max(1, sum(t.nbytes for t in self.span(0, min(1, len(self)))))))
 
     def inputs(self) -> Iterator[Tensor]:
-        """What the statistics of the inputs are taken from; each value of the part once."""
+        """The inputs for statistics, each value of the part once."""
         return (x for x, _ in self.chunks())
 
     def traits(self) -> dict[str, Any]:
-        """Whether samples are pictures or numbers and targets classes or numbers, and how many of these in a sample."""
+        """Whether samples are pictures or numbers, whether targets are classes or numbers, and how many per sample."""
         x, y = self.span(0, 1)
         targets = {"targets": "numbers", "width": y[0].numel()} if y.is_floating_point() else {"targets": "classes"}
         return {"samples": "pictures" if x.dim() == 4 else "numbers", **targets}
@@ -96,7 +96,7 @@ class InMemory(Rows):
 
 
 class Mapped(Rows):
-    """Inputs in a file that is mapped into memory, larger than memory if need be; targets in memory."""
+    """Inputs in a memory-mapped file, which may be larger than memory; targets in memory."""
 
     def __init__(self, x: np.ndarray, y: Tensor, which: Tensor | None = None) -> None:
         self.x, self.y = x, y
@@ -115,7 +115,7 @@ class Mapped(Rows):
 
 
 class Ragged(Rows):
-    """Sequences of tokens of different lengths, filled up with PAD to the longest of a batch."""
+    """Sequences of tokens of different lengths, padded to the longest of a batch."""
 
     def __init__(self, flat: Tensor, starts: Tensor, lengths: Tensor, y: Tensor) -> None:
         self.flat, self.starts, self.lengths, self.y = flat, starts, lengths, y
@@ -126,7 +126,7 @@ class Ragged(Rows):
 
     def take(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         assert self.lengths is not None
-        lengths = self.lengths.index_select(0, rows)  # in memory, so that the longest is known without waiting
+        lengths = self.lengths.index_select(0, rows)  # on the CPU, so that the longest is known without synchronizing
         longest = int(lengths.max()) if len(rows) else 0
         rows, lengths = (t.to(self.flat.device, non_blocking=True) for t in (rows, lengths))
         place_BT = torch.arange(longest, device=self.flat.device)[None, :]
@@ -147,11 +147,11 @@ class Ragged(Rows):
 
 
 class Windows(Rows):
-    """Stretches of one long series: inputs `values[s : s + length]`, targets `values[s + offset : ... + ahead]`.
+    """Windows of one long series: inputs `values[s : s + length]`, targets `values[s + offset : ... + ahead]`.
 
-    A forecast has offset = length; a language model that is judged at every step has offset = 1 and ahead = length.
-    `columns` are those of the targets; None takes all, of a text (T,) its tokens. `fitted` says which stretch of the
-    series statistics are taken from.
+    A forecast has offset = length; a language model with a target at every step has offset = 1 and ahead = length.
+    `columns` are those of the targets; None takes all, for a text (T,) its tokens. `fitted` is the range of the series
+    from which statistics are computed.
     """
 
     def __init__(

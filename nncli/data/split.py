@@ -1,4 +1,4 @@
-"""Which samples are held out: what `data.split` says, as a pure function of labels, groups and a seed."""
+"""The held-out samples of `data.split`, as a pure function of labels, groups and a seed."""
 
 from collections.abc import Collection
 from itertools import pairwise
@@ -17,7 +17,7 @@ Method = Literal["stratified", "random", "grouped", "ordered"]
 
 
 class Holdout:
-    """Of a set that has a test part of its own: `val` samples of the training part are held out."""
+    """For a set with its own test part: `val` samples of the training part are held out."""
 
     def __init__(self, val: Annotated[int, Ge(1)], seed: Seed) -> None:
         self.val, self.seed = val, seed
@@ -30,7 +30,7 @@ class Holdout:
 
 
 class Shares:
-    """Of a set without parts: two shares are held out, stratified. The seed also draws what is made up."""
+    """For a set without parts: two shares are held out, stratified. The seed also generates synthetic data."""
 
     def __init__(self, val: Share, test: Share, seed: Seed) -> None:
         self.val, self.test, self.seed = val, test, seed
@@ -42,7 +42,7 @@ class Shares:
 
 
 class Ordered:
-    """Of what follows one another in time: the last share is the test part, the one before it val."""
+    """For samples in the order of time: the last share is the test part, the one before it val."""
 
     def __init__(self, val: Share, test: Share, fold: list[int] | None) -> None:
         self.val, self.test, self.fold = val, test, fold
@@ -54,12 +54,12 @@ class Ordered:
 
 
 class Split:
-    """Of data of one's own: shares are held out, of which the test part may be none.
+    """For the user's own data: shares are held out, and there may be no test part.
 
-    Grouped, the rows of one group (a patient, a writer) stay in one part. Ordered, the last rows are the test and
-    those before them val, so that nothing is judged on its past. With a `fold` [i, k] the i-th of k such parts is the
-    test, whatever `test` says; ordered folds train on what lies before them, so there the first of k + 1 blocks is
-    never a test and `val` is a share of what lies before.
+    Grouped: the rows of one group (a patient, a writer) stay in one part. Ordered: the last rows are the test part and
+    those before them val, so that no net is evaluated on its past. With a `fold` [i, k] the i-th of k such parts is the
+    test part, and `test` is ignored; ordered folds train only on rows before them, so that the first of k + 1 blocks is
+    never the test part and `val` is a share of the rows before it.
     """
 
     def __init__(
@@ -82,16 +82,16 @@ class Split:
         given: Collection[str] = (),
         auto: Method = "stratified",
     ) -> dict[str, Tensor]:
-        """The rows of train and of each part that is not given; with `test` 0 there is no test part."""
+        """The rows of train and of each part that is not `given`; with `test` 0 there is no test part."""
         method = auto if self.method == "auto" else self.method
         if method == "grouped" and groups is None:
-            raise DataError("data.split.method is grouped, which needs data.split.group: what names the group of a row")
+            raise DataError("data.split.method is grouped, which needs data.split.group, the column of groups")
         if method != "grouped" and groups is not None:
             raise DataError(
-                f"data.split.group is set, but data.split.method is {method}; say data.split.method=grouped too"
+                f"data.split.group is set, but data.split.method is {method}; set data.split.method=grouped too"
             )
         if self.fold is not None and "test" in given:
-            raise DataError("data.split.fold cuts its own test part, and one is given; take data.split.fold=null")
+            raise DataError("data.split.fold cuts its own test part, and one is given; set data.split.fold=null")
         _check_fold(self.fold, len(y) if groups is None else len(np.unique(groups)), method)
         val, test = (0.0 if part in given else share for part, share in (("val", self.val), ("test", self.test)))
         if groups is not None:
@@ -105,10 +105,10 @@ class Split:
 
 
 def split(y: Tensor, sizes: list[int], seed: int) -> list[Tensor]:
-    """Indices of disjoint random parts of the given sizes, and last of what remains.
+    """Indices of disjoint random parts of the given sizes, and of the remainder as the last.
 
-    Whole-number labels are stratified: every part has the classes in the shares of the whole, as nearly as whole
-    samples allow. The order within a part is mixed as evenly, so its first rows are no single class.
+    Integer labels are stratified: every part has the classes in the proportions of the whole, as nearly as possible.
+    The order within a part is mixed just as evenly, so its first rows are not all of one class.
     """
     generator = np.random.default_rng(seed)
     group = np.zeros(len(y), dtype=np.int64) if y.is_floating_point() else y.numpy()
@@ -140,7 +140,7 @@ def _check_fold(fold: list[int] | None, count: int, method: Method) -> None:
 
 
 def _fold_sizes(count: int, folds: int) -> list[int]:
-    """As equal as whole rows allow."""
+    """Sizes of the folds, as equal as possible."""
     return [count // folds + (i < count % folds) for i in range(folds)]
 
 
@@ -148,7 +148,7 @@ def _ordered(count: int, val_share: float, test_share: float, fold: list[int] | 
     if fold is None:
         end, test = count, round(count * test_share)
         val = round(count * val_share)
-    else:  # k + 1 blocks: the first is only ever trained on, each other one is the test of one fold
+    else:  # k + 1 blocks: the first is only used for training, each other one is the test part of one fold
         blocks = _fold_sizes(count, fold[1] + 1)
         end, test = sum(blocks[: fold[0] + 2]), blocks[fold[0] + 1]
         val = round((end - test) * val_share)
@@ -160,7 +160,7 @@ def _ordered(count: int, val_share: float, test_share: float, fold: list[int] | 
 def _grouped(
     groups: np.ndarray, val_share: float, test_share: float, seed: int, fold: list[int] | None
 ) -> dict[str, Tensor]:
-    """Whole groups to each part, or those of one fold to the test and of the others to train and val."""
+    """Whole groups for each part; with a fold, its groups are the test part, the others train and val."""
     if fold is None:
         shares = {"test": test_share, "val": val_share, "train": 1 - val_share - test_share}
         return _shared_out(groups, shares, seed)
@@ -173,7 +173,7 @@ def _grouped(
 
 
 def _shared_out(groups: np.ndarray, shares: dict[str, float], seed: int) -> dict[str, Tensor]:
-    """The rows of each part: groups in mixed order, each to the part that is furthest from its share."""
+    """The rows of each part: groups in random order, each for the part that is furthest below its share."""
     names, member, sizes = np.unique(groups, return_inverse=True, return_counts=True)
     parts = [part for part, share in shares.items() if share > 0]
     if len(names) < len(parts):
@@ -183,7 +183,7 @@ def _shared_out(groups: np.ndarray, shares: dict[str, float], seed: int) -> dict
     for group in np.random.default_rng(seed).permutation(len(names)):
         part_of[group] = lacking.argmax()
         lacking[part_of[group]] -= sizes[group]
-    for empty in sorted(set(range(len(parts))) - set(part_of.tolist())):  # large groups left it none: a small one moves
+    for empty in sorted(set(range(len(parts))) - set(part_of.tolist())):  # large groups left it empty: move a small one
         of_most = np.flatnonzero(part_of == np.bincount(part_of).argmax())
         part_of[of_most[sizes[of_most].argmin()]] = empty
     rows = {part: np.flatnonzero(part_of[member] == i) for i, part in enumerate(parts)}

@@ -397,11 +397,11 @@ def test_a_run_of_before_that_kept_no_shape_has_it_in_its_config() -> None:
     ("name", "raw", "facts", "message"),
     [
         ("wine", [1, 2, 3], {}, r"has the shape \[13\]; this one has \[3\]"),
-        ("iris", [1, 2, 3, float("nan")], {}, "no finite number"),
+        ("iris", [1, 2, 3, float("nan")], {}, "not a finite number"),
         ("iris", [1, 2, 3, "four"], {}, "must be numbers"),
         ("iris", [[1, 2, 3, 4], [1]], {}, "rows of equal length"),
         ("iris", {"a": 1}, {}, "have no names"),
-        ("iris", {"a": 1}, {"columns": ["a", "b"]}, "column 'b' is not there; the net was trained on a, b"),
+        ("iris", {"a": 1}, {"columns": ["a", "b"]}, "column 'b' is missing; the net was trained on a, b"),
         ("folder", b"x", {}, "no data was looked at"),
         ("csv", {"a": 1}, {}, "no data was looked at"),
         ("text", "some words", {}, "no data was looked at"),
@@ -413,10 +413,10 @@ def test_a_run_of_before_that_kept_no_shape_has_it_in_its_config() -> None:
         ("mnist", np.zeros((3, 5, 7, 9, 2), np.uint8), {}, r"\(H, W\), \(H, W, C\) or \(C, H, W\)"),
         ("digits", np.full(64, 300), {}, "whole number from 0 to 255"),
         ("addition", "1x2", {}, "'x' is no digit"),
-        ("copy", [1, 99], {}, "symbols of this data are 0 to 9; given were 1 to 99"),
+        ("copy", [1, 99], {}, "symbols of this data are 0 to 9; got 1 to 99"),
         ("series", [[1, 2]] * 99, {"columns": ["a"]}, r"a step of this series has 1 values \(a\)"),
-        ("series", [1.0] * 3, {"columns": ["a"]}, "a window has .* steps; given were 3"),
-        ("series", [float("inf")] * 99, {"columns": ["a"]}, "no finite number within"),
+        ("series", [1.0] * 3, {"columns": ["a"]}, "a window has .* steps; got 3"),
+        ("series", [float("inf")] * 99, {"columns": ["a"]}, "not a finite number within"),
     ],
 )
 def test_what_does_not_fit_is_named(name: str, raw: Any, facts: dict[str, Any], message: str) -> None:

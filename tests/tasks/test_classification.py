@@ -244,5 +244,5 @@ def test_one_output_answers_for_two_classes_as_two_do() -> None:
 
 def test_one_output_for_more_classes_is_told() -> None:
     classifier = plain(nn.Linear(2, 1), loss=Binary(0.0), num_classes=3)
-    with pytest.raises(NnError, match="one output.*model.num_outputs=3"):
+    with pytest.raises(NnError, match=r"one output.*model.num_outputs=3"):
         classifier.training_loss((torch.zeros(2, 2), torch.tensor([0, 2])))

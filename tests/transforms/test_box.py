@@ -41,5 +41,7 @@ def test_a_rectangle_over_the_edge_ends_there_and_one_without_height_is_empty() 
     ids=lambda change: type(change).__name__,
 )
 def test_what_is_for_images_says_so_when_it_gets_a_table(change: nn.Module) -> None:
-    with pytest.raises(NnError, match=r"are images, \[channels, height, width\]; a sample of this data is \[4\]; choose"):
+    with pytest.raises(
+        NnError, match=r"are images, \[channels, height, width\]; a sample of this data is \[4\]; choose"
+    ):
         change(torch.zeros(8, 4))

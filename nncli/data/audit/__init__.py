@@ -1,1 +1,1 @@
-"""What is wrong with a data set, or worth a look."""
+"""Errors and suspicious properties of a data set."""

@@ -1,6 +1,6 @@
-"""What is odd about the columns of a table: constant, telling the answer, or different from part to part.
+"""Suspicious columns of a table: constant, revealing the target, or different from part to part.
 
-N rows, F columns. Large parts are judged on evenly spaced rows.
+N rows, F columns. Large parts are audited on evenly spaced rows.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -11,20 +11,20 @@ import torch
 from nncli.data.audit.findings import PLACES, Finding
 from nncli.data.rows import Rows
 
-SAMPLE = 50_000  # rows of a part that are looked at
+SAMPLE = 50_000  # rows of a part that are audited
 TELLS = 0.01  # share of wrong answers from one column alone that is too good to be true
-LINE = 0.9995  # correlation of a column with a measured target that is too good to be true
+LINE = 0.9995  # correlation of a column with a numeric target that is too good to be true
 DRIFT = 0.2  # largest distance between the distributions of a column in two parts
-SURE = 1.95  # such a distance, times this size, comes by chance once in 1,000 columns (Smirnov 1948)
+SURE = 1.95  # scaled distance that occurs by chance in one of 1,000 columns (Smirnov 1948)
 
-GAPS = 0.5  # share of missing values beyond which a column may not be worth its place
-FEW = 20  # rows from which a column cannot be said to tell anything
+GAPS = 0.5  # share of missing values beyond which a column may be useless
+FEW = 20  # rows up to which nothing can be concluded about a column
 
 Name = Callable[[int], str]
 
 
 def column_findings(parts: Mapping[str, Rows], name: Name) -> Iterator[Finding]:
-    """What the columns of these parts show; `name` says what a column is called."""
+    """Findings about the columns of these parts; `name` maps an index to the name of a column."""
     drawn = {part: _drawn(rows) for part, rows in parts.items() if len(rows)}
     if "train" not in drawn or any(x.ndim != 2 for x, _ in drawn.values()):
         return
@@ -53,7 +53,7 @@ def column_findings(parts: Mapping[str, Rows], name: Name) -> Iterator[Finding]:
 def unseen_categories(
     parts: Mapping[str, Rows], codes: Sequence[int], name: Name, where: Callable[[str, int], str]
 ) -> Iterator[Finding]:
-    """Rows of categories, whose code 0 stands for what training has not, where the train part has no 0 of its own."""
+    """Rows with categories that do not occur in training: code 0, if the train part has no 0."""
     if not codes or "train" not in parts:
         return
     zero = {part: torch.cat([x[:, list(codes)] == 0 for x, _ in rows.chunks()]) for part, rows in parts.items()}
@@ -67,7 +67,7 @@ def unseen_categories(
 
 
 def distance(a: np.ndarray, b: np.ndarray) -> float:
-    """The Kolmogorov-Smirnov distance of two samples where it is large and no chance; else 0."""
+    """The Kolmogorov-Smirnov distance of two samples if it is large and significant, else 0."""
     if not len(a) or not len(b):
         return 0.0
     values = np.concatenate([a, b])
@@ -77,23 +77,22 @@ def distance(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def tells(x: np.ndarray, y: np.ndarray) -> str:
-    """How a column gives the target away; "" where it does not."""
+    """How a column reveals the target, or ""."""
     if y.dtype.kind == "f":
         if len(np.unique(x)) < 3 or y.std() == 0:
             return ""
         close = abs(float(np.corrcoef(x, y)[0, 1]))
         return f"follows the target (correlation {close:.4f})" if close > LINE else ""
     _, sizes = np.unique(y, return_counts=True)
-    guessing = 1 - sizes.max() / len(y)  # wrong answers of one who always says the most frequent class
+    guessing = 1 - sizes.max() / len(y)  # the error of always predicting the most frequent class
     wrong = _mistakes(x, y) / len(y)
     return f"tells the class in {1 - wrong:.1%} of the rows" if wrong <= TELLS and wrong < guessing / 10 else ""
 
 
 def _mistakes(x: np.ndarray, y: np.ndarray) -> int:
-    """Wrong answers of a table from values to the most frequent class.
+    """The error of a table from each value to its most frequent class.
 
-    A value that occurs once counts as wrong where the next one has another class: such a table would only have
-    learned by heart.
+    A value that occurs once counts as wrong if the next one has another class, since such a table would only memorize.
     """
     _, label = np.unique(y, return_inverse=True)
     values, value, sizes = np.unique(x, return_inverse=True, return_counts=True)

@@ -1,4 +1,4 @@
-"""Which samples are equal: by a digest of their bytes."""
+"""Find equal samples by a digest of their bytes."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -9,12 +9,12 @@ from torch import Tensor
 
 from nncli.data.rows import Rows
 
-CHUNK = 2048  # samples at a time; texts of like length together, so that filling up costs little
+CHUNK = 2048  # samples at a time; texts of similar length together, so that there is little padding
 
 
 @dataclass(frozen=True)
 class Twins:
-    """Pairs of rows with equal inputs; each `second` stands in one pair only."""
+    """Pairs of rows with equal inputs; each `second` occurs in only one pair."""
 
     first: np.ndarray
     second: np.ndarray
@@ -27,7 +27,7 @@ class Twins:
 
 
 def fingerprints(rows: Rows) -> list[bytes]:
-    """128 bits for each sample (N), equal for equal inputs alone."""
+    """128 bits for each sample (N), equal only for equal inputs."""
     prints = [b""] * len(rows)
     for which, x in _pieces(rows):
         for row, data in zip(which, _bytes(x, ragged=rows.lengths is not None), strict=True):
@@ -36,7 +36,7 @@ def fingerprints(rows: Rows) -> list[bytes]:
 
 
 def twins_within(prints: Sequence[bytes]) -> Twins:
-    """Each sample that is equal to an earlier one, and the earliest such."""
+    """Each sample that equals an earlier one, and the first such."""
     earliest: dict[bytes, int] = {}
     first = np.fromiter((earliest.setdefault(one, row) for row, one in enumerate(prints)), np.int64, len(prints))
     later = np.flatnonzero(first != np.arange(len(prints)))
@@ -44,7 +44,7 @@ def twins_within(prints: Sequence[bytes]) -> Twins:
 
 
 def twins_between(a: Sequence[bytes], b: Sequence[bytes]) -> Twins:
-    """Each sample of `b` that `a` has too, and the earliest such of `a`."""
+    """Each sample of `b` that also occurs in `a`, and its first occurrence there."""
     earliest = {one: row for row, one in reversed(list(enumerate(a)))}
     first = np.fromiter((earliest.get(one, -1) for one in b), np.int64, len(b))
     second = np.flatnonzero(first >= 0)
@@ -63,7 +63,7 @@ def _pieces(rows: Rows) -> Iterator[tuple[Sequence[int], Tensor]]:
 
 
 def _bytes(x: Tensor, *, ragged: bool) -> Iterator[bytes]:
-    """The bytes of each sample. -0.0 counts as 0.0, and zeros that fill up a text do not count."""
+    """The bytes of each sample. -0.0 counts as 0.0, and padding does not count."""
     if x.is_floating_point():
         x = x + 0.0
     flat = np.ascontiguousarray(x.numpy()).reshape(len(x), -1)

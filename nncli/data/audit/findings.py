@@ -1,4 +1,4 @@
-"""What is wrong with the parts of a data set, or worth a look: from rows to findings, without any file or screen."""
+"""Find errors and suspicious properties of the parts of a data set, without using files or the screen."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -13,16 +13,16 @@ from nncli.data.audit.copies import Twins, fingerprints, twins_between, twins_wi
 from nncli.data.rows import Rows, Windows
 
 Severity = Literal["wrong", "look"]
-PLACES = 3  # that a finding names
+PLACES = 3  # locations that a finding names
 NAMED = 5  # classes that a finding names
-CHANCE = 0.01  # share of a part's rows that may be equal to others by chance, where the rows are no pictures
+CHANCE = 0.01  # share of a part's rows that may equal others by chance, unless they are pictures
 IMBALANCE = 10  # times more samples in the largest class than in the smallest
 MOST_CLASSES = 1_000_000
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was found, how often, in which places first; `bound` says what would have been fine."""
+    """One finding, its number of occurrences, and its first locations; `bound` is what would be accepted."""
 
     severity: Severity
     what: str
@@ -34,37 +34,37 @@ class Finding:
 
 @dataclass
 class Audit:
-    """The parts of a set, and by what names a person knows what is in them."""
+    """The parts of a data set, with the names and locations of their content."""
 
     parts: Mapping[str, Rows]
     kind: str
     num_classes: int | None
     where: Callable[[str, int], str]  # part and row -> file and row
     classes: list[str] | None = None
-    decode: bool = False  # whether to look at samples that must be decoded from files first
-    gaps: bool = False  # whether NaN stands for a missing value of the inputs
+    decode: bool = False  # whether to audit samples that must be decoded from files
+    gaps: bool = False  # whether NaN is a missing value in the inputs
 
     def findings(self) -> list[Finding]:
-        """Everything, what is wrong first."""
+        """All findings, errors first."""
         empty = [Finding("wrong", "empty part", f"the {n} part has no samples", "1 or more", 0) for n in self._empty()]
         found = [*empty, *self.numbers(), *self.labels(), *self.balance(), *self.copies(), *self.windows()]
         return sorted(found, key=lambda finding: finding.severity != "wrong")
 
     def compared(self) -> dict[str, Rows]:
-        """The parts whose samples are looked at one by one."""
+        """The parts whose samples are read."""
         return {n: rows for n, rows in self.parts.items() if len(rows) and (self.decode or not rows.decodes)}
 
     def numbers(self) -> Iterator[Finding]:
-        """Values that are no finite number."""
+        """Values that are not finite."""
         for name, rows in self.compared().items():
             for what, bad in zip(("inputs", "targets"), _not_finite(rows, self.gaps), strict=True):
                 if len(bad):
-                    text = f"{what} of the {name} part hold values that are no finite number"
+                    text = f"{what} of the {name} part hold values that are not finite"
                     places = [self.where(name, row) for row in bad[:PLACES].tolist()]
                     yield Finding("wrong", "not finite", text, "finite numbers", len(bad), places)
 
     def labels(self) -> Iterator[Finding]:
-        """Labels that are no class."""
+        """Labels that are not a class."""
         if (top := self.num_classes) is None:
             return
         for name, y in self._labels().items():
@@ -77,7 +77,7 @@ class Audit:
                 yield Finding("wrong", "label out of range", text, bound, bad.size, places)
 
     def balance(self) -> Iterator[Finding]:
-        """Classes that are rare, or absent where others have them."""
+        """Classes that are rare, or missing in some parts."""
         classes, counts = self._class_counts()
         if "train" not in counts or not counts["train"].any():
             return
@@ -106,7 +106,7 @@ class Audit:
             yield Finding("look", "imbalance", text, bound, int(counts.min()))
 
     def copies(self) -> Iterator[Finding]:
-        """Samples that stand in two parts, or twice in one, and equal inputs whose labels differ."""
+        """Samples that occur in two parts, or twice in one, and equal inputs with different labels."""
         parts = {name: rows for name, rows in self.compared().items() if not isinstance(rows, Windows)}
         prints = {name: fingerprints(rows) for name, rows in parts.items()}
         for a, b in combinations_with_replacement(parts, 2):
@@ -122,7 +122,7 @@ class Audit:
             yield from self._contradictions(a, b, pairs)
 
     def windows(self) -> Iterator[Finding]:
-        """Steps of a series that two parts are judged on. Inputs overlap naturally: a forecast starts from the past."""
+        """Target steps of a series in two parts. Inputs naturally overlap, since a forecast starts from the past."""
         parts = {name: rows for name, rows in self.compared().items() if isinstance(rows, Windows)}
         for a, b in combinations(parts, 2):
             shared = _shared_targets(parts[a], parts[b])
@@ -140,7 +140,7 @@ class Audit:
                 yield self._pairs("labels differ", f"equal inputs of {whose} have different labels", a, b, other)
 
     def _pairs(self, what: str, text: str, a: str, b: str, pairs: Twins) -> Finding:
-        """Equal pictures are no chance; of rows of numbers and of short texts, a few may be."""
+        """Equal pictures are not accidental; of numeric rows and short texts, a few may be."""
         allowed = 0 if self.kind == "image" else max(1, int(CHANCE * len(self.parts[b])))
         severity: Severity = "wrong" if len(pairs) > allowed else "look"
         bound = f"up to {allowed:,}, which may be chance" if allowed else "none"
@@ -154,12 +154,12 @@ class Audit:
         return [name for name, rows in self.parts.items() if not len(rows)]
 
     def _labels(self) -> dict[str, np.ndarray]:
-        """The labels of the parts that have one whole number for each sample."""
+        """The labels of the parts that have one integer per sample."""
         found = {name: rows.labels for name, rows in self.parts.items() if len(rows)}
         return {name: y.cpu().numpy() for name, y in found.items() if y is not None and not y.is_floating_point()}
 
     def _class_counts(self) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-        """The classes, and how often each occurs in each part; labels that are no class are left out."""
+        """The classes, and the count of each in each part, without labels that are not a class."""
         labels = self._labels()
         if self.num_classes is not None and self.num_classes <= MOST_CLASSES:
             classes = np.arange(self.num_classes)
@@ -176,7 +176,7 @@ class Audit:
 
 
 def _not_finite(rows: Rows, gaps: bool) -> tuple[Tensor, Tensor]:
-    """The rows with a value that is no finite number, in their inputs and in their targets."""
+    """The rows with a value that is not finite, in their inputs and in their targets."""
     none = torch.empty(0, dtype=torch.int64)
     bad = ([none], [none])
     at = 0
@@ -190,10 +190,10 @@ def _not_finite(rows: Rows, gaps: bool) -> tuple[Tensor, Tensor]:
 
 
 def _shared_targets(a: Windows, b: Windows) -> Tensor:
-    """The windows of `b` with a target step that is one of `a`'s too; none where they are of different series."""
+    """The windows of `b` with a target step that is also one of `a`; none if they are from different series."""
     if a.values.data_ptr() != b.values.data_ptr():
         return torch.empty(0, dtype=torch.int64)
-    edges = torch.zeros(len(a.values) + 1, dtype=torch.int64)  # +1 where a target begins, -1 behind its end
+    edges = torch.zeros(len(a.values) + 1, dtype=torch.int64)  # +1 where a target begins, -1 after its end
     one = torch.ones(len(a), dtype=torch.int64)
     edges.index_add_(0, a.starts + a.offset, one)
     edges.index_add_(0, a.starts + a.offset + a.ahead, -one)

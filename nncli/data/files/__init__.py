@@ -1,1 +1,1 @@
-"""Files of data: fetched, unpacked, looked at before they are opened, and read."""
+"""Data files: downloading, unpacking, checking and reading."""

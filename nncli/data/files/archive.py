@@ -1,4 +1,4 @@
-"""Taking expected files out of a tar or zip archive, and nothing else."""
+"""Extract only the expected files from a tar or zip archive."""
 
 import os
 import shutil
@@ -15,13 +15,13 @@ from typing import IO
 from nncli.errors import DataError
 
 LARGEST = 16 << 30  # bytes that an archive may unpack to
-MOST = 5_000_000  # files that it may hold
+MOST = 5_000_000  # files that it may contain
 BROKEN = (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError)
 Opened = Callable[[str], IO[bytes]]
 
 
 def extract(archive: Path, names: list[str], folder: Path, largest: int = LARGEST) -> None:
-    """Put the named files of `archive` into `folder`, by their last name; the folder appears whole or not at all.
+    """Extract the named files of `archive` into `folder` without their paths; it is created whole or not at all.
 
     An archive with a link, a device, an absolute name or a `..`, or one that unpacks to more than `largest` bytes, is
     refused before anything is written.
@@ -46,13 +46,13 @@ def extract(archive: Path, names: list[str], folder: Path, largest: int = LARGES
 
 
 def safe(name: str) -> bool:
-    """Whether a member's name stays inside the folder it is put in, on every system."""
+    """Whether a member's name stays inside its folder on every system."""
     parts = PurePosixPath(name.replace("\\", "/"))
     return not parts.is_absolute() and ".." not in parts.parts and ":" not in name and "\0" not in name
 
 
 def zip_members(archive: Path, opened: zipfile.ZipFile, largest: int = LARGEST) -> list[zipfile.ZipInfo]:
-    """The files of a zip, after a look at all of them."""
+    """The files of a zip, after checking all of them."""
     members = opened.infolist()
     _refuse_bomb(archive, len(members), sum(member.file_size for member in members), largest)
     for member in members:
@@ -72,7 +72,7 @@ def _tar(archive: Path, largest: int) -> Iterator[tuple[set[str], Opened]]:
     with tarfile.open(archive) as tar:
         members: dict[str, tarfile.TarInfo] = {}
         total = 0
-        for member in tar:  # one by one: a bomb is refused before all of it has been read
+        for member in tar:  # one by one, so that a bomb is refused before all of it has been read
             total += member.size
             _refuse_bomb(archive, len(members), total, largest)
             _refuse_unsafe(archive, member.name, plain=not (member.islnk() or member.issym() or member.issparse()))

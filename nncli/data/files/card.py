@@ -1,4 +1,4 @@
-"""What a data set's own files may name: files beside them. Looked at before any library follows what stands there."""
+"""Check that a data set's own files refer only to files beside them, before any library follows the references."""
 
 import json
 import re
@@ -17,16 +17,16 @@ CARDS = ("README.md", ".huggingface.yaml")
 SPLITS, STATE = "dataset_dict.json", "state.json"  # of a folder that save_to_disk wrote
 LARGEST = 10_000_000  # bytes of a file that describes a set
 MOST = 200_000  # parser events, about two for each key
-DEEPEST = 40  # mappings and lists inside each other
+DEEPEST = 40  # levels of nested mappings and lists
 BLOCK = re.compile(
     r"^\s*---(?:\r\n|\r|\n)([\S\s]*?)(?:\r\n|\r|\n)---[ \t]*(?:\r\n|\n|$)"
 )  # as huggingface_hub finds it
-READ = {"arrow", "csv", "imagefolder", "json", "parquet", "text"}  # kinds of files that are read
-OF_HUB = READ | {"webdataset", "cache"}  # tar files; what was read before, without a network
+READ = {"arrow", "csv", "imagefolder", "json", "parquet", "text"}  # types of files that are read
+OF_HUB = READ | {"webdataset", "cache"}  # tar files, and cached data without a network
 
 
 def check_folder(folder: Path) -> None:
-    """Refuse a folder of which a link or a description leads out."""
+    """Raise DataError if a link or a description in a folder leads out of it."""
     try:
         if link := straying_link(folder):
             raise DataError(
@@ -52,7 +52,7 @@ def check_folder(folder: Path) -> None:
 
 
 def check_card(name: str, text: str) -> None:
-    """Refuse a description whose configs take data from anywhere but beside it."""
+    """Raise DataError if the configs of a description take data from outside its folder."""
     block = BLOCK.search(text) if name.endswith(".md") else None
     if name.endswith(".md") and block is None:
         return
@@ -69,7 +69,7 @@ def check_card(name: str, text: str) -> None:
 
 
 def check_files(builder: Any, path: str, folder: Path | None) -> None:
-    """Refuse what the library would read, as it found it, where that is not of the set, or of an unknown kind."""
+    """Raise DataError if files that the library would read are not in the set, or of an unknown type."""
     modules = [cls.__module__.split(".") for cls in type(builder).__mro__]
     kinds = {parts[2] for parts in modules if parts[:2] == ["datasets", "packaged_modules"] and len(parts) > 2}
     if not kinds & (READ if folder else OF_HUB):
@@ -98,13 +98,13 @@ def _check_zip(file: Path) -> None:
 
 
 def _beside(pattern: str) -> bool:
-    """Whether a pattern stays in the folder that it starts from; no address has a place in it."""
+    """Whether a pattern stays inside its folder and is not an address."""
     parts = re.split(r"[/\\]", pattern)
     return ":" not in pattern and "\0" not in pattern and ".." not in parts and parts[0] != "" and parts[0][0] != "~"
 
 
 def _check_names(file: Path, names: Any) -> None:
-    """Each must be the plain name of something beside the file."""
+    """Raise DataError unless each is the plain name of something beside the file."""
     if not isinstance(names, list):
         raise DataError(f"data.path: {named(file)} is not what save_to_disk writes")
     for name in names:
@@ -123,7 +123,7 @@ def _texts(value: Any) -> Iterator[str]:
 
 
 def text_of(file: Path) -> str:
-    """A file's text, decoded as the library decodes it: a byte order mark is no part of it."""
+    """The text of a file, decoded like by the library, without a byte order mark."""
     with file.open("rb") as opened:
         raw = opened.read(LARGEST + 1)
     if len(raw) > LARGEST:
@@ -143,7 +143,7 @@ def _json(file: Path) -> dict[str, Any]:
 
 
 def _parsed(name: str, text: str) -> Any:
-    """Plain values of YAML. The parser's events are looked at first: aliases could blow up, tags name objects."""
+    """Plain values of YAML. The parser's events are checked first: aliases can expand endlessly, tags name objects."""
     depth = 0
     try:
         for count, event in enumerate(yaml.parse(text, Loader=yaml.CSafeLoader)):

@@ -1,4 +1,4 @@
-"""A CSV file as columns of text, read in stretches: its form found or given, every uneven line named."""
+"""A CSV file as columns of text, read in pieces; its form is detected or given, and uneven lines are reported."""
 
 import codecs
 import csv
@@ -16,17 +16,17 @@ from nncli.errors import DataError
 if TYPE_CHECKING:
     import polars as pl
 
-SAMPLE = 1 << 18  # bytes that the form is found in
+SAMPLE = 1 << 18  # bytes from which the form is detected
 SEPARATORS = ",;\t|"
 STRETCH = 1 << 15  # rows at a time
-OPENS = re.compile(rb"""(?:\A(?:\xef\xbb\xbf)?|[\r\n,;\t|])\"""")  # a quote that a field begins with
+OPENS = re.compile(rb"""(?:\A(?:\xef\xbb\xbf)?|[\r\n,;\t|])\"""")  # a quote at the beginning of a field
 Header = Callable[[list[list[str]]], bool]
 
 
 class CsvFile:
-    """Rows are counted from 0 without the header and without blank lines. Columns are called "0", "1" … in batches,
-    whatever their `names` are, since polars gives some names a meaning. `header` may be a rule for the first rows;
-    without `keys`, messages do not speak of data.separator, data.quote and data.names, which the source does not have.
+    """Rows are counted from 0 without the header and blank lines. In batches, columns are called "0", "1" …, whatever
+    their `names` are, since polars gives some names a meaning. `header` may be a function of the first rows; without
+    `keys`, messages do not mention data.separator, data.quote and data.names, which the source does not have.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class CsvFile:
             separator=self.separator,
             quote_char=self.quote,
             empty_string_is_null=True,
-            skip_lines=self.scan.leading,  # polars judges a file's form by its first line
+            skip_lines=self.scan.leading,  # polars detects the form of a file from its first line
             low_memory=True,
             glob=False,
         )
@@ -82,12 +82,12 @@ class CsvFile:
             raise DataError(f"{self.path} cannot be read as CSV: {str(problem).splitlines()[0]}") from problem
         if low != self.scan.records:
             raise DataError(
-                f"{self.path}: {self.scan.records:,} lines were counted and {low:,} read; look for odd quotes"
-                + (", or say data.quote=null if quotes are plain text in it" if self.keys else "")
+                f"{self.path}: {self.scan.records:,} lines were counted and {low:,} read; check the quotes"
+                + (", or set data.quote=null if quotes are plain text in it" if self.keys else "")
             )
 
     def place(self, row: int) -> str:
-        """Where a row stands, as an editor counts."""
+        """The location of a row, counted as in an editor."""
         return f"{self.path}, line {self.scan.line(row)}"
 
     def _sample(self, separator: str) -> list[list[str]]:
@@ -129,14 +129,14 @@ class CsvFile:
 
     @property
     def spelled(self) -> str:
-        """The separator as a person types it."""
+        """The separator as it is typed."""
         return "tab" if self.separator == "\t" else self.separator
 
 
 def read_csv(path: Path, *, header: bool | Header, encoding: str = "auto") -> tuple["pl.DataFrame", CsvFile]:
-    """A whole CSV as text, its columns by name; where the file names none they are column_1, column_2 …
+    """A whole CSV file as text, with its columns by name; without a header they are column_1, column_2 …
 
-    Quotes are plain text where no field begins with one.
+    Quotes are plain text if no field begins with one.
     """
     import polars as pl
 
@@ -161,7 +161,7 @@ def is_number(text: str) -> bool:
 
 
 def _source(path: Path, encoding: str) -> tuple[Path | bytes, str]:
-    """The file itself where it is UTF-8, else its text as UTF-8; and the name of its encoding."""
+    """The file itself if it is UTF-8, else its text as UTF-8, and the name of its encoding."""
     if encoding in ("auto", "utf-8", "utf-8-sig"):
         decoder = codecs.getincrementaldecoder("utf-8")()
         try:
@@ -175,7 +175,7 @@ def _source(path: Path, encoding: str) -> tuple[Path | bytes, str]:
             if plain:
                 return path, "utf-8-sig" if marked else "utf-8"
         except UnicodeDecodeError:
-            pass  # read_text finds what else it is, or says where it is not what was named
+            pass  # read_text detects the encoding, or reports where it is not the given one
         except OSError as problem:
             raise DataError(f"{path} cannot be read: {problem.strerror}") from problem
     text, found = read_text(path, encoding)
@@ -188,14 +188,14 @@ def _head(path: Path) -> bytes:
 
 
 def _evenness(rows: list[list[str]]) -> tuple[bool, float, int]:
-    """How well a separator cuts: several fields, the same number in every row."""
+    """How well a separator fits: several fields, the same number in every row."""
     counts = [len(row) for row in rows]
     usual = max(set(counts), key=counts.count, default=0)
     return usual > 1, counts.count(usual) / max(1, len(counts)), usual
 
 
 def _has_header(rows: list[list[str]]) -> bool:
-    """Names are no numbers, and either some column below holds numbers or no name is a value of its column."""
+    """Whether the first row is a header: no name is a number, and a column below has numbers, or none has its name."""
     first, below = [field.strip() for field in rows[0]], [row for row in rows[1:] if len(row) == len(rows[0])]
     if any(is_number(field) or field == "?" for field in first) or not any(first):
         return False

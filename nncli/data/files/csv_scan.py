@@ -1,4 +1,4 @@
-"""The lines of a CSV counted before it is read: where records begin, which are blank, whether all are as wide."""
+"""Scan the lines of a CSV file before it is read: where records begin, which are blank, whether all are as wide."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,33 +8,33 @@ import numpy as np
 
 from nncli.errors import DataError
 
-BLOCK = 1 << 22  # bytes looked at together
+BLOCK = 1 << 22  # bytes scanned together
 RETURN, FEED = 13, 10
 MARK = b"\xef\xbb\xbf"
 
 
 @dataclass(frozen=True)
 class Scan:
-    """Records are what stands between line ends outside quotes; the first one may be a header."""
+    """Records are separated by line ends outside quotes; the first one may be a header."""
 
     records: int
-    dropped: np.ndarray  # records that are no row: the header, blank lines
-    leading: int  # blank lines before the first record that is none
+    dropped: np.ndarray  # records that are not rows: the header, blank lines
+    leading: int  # blank lines before the first other record
     inner: np.ndarray  # for each line end inside quotes, the record it is in
 
     def line(self, row: int) -> int:
-        """The line in the file, from 1, where a row begins."""
+        """The line of the file, from 1, in which a row begins."""
         record = row + int(np.searchsorted(self.dropped - np.arange(len(self.dropped)), row, side="right"))
         return record + 1 + int(np.searchsorted(self.inner, record))
 
     def blank(self) -> int | None:
-        """The line of the first blank one that stands between rows."""
+        """The first blank line between rows."""
         rows = np.setdiff1d(np.arange(self.records), self.dropped)
         between = self.dropped[(self.dropped > rows[0]) & (self.dropped < rows[-1])]
         return None if not len(between) else int(between[0]) + 1 + int(np.searchsorted(self.inner, between[0]))
 
     def kept(self, low: int, high: int) -> np.ndarray | None:
-        """Which of these records are rows; None if all are."""
+        """A mask of the records that are rows; None if all are."""
         first, last = np.searchsorted(self.dropped, (low, high))
         if first == last:
             return None
@@ -46,7 +46,7 @@ class Scan:
 def scan(
     blocks: Iterator[bytes], path: Path, separator: str, quote: str | None, width: int, header: bool, keys: bool
 ) -> Scan:
-    """Look at every byte once, a block at a time; raise DataError at the first uneven line."""
+    """Scan every byte once, a block at a time; raises DataError at the first uneven line."""
     state = _Scanner(path, ord(separator), ord(quote) if quote else None, width, keys)
     for block in blocks:
         state.feed(block.removeprefix(MARK) if state.bytes == 0 else block)
@@ -54,17 +54,17 @@ def scan(
 
 
 class _Scanner:
-    """What is carried from block to block."""
+    """The state that is carried from block to block."""
 
     def __init__(self, path: Path, separator: int, quote: int | None, width: int, keys: bool) -> None:
         self.path, self.separator, self.quote, self.width = path, separator, quote, width
-        self.hint = ", or say data.quote=null if quotes are plain text in this file" if keys else ""
-        self.advice = ", or look at data.separator and data.quote" if keys else ""
+        self.hint = ", or set data.quote=null if quotes are plain text in this file" if keys else ""
+        self.advice = ", or check data.separator and data.quote" if keys else ""
         self.bytes = self.records = self.lines = 0
         self.open = False  # inside quotes at the end of the last block
-        self.opened = 1  # the line of the last quote that opened
-        self.fields = 0  # separators of the record begun
-        self.length = 0  # bytes of the record begun
+        self.opened = 1  # the line of the last opening quote
+        self.fields = 0  # separators of the current record
+        self.length = 0  # bytes of the current record
         self.before = FEED  # the last byte
         self.blank: list[np.ndarray] = []
         self.inner: list[np.ndarray] = []
@@ -97,7 +97,7 @@ class _Scanner:
         return Scan(self.records, np.union1d(blank, first).astype(np.int64), leading, inner)
 
     def _quoted(self, data: np.ndarray, feeds: np.ndarray) -> np.ndarray:
-        """For each byte whether it is inside quotes; a quote opens only where a field begins."""
+        """A mask of the bytes inside quotes; a quote opens only at the beginning of a field."""
         quotes = data == self.quote
         inside = ((np.cumsum(quotes, dtype=np.uint32) + self.open) & 1).astype(bool)
         opening = np.flatnonzero(quotes & inside)

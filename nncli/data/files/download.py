@@ -1,4 +1,4 @@
-"""Fetching a file over https: resumed if it broke off, in place only when its digest is right."""
+"""Download a file over https: interrupted downloads are resumed, and only a file with the right digest is kept."""
 
 import errno
 import hashlib
@@ -20,7 +20,7 @@ TIMEOUT = 30  # seconds without a byte
 
 
 def cache_dir(name: str) -> Path:
-    """Where downloaded data is kept: `$NN_CACHE/data/<name>`, else in the user's cache folder."""
+    """The folder of downloaded data: `$NN_CACHE/data/<name>`, else in the user's cache folder."""
     given = os.environ.get("NN_CACHE")
     base = Path(given) if given else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "nncli"
     return base.absolute() / "data" / name
@@ -29,16 +29,16 @@ def cache_dir(name: str) -> Path:
 def download(
     url: str | Sequence[str], path: Path, digest: str, allow_http_loopback: bool = False, advice: str = ""
 ) -> None:
-    """Fetch to `path` unless it is there, from the first of the addresses that answers.
+    """Download to `path`, unless it exists, from the first address that answers.
 
-    What broke off stays beside it as `.<digest>.part` and is resumed next time. `digest` is the md5 or the sha256.
-    Two processes never fetch the same twice. Only https, redirects included; `allow_http_loopback` is for tests, and
-    no YAML can set it. `advice` says what to do where there is no network.
+    An interrupted download stays beside it as `.<digest>.part` and is resumed next time. `digest` is MD5 or SHA-256.
+    Two processes never download the same file. Only https, redirects included; `allow_http_loopback` is for tests, and
+    no YAML can set it. `advice` is for the message if there is no network.
     """
     if path.exists():
         return
     if os.path.lexists(path):
-        raise DataError(f"{path} is a link that leads nowhere: mend it, or take it away")
+        raise DataError(f"{path} is a link that leads nowhere: fix or remove it")
     try:
         with alone(path, f"fetching {path.name}"):
             if not path.exists():
@@ -52,9 +52,9 @@ def download(
 
 
 def _fetch_first(urls: Sequence[str], path: Path, digest: str, allow_http_loopback: bool) -> None:
-    part = path.with_name(f"{path.name}.{digest[:16]}.part")  # a name that nobody else gives a file
+    part = path.with_name(f"{path.name}.{digest[:16]}.part")  # a name that no other file has
     if part.is_symlink() or (part.exists() and not part.is_file()):
-        raise DataError(f"{part} is in the way of the download and not from one: take it away")
+        raise DataError(f"{part} is in the way of the download: remove it")
     failed = []
     for url in urls:
         try:
@@ -69,24 +69,24 @@ def _fetch_first(urls: Sequence[str], path: Path, digest: str, allow_http_loopba
     try:
         verify(part, digest)
     except DataError:
-        part.unlink()  # what is wrong cannot be resumed
+        part.unlink()  # a wrong file cannot be resumed
         raise
     _place(part, path)
 
 
 def _place(part: Path, path: Path) -> None:
-    """Give what was fetched its name, unless a file has come there meanwhile."""
+    """Rename the download to its name, unless a file has appeared there meanwhile."""
     try:
         os.link(part, path)
         part.unlink()
     except OSError as problem:
         if os.path.lexists(path):
-            raise DataError(f"{path} came from elsewhere during the download and is kept; take it away") from problem
+            raise DataError(f"{path} came from elsewhere during the download and is kept; remove it") from problem
         os.rename(part, path)  # a filesystem without hard links
 
 
 def verify(path: Path, digest: str) -> None:
-    """Refuse a file that has not the digest it should."""
+    """Raise DataError if a file does not have the expected digest."""
     kind = {32: "md5", 40: "sha1", 64: "sha256"}[len(digest)]
     with path.open("rb") as file:
         found = hashlib.file_digest(file, lambda: hashlib.new(kind, usedforsecurity=False)).hexdigest()
@@ -105,7 +105,7 @@ def _fetch(url: str, part: Path, allow_http_loopback: bool) -> None:
         answer = opener.open(request, timeout=TIMEOUT)
     except urllib.error.HTTPError as problem:
         problem.close()
-        if problem.code != 416:  # nothing after what we have: it is whole, or not the same file, which its digest tells
+        if problem.code != 416:  # no further bytes: it is complete, or another file, which the digest shows
             raise
         return
     with answer:

@@ -1,4 +1,4 @@
-"""Text files in whatever encoding they are: found or named, read whole, line ends made alike."""
+"""Read whole text files in an encoding that is detected or given, with line ends normalized."""
 
 import codecs
 from pathlib import Path
@@ -8,19 +8,19 @@ from nncli.errors import DataError
 
 MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
-    (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16, whose mark it begins with
+    (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16, with whose mark it begins
     (codecs.BOM_UTF32_BE, "utf-32"),
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-LOSSY = "utf-8-lossy"  # our name for UTF-8 in which � stands for the few bytes that are none
-LOOKED_AT = 1 << 16  # bytes that tell UTF-16 from a file that is no text
+LOSSY = "utf-8-lossy"  # our name for UTF-8 in which � replaces a few invalid bytes
+LOOKED_AT = 1 << 16  # bytes by which UTF-16 is distinguished from files that are not text
 CONTROLS = bytes(b for b in range(32) if b not in b"\t\n\v\f\r\x1b")
-C1 = bytes(range(0x80, 0xA0))  # letters and quotes in Windows' code page, controls that nobody writes in Latin-1
+C1 = bytes(range(0x80, 0xA0))  # letters and quotes in Windows code pages, unused control characters in Latin-1
 
 
 def read_text(path: Path, encoding: str) -> tuple[str, str]:
-    """The text of a file, and the name of its encoding: the given one, or with `auto` the one found."""
+    """The text of a file, and the name of its encoding, which `auto` detects."""
     try:
         raw = regular(path).read_bytes()
     except OSError as problem:
@@ -32,32 +32,34 @@ def decoded(raw: bytes, encoding: str, name: str) -> tuple[str, str]:
     """The text of a file called `name` in messages, and the name of its encoding."""
     found = _detected(raw) if encoding == "auto" else encoding
     if found is None or (b"\0" in raw and not found.startswith(("utf-16", "utf-32")) and encoding == "auto"):
-        raise DataError(f"{name} is no text: it holds bytes that no text does; leave it out, or name data.encoding")
+        raise DataError(
+            f"{name} is not text: it contains bytes that text does not; leave it out, or name data.encoding"
+        )
     try:
         text = raw.decode("utf-8", "replace") if found == LOSSY else raw.decode(found)
     except UnicodeError as problem:
         line = raw[: getattr(problem, "start", 0)].count(b"\n") + 1
         raise DataError(
-            f"{name}, line {line}: this is not {found}, as data.encoding says; take data.encoding=auto or another"
+            f"{name}, line {line}: this is not {found}, as data.encoding says; set data.encoding=auto or another"
         ) from problem
     except (LookupError, ValueError) as problem:
         raise DataError(
-            f"data.encoding is {encoding}, which is no encoding that Python knows; "
+            f"data.encoding is {encoding}, which is not an encoding of Python; "
             "take auto or a name such as utf-8, latin-1, cp1252, gb18030 or shift_jis"
         ) from problem
     if "\0" in text:
-        raise DataError(f"{name} is no text: read as {found} it holds the character NUL; leave it out")
+        raise DataError(f"{name} is not text: read as {found} it contains the null character; leave it out")
     return text.replace("\r\n", "\n").replace("\r", "\n"), found
 
 
 def common(names: set[str]) -> str:
-    """The one encoding that reads all files of a set alike; `auto` where each wants its own."""
+    """The single encoding of all files of a set; `auto` if they differ."""
     plain = {"utf-8-sig" if {"utf-8", "utf-8-sig"} <= names and name == "utf-8" else name for name in names}
     return plain.pop() if len(plain) == 1 else "auto"
 
 
 def _detected(raw: bytes) -> str | None:
-    """The encoding of some text, None if it is no text. ASCII counts as UTF-8."""
+    """The encoding of some text, or None if it is not text. ASCII counts as UTF-8."""
     for mark, name in MARKS:
         if raw.startswith(mark):
             return name
@@ -71,7 +73,7 @@ def _detected(raw: bytes) -> str | None:
 
 
 def _wide(raw: bytes) -> str | None:
-    """UTF-16 without a mark: in most scripts one byte of each pair is rarely the same, and often zero in the other."""
+    """Detect UTF-16 without a mark: in most scripts, one byte of each pair varies and the other is often zero."""
     start = raw[:LOOKED_AT]
     even, odd = start[::2].count(0), start[1::2].count(0)
     many, few = len(start) // 8, len(start) // 64
@@ -86,7 +88,7 @@ def _wide(raw: bytes) -> str | None:
 
 
 def _narrow(raw: bytes) -> str:
-    """UTF-8 with a few broken places if most of it is that, else one byte a character."""
+    """UTF-8 with a few invalid bytes if most of it is valid, else an encoding of one byte per character."""
     text = raw.decode("utf-8", "replace")
     wrong = text.count("\ufffd")
     foreign = len(text) - len(text.encode("ascii", "ignore")) - wrong

@@ -1,4 +1,4 @@
-"""Opening a Hugging Face data set: from the hub at a fixed revision, or from a folder or file of one's own."""
+"""Open a Hugging Face data set: from the hub at a fixed revision, or from a folder or file of the user's own."""
 
 import glob
 import logging
@@ -22,14 +22,14 @@ READERS = {".parquet": "parquet", ".csv": "csv", ".tsv": "csv", ".json": "json",
 INSTALL = "data=huggingface needs Hugging Face's library: pip install 'nncli[huggingface]'"
 HINT = (
     "a set on the hub needs a network the first time, and its exact name, such as data.path=stanfordnlp/imdb; "
-    "with the data at hand, say data.path=FOLDER"
+    "if you have the data, set data.path=FOLDER"
 )
 HERE = "look at what it holds: files of one kind, with the same columns in each, and a README.md that describes them"
 ON_HUB = re.compile(r"[\w.-]+(?:/[\w.-]+)?", re.ASCII)
 
 
 def pinned(path: str, revision: str | None) -> str | None:
-    """The commit of the hub's repository that is loaded; nothing for files of one's own."""
+    """The commit of the hub's repository that is loaded; None for the user's own files."""
     if _own(path) or revision != "auto":
         return None if revision == "auto" else revision
     _library()
@@ -44,7 +44,7 @@ def pinned(path: str, revision: str | None) -> str | None:
 def opened(
     path: str, name: str | None, revision: str | None, *, streaming: bool, samples: int | None
 ) -> dict[str, "Dataset"]:
-    """Every split, images not decoded; of each the first `samples`. A stream is read no further than those."""
+    """All splits with at most `samples` rows each, and images not decoded. A stream is read no further."""
     if streaming and samples is None:
         raise DataError("data.streaming needs data.samples=N: how many samples, as they come, are kept")
     datasets, own = _library(), _own(path)
@@ -56,7 +56,7 @@ def opened(
 
 
 def picture_folders(path: str) -> list[str]:
-    """Where the files of a set's images may lie: in its own folder, or where the library keeps what it fetches."""
+    """The folders in which image files of a set may be: its own, or the library's folder of downloads."""
     from huggingface_hub import constants
 
     config, own = _library().config, _own(path)
@@ -66,7 +66,7 @@ def picture_folders(path: str) -> list[str]:
 
 
 def picture(file: dict[str, Any], folders: list[str]) -> bytes:
-    """The bytes of an image: those in its row, or those of its file in one of the folders."""
+    """The bytes of an image, from its row or from its file in one of the folders."""
     if file["bytes"]:
         return file["bytes"]
     if not os.path.realpath(file["path"]).startswith(tuple(folders)):
@@ -77,23 +77,23 @@ def picture(file: dict[str, Any], folders: list[str]) -> bytes:
 
 
 def _own(path: str) -> Path | None:
-    """The folder or file of one's own that `data.path` names; None for a name on the hub."""
+    """The user's own folder or file that `data.path` names; None for a name on the hub."""
     here = Path(os.path.abspath(located("path", path)))
     if not refusal(here, folders=True):
-        if "::" in str(here):  # to the library the files of an archive
+        if "::" in str(here):  # for the library, the files of an archive
             raise DataError(f"data.path is {named(here)}; rename what has :: in its name")
         return here
-    kinds = _library().packaged_modules._PACKAGED_DATASETS_MODULES  # names that mean files of the current folder
+    kinds = _library().packaged_modules._PACKAGED_DATASETS_MODULES  # names that refer to files of the current folder
     if not ON_HUB.fullmatch(path) or path.startswith(".") or path in kinds:
         raise DataError(
-            f"data.path is {named(path)}, which is not there, and no name on the hub, such as stanfordnlp/imdb"
+            f"data.path is {named(path)}, which does not exist, and no name on the hub, such as stanfordnlp/imdb"
         )
     return None
 
 
 def _library() -> Any:
-    """The `datasets` library, quiet and without telling anybody what is loaded."""
-    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")  # read when it is imported
+    """The `datasets` library, without output and telemetry."""
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")  # read at import
     os.environ.setdefault("HF_UPDATE_DOWNLOAD_COUNTS", "0")
     try:
         import datasets
@@ -130,28 +130,28 @@ def _load(datasets: Any, path: str, here: Path | None, name: str | None, revisio
 
 
 def _check_hub(path: str, revision: str | None) -> None:
-    """Look at the descriptions of a set on the hub before its files are looked for."""
+    """Check the descriptions of a set on the hub before its files are resolved."""
     from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import EntryNotFoundError
 
     for card in CARDS:
         try:
             file = hf_hub_download(path, card, repo_type="dataset", revision=revision)
-        except EntryNotFoundError:  # there is none, or none in the cache where there is no network
+        except EntryNotFoundError:  # it does not exist, or is not in the cache when there is no network
             continue
         check_card(card, text_of(Path(file)))
 
 
 def _kept(datasets: Any, some: Any, samples: int | None) -> "Dataset":
     if isinstance(some, datasets.IterableDataset):
-        some = some if some.features else some._resolve_features()  # a stream of CSV learns its types by reading
+        some = some if some.features else some._resolve_features()  # a stream of CSV determines its types by reading
         some = _raw(datasets, some.decode(False))
         return datasets.Dataset.from_list(list(some.take(samples)), features=some.features)
     return _raw(datasets, some if samples is None else some.select(range(min(samples, len(some)))))
 
 
 def _raw(datasets: Any, some: Any) -> Any:
-    """The same rows, their images as the files they are, without columns that would open other files to be read."""
+    """The same rows with images as undecoded files, without columns that would open other files when they are read."""
     for column, feature in some.features.items():
         if isinstance(feature, datasets.Image):
             some = some.cast_column(column, datasets.Image(decode=False))
@@ -161,7 +161,7 @@ def _raw(datasets: Any, some: Any) -> Any:
 
 
 def _opens(feature: Any) -> bool:
-    """Whether a value of this kind, or one inside it, opens files when it is looked at, as sounds and films do."""
+    """Whether reading a value of this type, or one inside it, opens files, as for audio and video."""
     if isinstance(feature, dict | list):
         return any(map(_opens, feature.values() if isinstance(feature, dict) else feature))
     return hasattr(feature, "decode_example") or _opens(getattr(feature, "feature", []))
@@ -169,12 +169,12 @@ def _opens(feature: Any) -> bool:
 
 @contextmanager
 def _told(path: str, hint: str = HINT) -> Iterator[None]:
-    """Whatever the library and its readers raise, as one line for a person."""
+    """Turn whatever the library and its readers raise into one readable line."""
     try:
         yield
     except DataError:
         raise
-    except Exception as problem:  # readers of many formats and a network client: no common class
+    except Exception as problem:  # the errors of many readers and a network client have no common class
         causes = [problem, problem.__cause__, problem.__context__]
         why = next((str(c).strip().splitlines()[0] for c in causes if c is not None and str(c).strip()), "")
         raise DataError(

@@ -1,4 +1,4 @@
-"""One process at a time makes a file; the others wait for it and find it made."""
+"""A lock by which one process creates a file, while others wait for it and then use it."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -12,9 +12,9 @@ from nncli.errors import DataError
 
 @contextmanager
 def alone(path: Path, doing: str) -> Iterator[None]:
-    """Hold a lock beside `path`, waiting for whoever has it. The lock goes with its process, however that ends.
+    """Hold a lock beside `path`, waiting until it is free. The lock ends with its process, however that ends.
 
-    A process that is forked meanwhile does not hold it: filelock closes it there.
+    A process that is forked inside the block does not hold it: filelock closes it there.
     """
     lock = path.with_name(f".{path.name}.nn-lock")
     held = FileLock(lock)
@@ -30,8 +30,8 @@ def alone(path: Path, doing: str) -> Iterator[None]:
     try:
         yield
     finally:
-        if held.is_locked:  # not so in a process that was forked meanwhile
-            with suppress(OSError):  # Windows keeps a file that is open
-                if lock.stat().st_size == 0:  # nothing is written into one
-                    lock.unlink()  # whoever waits for this one sees that it is gone, and takes another
+        if held.is_locked:  # not in a process that was forked meanwhile
+            with suppress(OSError):  # Windows does not delete an open file
+                if lock.stat().st_size == 0:  # locks are empty files
+                    lock.unlink()  # waiting processes notice that it is gone, and create another
             held.release()

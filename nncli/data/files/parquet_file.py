@@ -1,4 +1,4 @@
-"""A Parquet file in stretches of rows; its columns come with types."""
+"""A Parquet file, read in pieces, with typed columns."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,7 +19,7 @@ def is_parquet(path: Path) -> bool:
 
 
 class ParquetFile:
-    """The same to its reader as a CsvFile: columns are called "0", "1" … in batches."""
+    """A Parquet file with the interface of CsvFile: in batches, columns are called "0", "1" …"""
 
     separator = spelled = encoding = "auto"
     header = None

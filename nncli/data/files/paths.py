@@ -1,4 +1,4 @@
-"""Paths that a config gives for data, looked at before anything is opened."""
+"""Paths of data in a config, checked before anything is opened."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ from nncli.files import ABSENT, home, named, peculiar, refusal
 
 
 def located(key: str, text: str) -> Path:
-    """The path that `data.<key>` names. What is neither a file nor a folder is refused; what is missing is not."""
+    """The path that `data.<key>` names. Raises DataError if it exists and is neither a file nor a folder."""
     path = home(text)
     why = peculiar(path)
     if not why and key == "root" and path.is_file():
@@ -18,7 +18,7 @@ def located(key: str, text: str) -> Path:
 
 
 def regular(path: Path) -> Path:
-    """The same path, unless it is no regular file: a device has no end, and a pipe keeps one waiting."""
+    """The same path; raises DataError unless it is a regular file: a device has no end, and a pipe may block."""
     if (why := refusal(path)) not in ("", ABSENT):
         raise DataError(f"{named(path)} {why}")
     return path

@@ -1,4 +1,4 @@
-"""A bar on stderr for work that a person waits for: only on a terminal, only once it has taken two seconds."""
+"""A progress bar on stderr for long work: only on a terminal, and only after two seconds."""
 
 import time
 from collections.abc import Iterable, Iterator
@@ -15,7 +15,7 @@ Item = TypeVar("Item")
 
 
 def shown(items: Iterable[tuple[int, Item]], total: int | None, text: str) -> Iterator[Item]:
-    """Pass on the items of (amount done by it, item) pairs, and show the share of `total` that is done."""
+    """Yield the items of (amount, item) pairs, and show the progress towards `total`."""
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
     bar = Progress(*columns, console=Terminal(stderr=True), transient=True)
     line = bar.add_task(text, total=total)
@@ -28,10 +28,10 @@ def shown(items: Iterable[tuple[int, Item]], total: int | None, text: str) -> It
             if late and bar.console.is_terminal and not bar.live.is_started:
                 bar.start()
     finally:
-        if bar.live.is_started:  # else it would leave a blank line where no terminal is
+        if bar.live.is_started:  # otherwise it would print a blank line if there is no terminal
             bar.stop()
 
 
 def say(text: str) -> None:
-    """One line on stderr that a person should know of while they wait."""
+    """Print one line on stderr for the waiting user."""
     say_line(printable(text, lines=False), err=True)

@@ -1,1 +1,1 @@
-"""Pictures in class folders or a zip, and how any picture is decoded."""
+"""Pictures in class folders or a zip, and the decoding of pictures."""

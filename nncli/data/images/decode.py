@@ -1,6 +1,6 @@
-"""Image files as uint8 pixels (C, H, W). Also a program of its own, without torch, that several of can run at once.
+"""Image files as uint8 pixels (C, H, W). Also a program without torch, of which several processes can run at once.
 
-It imports nothing of ours for that reason. A job is a line of JSON on stdin: what `fill` takes.
+For that reason it imports no other module of nncli. A job is a line of JSON on stdin with the arguments of `fill`.
 """
 
 import io
@@ -19,13 +19,13 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 UNREADABLE = (OSError, ValueError, SyntaxError, EOFError, KeyError, RuntimeError, zipfile.BadZipFile, zlib.error)
 UNREADABLE += (Image.DecompressionBombError, Image.DecompressionBombWarning, MemoryError, NotImplementedError)
 LARGEST = 64 << 20  # bytes of one file
-PIECE = 64  # pictures between two signs of life
+PIECE = 64  # pictures between two reports of progress
 ORIENTATION = 0x0112
 Read = Callable[[str], bytes]
 
 
 class Form(NamedTuple):
-    """What every picture is brought to; `exact` refuses those of another size."""
+    """The form to which every picture is converted; `exact` refuses those of another size."""
 
     channels: int
     height: int
@@ -39,18 +39,18 @@ class Trouble(NamedTuple):
 
 
 def decode(data: bytes, form: Form) -> np.ndarray:
-    """One picture; its size is looked at before its pixels are."""
+    """One picture; its size is checked before its pixels are decoded."""
     with Image.open(io.BytesIO(data)) as image:
         return pixels(image, form)
 
 
 def pixels(image: Image.Image, form: Form) -> np.ndarray:
-    """An opened picture (C, H, W). The way a camera was held is heeded."""
+    """The pixels (C, H, W) of an opened picture, rotated according to its orientation."""
     size, mode = (form.width, form.height), "L" if form.channels == 1 else "RGB"
     height, width, _ = _seen(image)
     if form.exact and (height, width) != (form.height, form.width):
         raise ValueError(f"it is {height} x {width}, not {form.height} x {form.width}")
-    lies = (height, width) != (image.height, image.width)  # on its side
+    lies = (height, width) != (image.height, image.width)  # rotated
     image.draft(
         mode, (form.height, form.width) if lies else size
     )  # JPEG: at a half, a quarter or an eighth where that is enough
@@ -66,14 +66,14 @@ def pixels(image: Image.Image, form: Form) -> np.ndarray:
 
 
 def look(data: bytes) -> tuple[int, int, bool]:
-    """Height, width and whether there are colours, from the head of a file."""
+    """Height, width and whether there are colours, from the header of a file."""
     with Image.open(io.BytesIO(data)) as image:
         return _seen(image)
 
 
 def _seen(image: Image.Image) -> tuple[int, int, bool]:
     width, height = image.size
-    if "exif" in image.info and image.getexif().get(ORIENTATION, 1) >= 5:  # lies on its side
+    if "exif" in image.info and image.getexif().get(ORIENTATION, 1) >= 5:  # rotated
         width, height = height, width
     return height, width, image.mode not in ("1", "L", "LA", "F") and not image.mode.startswith("I")
 
@@ -84,7 +84,7 @@ def _upright(image: Image.Image) -> Image.Image:
 
 
 def reader(source: Path) -> Read:
-    """Reads files of a folder or a zip by name. A zip's must not be shared with a forked process."""
+    """A function that reads files of a folder or a zip by name; for a zip, it must not be used in a forked process."""
     if source.is_dir():
         return lambda name: _limited(name, (source / name).stat().st_size) or (source / name).read_bytes()
     archive = zipfile.ZipFile(source)
@@ -99,7 +99,7 @@ def _limited(name: str, size: int) -> None:
 def decoded(read: Read, names: Sequence[str], form: Form) -> Iterator[np.ndarray | Trouble]:
     """Each picture in turn, or why it cannot be read."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a file's odd metadata is no concern
+        warnings.simplefilter("ignore")  # odd metadata of a file does not matter
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         for name in names:
             try:
@@ -109,17 +109,17 @@ def decoded(read: Read, names: Sequence[str], form: Form) -> Iterator[np.ndarray
 
 
 def reason(problem: Exception) -> str:
-    if isinstance(problem, UnidentifiedImageError):  # its own words name an address in memory
-        return "it is no picture, or a broken one"
+    if isinstance(problem, UnidentifiedImageError):  # its own message contains a memory address
+        return "it is not a picture, or a broken one"
     return str(problem).splitlines()[0] if str(problem) else type(problem).__name__
 
 
 def fill(
     source: str, names: Sequence[str], target: str, low: int, form: Sequence[int], here: Read | None = None
 ) -> Iterator[tuple[int, list[Trouble]]]:
-    """Decode into rows `low` and after of the .npy file `target`; says now and then how many more are done.
+    """Decode into rows from `low` on of the .npy file `target`; yields how many more are done from time to time.
 
-    `here` reads the source where it is open already.
+    `here` reads the source if it is already open.
     """
     images = np.lib.format.open_memmap(target, mode="r+")
     channels, height, width, exact = form
@@ -140,7 +140,7 @@ def fill(
 def main() -> None:
     here: Read | None = None
     for line in sys.stdin:
-        job = json.loads(line)  # all of one source
+        job = json.loads(line)  # all from the same source
         here = here or reader(Path(job["source"]))
         for step in fill(**job, here=here):
             print(json.dumps(step), flush=True)

@@ -1,4 +1,4 @@
-"""Decoding many image files into one array on disk, by as many processes as there are cores."""
+"""Decode many image files into one array on disk, with as many processes as there are cores."""
 
 import json
 import os
@@ -15,8 +15,8 @@ from nncli.data.images.decode import Form, Trouble
 from nncli.errors import DataError
 from nncli.stalls import Stalls
 
-FEW = 2000  # pictures that are decoded sooner than other processes have started
-JOB = 512  # pictures that a process is given at a time
+FEW = 2000  # pictures that are decoded faster than other processes start
+JOB = 512  # pictures per job
 
 Step = tuple[int, list[Trouble]]
 
@@ -26,9 +26,9 @@ def cores() -> int:
 
 
 def fill(source: Path, names: Sequence[str], target: Path, form: Form) -> Iterator[Step]:
-    """Decode `names` into the rows of `target`; says now and then how many more are done, and which are unreadable.
+    """Decode `names` into the rows of `target`; yields how many more are done, and which of them are unreadable.
 
-    Threads would wait for each other (measured with pictures of 32x32: 1.4 times slower than one alone).
+    Threads would block each other (measured with pictures of 32x32: 1.4 times slower than a single one).
     """
     jobs = [
         {"source": str(source), "names": names[low : low + JOB], "target": str(target), "low": low, "form": list(form)}
@@ -46,10 +46,10 @@ def _shared_out(jobs: list[dict[str, object]], count: int) -> Iterator[Step]:
     todo, steps = SimpleQueue[dict[str, object] | None](), SimpleQueue[Step | DataError | None]()
     for job in [*jobs, *[None] * count]:
         todo.put(job)
-    # a program by its path: multiprocessing would import the person's own script again, or fork with torch's threads
+    # a program by its path: multiprocessing would import the user's own script again, or fork with torch's threads
     command = [sys.executable, "-P", decode.__file__]
     others = [
-        # a session of its own: Ctrl-C reaches us, and we end them
+        # a session of its own: Ctrl-C reaches only this process, which ends them
         subprocess.Popen(command, stdin=PIPE, stdout=PIPE, stderr=DEVNULL, text=True, start_new_session=True)
         for _ in range(count)
     ]
@@ -72,7 +72,7 @@ def _shared_out(jobs: list[dict[str, object]], count: int) -> Iterator[Step]:
             if step is not None:
                 yield step
     finally:
-        for other in others:  # should this process be killed, they end by themselves: their stdin is closed then
+        for other in others:  # if this process is killed, they end by themselves, as their stdin is closed
             other.kill()
         for _ in others:
             todo.put(None)
@@ -86,15 +86,15 @@ def _feed(
     todo: "SimpleQueue[dict[str, object] | None]",
     steps: "SimpleQueue[Step | DataError | None]",
 ) -> None:
-    """Give one process its jobs, one after another, and pass on what it says."""
+    """Send one process its jobs, one after another, and pass on its results."""
     assert other.stdin is not None
     assert other.stdout is not None
     try:
         while (job := todo.get()) is not None:
             other.stdin.write(json.dumps(job) + "\n")
             other.stdin.flush()
-            while (said := json.loads(other.stdout.readline())) is not None:
-                steps.put((said[0], [Trouble(*bad) for bad in said[1]]))
+            while (step := json.loads(other.stdout.readline())) is not None:
+                steps.put((step[0], [Trouble(*bad) for bad in step[1]]))
         steps.put(None)
     except (OSError, ValueError):  # its last line is empty
         steps.put(DataError(f"a process that decodes pictures was killed (exit code {other.wait()}); try again"))

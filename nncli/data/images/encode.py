@@ -1,4 +1,4 @@
-"""Pictures of any kind as a source would give them, by the shape that it learned (`facts`) alone."""
+"""Encode pictures in any form as a source does, from the shape in its `facts` alone."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,8 +21,8 @@ CHANNELS = (1, 3, 4)
 def encode(raw: Any, facts: Mapping[str, Any]) -> Tensor:
     """A file's path or bytes, an opened picture, or values from 0 to 255 (H, W), (H, W, C) or (C, H, W), as uint8.
 
-    Several in a list, or in an array (N, H, W, C) or (N, C, H, W), become a batch (N, C, H, W). What has another size
-    or other colours is brought to those of the training part, as the pictures of a folder are.
+    Several in a list, or in an array (N, H, W, C) or (N, C, H, W), become a batch (N, C, H, W). Pictures of another
+    size or other colours are converted to those of the training part, like the pictures of a folder.
     """
     shape = list(known(facts, "shape"))
     if len(shape) != 3:
@@ -35,7 +35,9 @@ def encode(raw: Any, facts: Mapping[str, Any]) -> Tensor:
     if isinstance(raw, bytes | bytearray | memoryview):
         return _decoded(bytes(raw), "the picture", form)
     if isinstance(raw, Image.Image):
-        return torch.from_numpy(np.array(pixels(raw.copy(), form)))  # a copy, since a JPEG may be opened anew, smaller
+        return torch.from_numpy(
+            np.array(pixels(raw.copy(), form))
+        )  # a copy, since a JPEG may be reopened at a smaller size
     return _of_values(array(raw), form)
 
 

@@ -1,4 +1,4 @@
-"""Pictures of one's own in class folders, or a zip of them."""
+"""The user's own pictures in class folders, or a zip of them."""
 
 from typing import Annotated, Any, ClassVar, Literal, Unpack
 
@@ -14,13 +14,13 @@ from nncli.data.images.pictures import Pictures, Wish, gather
 from nncli.data.split import Split
 from nncli.errors import DataError
 
-PHOTO = 32  # pixels: smaller ones are rather signs, which must not be mirrored
+PHOTO = 32  # pixels: smaller ones are probably symbols, which must not be mirrored
 
 
 class Folder(Data):
     """A folder (or zip) with one folder for each class; or with train, val and test, each with its class folders.
 
-    The parts that are not given are held out of the training part. Pictures of any size are brought to one.
+    Missing parts are held out of the training part. Pictures of any size are resized to the same.
     """
 
     kind: ClassVar[Literal["image", "table", "text", "series"]] = "image"
@@ -48,11 +48,11 @@ class Folder(Data):
 
     def load(self) -> Parts:
         if not self.given:
-            raise DataError("data.path is not set; say data.path=FOLDER, one with a folder of pictures for each class")
+            raise DataError("data.path is not set; set data.path=FOLDER, one with a folder of pictures for each class")
         main = gather(self.paths[0], self._wish(), self.cache)
         self.form = main.form
         if len(main.classes) < 2:
-            raise DataError(f"{main.source} has the one class '{main.classes[0]}'; a net needs two to tell apart")
+            raise DataError(f"{main.source} has the one class '{main.classes[0]}'; a net needs at least two")
         given = self._on_disk(main)
         found = given | self._held_out(main, given)
         self._of = {part: found[part] for part in ("train", "val", "test") if part in found}
@@ -82,7 +82,7 @@ class Folder(Data):
         return f"{pictures.source}: {pictures.names[int(which[row])]}"
 
     def _wish(self) -> Wish:
-        """What is left open is taken from `input_shape` where that says it."""
+        """The wish, with open values taken from `input_shape` if it has them."""
         shape: list[int] | None = None
         if not isinstance(self.input_shape, str) and len(self.input_shape) == 3:
             shape = [int(length) for length in self.input_shape]
@@ -97,7 +97,7 @@ class Folder(Data):
         return Wish((size[0], size[1]) if size else None, channels)
 
     def _on_disk(self, main: Pictures) -> dict[str, tuple[Pictures, Tensor]]:
-        """The parts as they are on disk; pictures in no part folder are to be cut up."""
+        """The parts as they are on disk; pictures in no part folder count as train."""
         parts = {
             str(part) or "train": (main, torch.from_numpy(np.flatnonzero(main.part == part)))
             for part in np.unique(main.part)
@@ -116,13 +116,13 @@ class Folder(Data):
     def _held_out(
         self, main: Pictures, given: dict[str, tuple[Pictures, Tensor]]
     ) -> dict[str, tuple[Pictures, Tensor]]:
-        """The parts that are not given, cut from the training part."""
+        """The missing parts, cut from the training part."""
         if not {"val", "test"} - given.keys():
             return {}
         split, train = self.split, given["train"][1]
         if split.method in ("grouped", "ordered"):
             raise DataError(f"data.split.method is {split.method}; of pictures it is stratified or random")
-        if "val" in given:  # only the test part is wanting; what is held out without one is called val
+        if "val" in given:  # only the test part is missing; Split calls a single held-out part val
             cut = Split(split.method, split.test, 0.0, None, split.seed).rows(main.y[train])
             cut = {"train": cut["train"], "test": cut["val"]}
         else:
@@ -130,7 +130,7 @@ class Folder(Data):
         return {part: (main, train[which]) for part, which in cut.items() if len(which)}
 
     def _compare_classes(self, given: set[str]) -> None:
-        """Every given part must have the classes of the training part, and no other."""
+        """Check that every given part has the same classes as the training part."""
         there = {
             part: {pictures.classes[label] for label in pictures.y[which].unique().tolist()}
             for part, (pictures, which) in self._of.items()
@@ -147,7 +147,7 @@ class Folder(Data):
             raise DataError(f"class '{min(odd)}' is none of those the net was trained on: {self.facts['classes']}")
 
     def _numbered(self, pictures: Pictures) -> Tensor:
-        """The labels by the place of their class among the classes of the data, which an earlier run may have set."""
+        """The labels as indices of the classes of the data, which an earlier run may have set."""
         names = self.facts["classes"]
         numbers = torch.tensor([names.index(name) if name in names else -1 for name in pictures.classes])
         return numbers[pictures.y]

@@ -1,4 +1,4 @@
-"""Which image files there are in a folder or a zip, and which class and part each belongs to."""
+"""The image files in a folder or a zip, with the class and part of each."""
 
 import hashlib
 import os
@@ -13,21 +13,21 @@ from nncli.errors import DataError
 ENDINGS = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".ppm", ".pgm", ".webp", ".tif", ".tiff"}
 PARTS = {"train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val"}
 PARTS |= {"test": "test", "testing": "test"}
-SILENT = {"thumbs.db", "desktop.ini"}  # what systems leave in folders
+SILENT = {"thumbs.db", "desktop.ini"}  # system files in folders
 SHOWN = 5  # names in a message
 
 
 class Listing(NamedTuple):
-    """The pictures of a source, sorted: what each is called, its class and its part ("" where there are none)."""
+    """The pictures of a source, sorted, with name, class and part ("" if there are no parts)."""
 
     names: list[str]
     labels: list[str]
     parts: list[str]
-    strays: list[str]  # files that are no pictures
+    strays: list[str]  # files that are not pictures
 
 
 def state(source: Path) -> str:
-    """A digest that changes when files of the source come, go or change."""
+    """A digest that changes when files of the source are added, removed or changed."""
     digest = hashlib.sha256()
     try:
         if source.is_dir():
@@ -42,7 +42,7 @@ def state(source: Path) -> str:
 
 
 def listing(source: Path) -> Listing:
-    """Pictures are in class folders, these in folders train, val and test or not, all of it in other folders or not."""
+    """Pictures are in class folders, these optionally in train, val and test, all of it optionally in other folders."""
     found = [name for name, _ in _walk(source, "")] if source.is_dir() else _zip_names(source)
     names, strays = [], []
     for name in sorted(found):
@@ -73,7 +73,7 @@ def few(names: list[str]) -> str:
 
 
 def _shared(folders: set[tuple[str, ...]]) -> int:
-    """How many folders all pictures have in common above the folders of their classes."""
+    """The number of folders above the class folders that all pictures share."""
     depth = 0
     while len({parts[depth : depth + 1] for parts in folders}) == 1 and all(
         len(parts) > depth + 1 for parts in folders
@@ -93,7 +93,7 @@ def _walk(folder: Path, prefix: str) -> Iterator[tuple[str, os.stat_result]]:
 
 
 def _leads_back(entry: os.DirEntry[str]) -> bool:
-    """Whether a folder is a link to one that it is in, which would never end."""
+    """Whether a folder is a link to one that contains it, which would never end."""
     inside = os.path.realpath(os.path.dirname(entry.path)) + os.sep
     return entry.is_symlink() and inside.startswith(os.path.realpath(entry.path) + os.sep)
 

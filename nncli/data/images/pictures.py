@@ -1,4 +1,4 @@
-"""Image files in class folders, on disk or in a zip: decoded once into a file of uint8, or as they are asked for."""
+"""Image files in class folders, on disk or in a zip: decoded once into a file of uint8, or when they are needed."""
 
 import hashlib
 import json
@@ -25,18 +25,18 @@ from nncli.data.images.listing import Listing, few, listing, state
 from nncli.data.rows import InMemory, Mapped, Rows
 from nncli.errors import DataError
 
-MEASURED = 4096  # pictures, evenly spread, that the statistics of files are taken from
-SAMPLED = 1000  # pictures, evenly spread, whose sizes are looked at for `auto`
+MEASURED = 4096  # evenly spaced pictures from which the statistics of files are computed
+SAMPLED = 1000  # evenly spaced pictures from which `auto` sizes are determined
 SIDES = (16, 20, 24, 28, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160, 176, 192, 208, 224)
-DISK_SHARE = 0.8  # of what is free on the disk that the decoded pictures may take unasked
-TOLD = 5  # unreadable pictures in a message
-VERSION = 2  # of what is kept in the cache
-KEPT = ("x.npy", "names.npy", "part.npy", "y.npy", "classes.json")  # files of a folder in it
+DISK_SHARE = 0.8  # of the free disk space that the decoded pictures may take by default
+LISTED = 5  # unreadable pictures in a message
+VERSION = 2  # of the cache
+KEPT = ("x.npy", "names.npy", "part.npy", "y.npy", "classes.json")  # files of a folder in the cache
 
 
 @dataclass(frozen=True)
 class Wish:
-    """What a person wants of every picture; None is found in the pictures."""
+    """The wanted form of every picture; None is determined from the pictures."""
 
     size: tuple[int, int] | None
     channels: int | None
@@ -44,7 +44,7 @@ class Wish:
 
 
 class Files(Rows):
-    """Pictures that are read and decoded as they are asked for."""
+    """Pictures that are read and decoded when they are needed."""
 
     decodes = True
 
@@ -66,16 +66,18 @@ class Files(Rows):
         return torch.from_numpy(images), self.y.index_select(0, rows)
 
     def _read(self) -> Callable[[str], bytes]:
-        if self._reader[0] != os.getpid():  # a worker opens the zip for itself: a place in a file is shared by a fork
+        if (
+            self._reader[0] != os.getpid()
+        ):  # a worker opens the zip itself, since forked processes share the position in a file
             self._reader = (os.getpid(), reader(self.source))
         return self._reader[1]
 
     def inputs(self) -> Iterator[Tensor]:
-        """Some of the pictures: to decode all of a large set would take as long as an epoch."""
+        """Some of the pictures, since decoding all of a large set would take as long as an epoch."""
         return (self.take(rows)[0] for rows in self.spread(MEASURED).split(self.at_once(MEASURED)))
 
     def __getstate__(self) -> dict[str, object]:
-        return self.__dict__ | {"_reader": (0, None)}  # an open zip goes to no other process
+        return self.__dict__ | {"_reader": (0, None)}  # an open zip is not passed to other processes
 
     @property
     def nbytes(self) -> int:
@@ -84,13 +86,13 @@ class Files(Rows):
 
 @dataclass(frozen=True)
 class Pictures:
-    """All pictures of one source. `x` is their pixels where they are decoded; labels number the sorted classes."""
+    """All pictures of one source. `x` are their pixels, if decoded; labels are indices of the sorted classes."""
 
     source: Path
     form: Form
     classes: list[str]
     y: Tensor
-    part: np.ndarray  # of str: train, val, test, or "" where the source has no parts
+    part: np.ndarray  # of str: train, val, test, or "" if the source has no parts
     kept: Path | None
 
     @cached_property
@@ -104,7 +106,7 @@ class Pictures:
         return len(self.y) * self.form.channels * self.form.height * self.form.width
 
     def whole(self) -> tuple[Tensor, Tensor]:
-        """All pixels and labels; pages of the file are read when they are looked at, and written to by nobody."""
+        """All pixels and labels; pages of the file are read when they are accessed, and never written."""
         assert self.kept is not None
         return torch.from_numpy(np.load(self.kept / "x.npy", mmap_mode="c")), self.y
 
@@ -119,7 +121,7 @@ class Pictures:
 
 
 def gather(source: Path, wish: Wish, keep: bool | Literal["auto"] = True) -> Pictures:
-    """The pictures of a source, decoded once for all times where `keep` allows it."""
+    """The pictures of a source, decoded once and cached if `keep` allows it."""
     seen = state(source)
     form = _settled(source, wish, seen)
     place = cache_dir("images") / f"{_digest(VERSION, source.resolve(), list(form))}-{seen}"
@@ -142,20 +144,20 @@ def gather(source: Path, wish: Wish, keep: bool | Literal["auto"] = True) -> Pic
 
 
 def unreadable(source: Path, troubles: list[Trouble], count: int) -> DataError:
-    lines = [f"{source}: {bad.name} cannot be read: {bad.reason}" for bad in sorted(troubles)[:TOLD]]
-    if len(troubles) > TOLD:
-        lines.append(f"and {len(troubles) - TOLD:,} more of {count:,} pictures; mend them or take them away")
+    lines = [f"{source}: {bad.name} cannot be read: {bad.reason}" for bad in sorted(troubles)[:LISTED]]
+    if len(troubles) > LISTED:
+        lines.append(f"and {len(troubles) - LISTED:,} more of {count:,} pictures; fix or remove them")
     return DataError("\n".join(lines))
 
 
 def _settled(source: Path, wish: Wish, seen: str) -> Form:
-    """The wish with what was left open found in some of the pictures; that is remembered."""
+    """The wish with open values determined from some of the pictures, which are cached."""
     if wish.size and wish.channels:
         return Form(wish.channels, *wish.size, wish.exact)
     memory = cache_dir("images") / f"look-{_digest(VERSION, source.resolve(), seen)}.json"
     try:
         side, channels = json.loads(memory.read_text())
-    except (OSError, ValueError, TypeError):  # not there, or not what is written there
+    except (OSError, ValueError, TypeError):  # missing, or not written by nn
         side, channels = _looked(source, listing(source).names)
         _write(memory, json.dumps([side, channels]).encode())
     height, width = wish.size or side
@@ -163,12 +165,12 @@ def _settled(source: Path, wish: Wish, seen: str) -> Form:
 
 
 def _looked(source: Path, names: list[str]) -> tuple[list[int], int]:
-    """The size that all pictures have, else a square of about the area of the middle one; 1 or 3 channels."""
+    """The common size of all pictures, else a square of about the median area; 1 or 3 channels."""
     read, troubles, seen = reader(source), [], []
     for number in np.unique(np.linspace(0, len(names) - 1, SAMPLED).astype(int)):
         try:
             seen.append(look(read(names[number])))
-        except Exception as problem:  # whatever a broken file makes PIL raise
+        except Exception as problem:  # a broken file may make PIL raise anything
             troubles.append(Trouble(names[number], reason(problem)))
     if not seen:
         raise unreadable(source, troubles, len(names))
@@ -181,7 +183,7 @@ def _looked(source: Path, names: list[str]) -> tuple[list[int], int]:
 
 
 def _made(source: Path, form: Form, place: Path, *, must: bool) -> Pictures | None:
-    """Decode all into the cache folder `place`; None where that would fill the disk and it is no `must`."""
+    """Decode all into the cache folder `place`; None if that would fill the disk, unless it is a `must`."""
     found = listing(source)
     needed, free = len(found.names) * form.channels * form.height * form.width, shutil.disk_usage(place.parent).free
     if must and needed >= free:
@@ -204,7 +206,7 @@ def _made(source: Path, form: Form, place: Path, *, must: bool) -> Pictures | No
 
 
 def _delete(folder: Path) -> None:
-    """What was kept, and the folder if nothing else is in it; a link is left alone."""
+    """Delete cached files, and their folder if it contains nothing else; links are not followed."""
     if not folder.is_symlink():
         with suppress(OSError):
             for name in KEPT:
@@ -215,7 +217,9 @@ def _delete(folder: Path) -> None:
 def _decode_all(source: Path, found: Listing, form: Form, folder: Path) -> None:
     target, count = folder / "x.npy", len(found.names)
     np.lib.format.open_memmap(target, mode="w+", dtype=np.uint8, shape=(count, *form[:3]))
-    with target.open("r+b") as file:  # take the room now: a disk that fills up would kill whoever writes to the map
+    with target.open(
+        "r+b"
+    ) as file:  # allocate the space now: on a full disk, writing to the map would kill the process
         if hasattr(os, "posix_fallocate"):
             os.posix_fallocate(file.fileno(), 0, target.stat().st_size)
     steps = ((step[0], step) for step in decode_pool.fill(source, found.names, target, form))
@@ -229,7 +233,7 @@ def _decode_all(source: Path, found: Listing, form: Form, folder: Path) -> None:
 
 
 def _kept(source: Path, form: Form, place: Path) -> Pictures | None:
-    """What was decoded earlier; None where nothing was, or where it is not whole."""
+    """The pictures decoded earlier; None if there are none, or they are incomplete."""
     try:
         np.load(place / "x.npy", mmap_mode="r")
         y, part = np.load(place / "y.npy"), np.load(place / "part.npy")
@@ -255,7 +259,7 @@ def _digest(*parts: object) -> str:
 
 
 def _write(path: Path, data: bytes) -> None:
-    """Into place as a whole; that it cannot be kept only costs time."""
+    """Move the cache into place in one step; a failure only costs time."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".draft-", delete=False) as draft:

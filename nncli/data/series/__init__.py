@@ -1,1 +1,1 @@
-"""Measures over time."""
+"""Time series."""

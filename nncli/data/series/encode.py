@@ -1,4 +1,4 @@
-"""Measures over time as the window that a source would give, by the columns that it learned (`facts`) alone."""
+"""Encode time series as windows of a source, from the columns in its `facts` alone."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,9 +13,9 @@ from nncli.errors import DataError
 
 
 def encode(raw: Any, facts: Mapping[str, Any], length: int) -> Tensor:
-    """The last `length` steps of a series, as float32 (length, F); of several (N, T, F), each its last.
+    """The last `length` steps of a series as float32 (length, F), or of each of several series (N, T, F).
 
-    Steps are rows of numbers in the order of the columns, or mappings or a data frame that name them; of a series of
+    Steps are rows of numbers in the order of the columns, or mappings or a data frame with their names; for a series of
     one column they may be plain numbers.
     """
     names = list(known(facts, "columns"))
@@ -23,20 +23,18 @@ def encode(raw: Any, facts: Mapping[str, Any], length: int) -> Tensor:
     if values.ndim == 1 and len(names) == 1:
         values = values[:, None]
     if values.ndim not in (2, 3) or values.shape[-1] != len(names):
-        raise DataError(
-            f"a step of this series has {len(names)} values ({', '.join(names)}); given were {list(values.shape)}"
-        )
+        raise DataError(f"a step of this series has {len(names)} values ({', '.join(names)}); got {list(values.shape)}")
     if values.shape[-2] < length:
-        raise DataError(f"a window has {length} steps; given were {values.shape[-2]}")
+        raise DataError(f"a window has {length} steps; got {values.shape[-2]}")
     window = values[..., -length:, :]
     if not (np.abs(window) <= HIGHEST).all():
-        raise DataError(f"the series has a value that is no finite number within ±{HIGHEST:g}")
+        raise DataError(f"the series has a value that is not a finite number within ±{HIGHEST:g}")
     return torch.from_numpy(np.ascontiguousarray(window, dtype=np.float32))
 
 
 def _rows(raw: Any, names: list[str]) -> Any:
     if hasattr(raw, "columns"):  # a data frame of polars or pandas
         if lost := [name for name in names if name not in raw.columns]:
-            raise DataError(f"column '{lost[0]}' is not there; the net was trained on {', '.join(names)}")
+            raise DataError(f"column '{lost[0]}' is missing; the net was trained on {', '.join(names)}")
         return np.stack([np.asarray(raw[name]) for name in names], axis=1)
     return by_name(raw, names)

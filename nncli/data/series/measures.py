@@ -1,4 +1,4 @@
-"""A CSV file of measures over time: numbers checked one by one, time checked for order and gaps."""
+"""Read a CSV file of time series: all numbers are checked, times are checked for order and gaps."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -35,30 +35,30 @@ FORMATS = (
     "%m/%d/%Y",
     "%Y%m%d",
 )
-LOOK = 1000  # rows that decide how time is written
-HIGHEST = 1e38  # what float32 can hold
-Line = Callable[[int], int]  # of the file that a row is on
-GAP = 1.5  # a step this many times the usual one leaves something out; months and years differ by less
+LOOK = 1000  # rows from which the time format is detected
+HIGHEST = 1e38  # the limit of float32
+Line = Callable[[int], int]  # row -> line of the file
+GAP = 1.5  # times the usual step is a gap; months and years differ by less
 
 
 @dataclass(frozen=True)
 class Measures:
-    """Values (T, F) over time, and what they are called."""
+    """Values (T, F) over time, and their names."""
 
     values: np.ndarray
     names: list[str]
-    time: str | None = None  # the column that tells the time
-    stamps: np.ndarray | None = None  # (T,) growing numbers
-    form: str | None = None  # how times are written; None for plain numbers
+    time: str | None = None  # the column of times
+    stamps: np.ndarray | None = None  # (T,) increasing numbers
+    form: str | None = None  # the format of times; None for plain numbers
     gaps: list[int] = field(default_factory=list)  # rows before which time steps are missing
     line: Line = int  # the line of the file that a row is on
-    source: str = "the series"  # the file, as a person knows it
+    source: str = "the series"  # the file, for messages
 
 
 def read(path: Path, target: list[str] | None, others: list[str], time: str | None) -> Measures:
-    """The `target` columns (None: every column of numbers that is left) and then the others.
+    """The `target` columns (None: all remaining columns of numbers), followed by the others.
 
-    `time` is a column's name, "auto" for the first one that holds dates, or None for rows that follow one another.
+    `time` is the name of a column, "auto" for the first one of dates, or None for consecutive rows.
     """
     table, file = _open(path)
     line = file.scan.line
@@ -83,7 +83,7 @@ def read(path: Path, target: list[str] | None, others: list[str], time: str | No
 
 
 def moment(text: str | int | float, form: str | None) -> float:
-    """A time as a person writes it, on the scale of `stamps`."""
+    """A time in text form on the scale of `stamps`."""
     import polars as pl
 
     column = pl.Series([str(text)])
@@ -96,7 +96,7 @@ def moment(text: str | int | float, form: str | None) -> float:
 
 
 def _open(path: Path) -> tuple["pl.DataFrame", CsvFile]:
-    """Every cell as text. Without a line of names the columns are numbered."""
+    """All cells as text. Without a header the columns are numbered."""
     try:
         regular(path).stat()
     except OSError as problem:
@@ -108,7 +108,7 @@ def _open(path: Path) -> tuple["pl.DataFrame", CsvFile]:
 
 
 def _named(rows: list[list[str]]) -> bool:
-    """Whether the first line holds names: something that is neither a number nor a time."""
+    """Whether the first line is a header, with a cell that is neither a number nor a time."""
     import polars as pl
 
     return any(not is_number(cell) and not _form(pl.Series([cell])) for cell in rows[0])
@@ -129,13 +129,13 @@ def _cast(column: "pl.Series") -> "pl.Series":
 
 
 def _counts(table: "pl.DataFrame", name: str) -> bool:
-    """Whether a column is one of numbers: at least half of its first cells that are not empty."""
+    """Whether a column is numeric: at least half of its first non-empty cells are numbers."""
     cells = table[name].head(LOOK).drop_nulls()
     return len(cells) > 0 and _cast(cells).count() * 2 >= len(cells)
 
 
 def _dressed(table: "pl.DataFrame", name: str) -> bool:
-    """Whether a column holds numbers written in a person's way, such as 1,5 or 5%."""
+    """Whether a column contains formatted numbers, such as 1,5 or 5%."""
     cells = table[name].head(LOOK).drop_nulls().str.strip_chars()
     return len(cells) > 0 and all(DRESSED.fullmatch(cell) for cell in cells)
 
@@ -150,14 +150,14 @@ def _numbers(path: Path, table: "pl.DataFrame", name: str, line: Line) -> np.nda
     said = (
         "is empty"
         if cell is None or not cell.strip()
-        else f"is '{cell}', which is no finite number within ±{HIGHEST:g}"
+        else f"is '{cell}', which is not a finite number within ±{HIGHEST:g}"
     )
     more = f" ({int(fine.not_().sum()):,} such cells)" if fine.not_().sum() > 1 else ""
     raise DataError(f"{path}, line {line(row)}: column '{name}' {said}{more}; fill in or leave out such lines")
 
 
 def _find_time(table: "pl.DataFrame") -> str | None:
-    """The first column of dates; else a first column that counts up evenly, such as years."""
+    """The first column of dates, or else the first column if it increases evenly, such as years."""
     for name in table.columns:
         if not _counts(table, name) and _form(table[name]):
             return name
@@ -167,9 +167,9 @@ def _find_time(table: "pl.DataFrame") -> str | None:
 
 
 def _form(column: "pl.Series") -> str | None:
-    """How the times of a column are written: what fits most of them, at least half.
+    """The format that fits most times of a column, and at least half of them.
 
-    Of two ways that fit equally, such as day and month of 3/4/2020, it is the one that is in order.
+    Of two formats that fit equally, such as day and month of 3/4/2020, it is the one in which times increase.
     """
     head = column.head(LOOK).drop_nulls()
     tried = [(form, _parsed(head, form)) for form in FORMATS]
@@ -179,7 +179,7 @@ def _form(column: "pl.Series") -> str | None:
 
 
 def _parsed(column: "pl.Series", form: str) -> "pl.Series":
-    """Microseconds; null where a cell is written otherwise."""
+    """Times in microseconds; null for cells of another format."""
     import polars as pl
 
     text, form = (column + "-01", f"{form}-%d") if form == "%Y-%m" else (column, form)
@@ -203,6 +203,6 @@ def _gaps(path: Path, written: "pl.Series", stamps: np.ndarray, line: Line) -> l
         row = int(back[0]) + 1
         raise DataError(
             f"{path}, line {line(row)}: {written[row]} does not come after {written[row - 1]} above it; "
-            "one series, sorted by time, is wanted. With data.time=null the lines are taken as they stand"
+            "one series, sorted by time, is needed. With data.time=null the lines are taken as they stand"
         )
     return (np.flatnonzero(steps > GAP * np.median(steps)) + 1).tolist() if len(steps) else []

@@ -1,4 +1,4 @@
-"""Series over time from a CSV file, cut into windows: some steps as input, the steps after them as target."""
+"""Time series from a CSV file, cut into windows: some steps as input, the steps after them as target."""
 
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, TypedDict, Unpack
@@ -20,7 +20,7 @@ PARTS = ("train", "val", "test")
 
 
 class Windowed(TypedDict):
-    """What every series is told of its windows."""
+    """The arguments of every series about its windows."""
 
     batch_size: Annotated[int, Ge(1)]
     length: Annotated[int, Ge(1)]
@@ -34,10 +34,10 @@ class Windowed(TypedDict):
 class Series(Data):
     """Windows of `length` steps, each followed by `horizon` steps to forecast.
 
-    The parts follow one another in time. A part is judged on its own steps only, but its first windows reach back
-    into the part before for their input, as in the published ETT loaders. `target` are the columns to forecast,
-    `exogenous` further ones that are only looked at; targets come first in a sample. Times, where there is a column
-    of them, must grow; `gaps` counts where steps are missing.
+    The parts are in the order of time. A part is evaluated on its own steps only, but the inputs of its first windows
+    come from the part before, as in the published ETT loaders. `target` are the columns to forecast, `exogenous` other
+    input columns; targets come first in a sample. Times, if there is a column of them, must increase; `gaps` is the
+    number of places where steps are missing.
     """
 
     kind: ClassVar[Literal["image", "table", "text", "series"]] = "series"
@@ -98,7 +98,7 @@ class Series(Data):
         return {"samples": "windows", "targets": "future"}
 
     def encode(self, raw: Any) -> Tensor:
-        """Steps of all columns in order or by name, or the path of a CSV that has them."""
+        """Steps of all columns in order or by name, or the path of a CSV file with them."""
         if isinstance(raw, str | Path):
             raw = read(located("path", str(raw)), self.facts["columns"], [], None).values
         return encode(raw, self.facts, self.length)
@@ -112,7 +112,7 @@ class Series(Data):
         return f"{self.found.source}, lines {low} to {high}"
 
     def _check_finite(self, name: str, rows: Rows) -> None:
-        """Every number was looked at when it was read, where its line is known."""
+        """All numbers were checked when they were read, where their line is known."""
 
     def _targets(self) -> list[str] | None:
         if self.target == "auto":
@@ -147,7 +147,7 @@ class Series(Data):
             if not len(starts):
                 wants = f"{self.length} + {self.horizon}" if name == "train" else f"{self.horizon}"
                 raise DataError(
-                    f"the {name} part has {high - low} of the {len(values)} rows of the series, and one window wants "
+                    f"the {name} part has {high - low} of the {len(values)} rows of the series, and one window needs "
                     f"{wants}; take a smaller data.length or data.horizon, or another data.split"
                 )
             parts[name] = Windows(
@@ -163,7 +163,7 @@ class Series(Data):
 
 
 def _row(found: Measures, border: int | str, total: int) -> int:
-    """A border as a number of rows, or as a time: the first row that is not before it."""
+    """The row of a border, which is a number of rows, or a time: the first row that is not before it."""
     if isinstance(border, int):
         return border if border >= 0 else total + border
     if found.stamps is None:

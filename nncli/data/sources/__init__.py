@@ -1,1 +1,1 @@
-"""Data sets that are chosen by name, and containers that hold data of any kind."""
+"""Data sets that are chosen by name, and containers for data of any kind."""

@@ -1,4 +1,4 @@
-"""Arrays saved by NumPy: an .npz with x and y, or two .npy files; mapped into memory where they are larger than it."""
+"""Arrays saved by NumPy: an .npz file with x and y, or two .npy files, which are memory-mapped if they are large."""
 
 import zipfile
 from pathlib import Path
@@ -19,11 +19,11 @@ from nncli.data.split import Split
 from nncli.errors import DataError
 
 FORMS = "an .npz with the arrays x and y, or FOLDER/x.npy with y.npy beside it"
-PLAIN = "biuf"  # booleans, whole numbers, measures
+PLAIN = "biuf"  # booleans, integers, floats
 
 
 class Arrays(Data):
-    """Inputs x (N, ...) and targets y (N,) or (N, ...): whole numbers are classes, others measured targets.
+    """Inputs x (N, ...) and targets y (N,) or (N, ...): integers are classes, floats are numeric targets.
 
     Bytes of three or four dimensions are pictures: (N, H, W), (N, H, W, C) or (N, C, H, W).
     """
@@ -43,11 +43,11 @@ class Arrays(Data):
         self.path, self.test_path, self.target = path, test_path, target
         self.memory: float | Literal["auto"] = memory
         self.split = split
-        self._from: dict[str, tuple[str, Tensor]] = {}  # the file and the rows in it of each part
+        self._from: dict[str, tuple[str, Tensor]] = {}  # the file of each part, and its rows there
 
     def load(self) -> Parts:
         if not self.path:
-            raise DataError(f"data.path is not set; say data.path=FILE: {FORMS}")
+            raise DataError(f"data.path is not set; set data.path=FILE: {FORMS}")
         x, y = self._read("path", self.path)
         group = self.split.group
         groups = self._array(located("path", self.path), str(group)) if group is not None else None
@@ -64,7 +64,7 @@ class Arrays(Data):
         return self.parts["train"].traits()
 
     def encode(self, raw: Any) -> Tensor:
-        """Values as those of a row of x; where these are pictures, pictures of any kind."""
+        """Values like those of a row of x; if these are pictures, pictures in any form."""
         known = self.known()
         picture = known["dtype"] == "uint8" and len(known["shape"]) == 3
         return (images if picture else numbers).encode(raw, known)
@@ -94,11 +94,11 @@ class Arrays(Data):
             raise DataError(f"{path}: {self.target} has shape {list(y.shape)}; classes are one whole number a row")
         if not measured:
             self._check_classes(path, y)
-        with np.errstate(over="ignore"):  # what is too large becomes inf, and is told with its row
+        with np.errstate(over="ignore"):  # too large values become inf, and are reported with their row
             return x, torch.from_numpy(y.astype(np.float32 if measured else np.int64))
 
     def _check_classes(self, path: Path, y: np.ndarray) -> None:
-        """Labels whose number nobody stated must look like classes."""
+        """If the number of classes is not given, check that the labels look like classes."""
         if self.num_classes != "auto" or y.ndim != 1 or len(y) == 0:
             return
         if len(wrong := np.flatnonzero((y < 0) | (y >= len(y)))):
@@ -108,10 +108,10 @@ class Arrays(Data):
                 "data.num_classes=null task=regression loss=mse model.num_outputs=1"
             )
         if (y == y[0]).all():
-            raise DataError(f"{path}: {self.target} is {y[0]} in every row; a net needs two classes to tell apart")
+            raise DataError(f"{path}: {self.target} is {y[0]} in every row; a net needs at least two")
 
     def _array(self, path: Path, name: str) -> np.ndarray:
-        """One array by its name; an .npy stays in its file until its rows are asked for."""
+        """One array by its name; an .npy stays in its file until its rows are read."""
         file = path if path.suffix == ".npz" or name == "x" else path.with_name(f"{name}.npy")
         if path.is_dir():
             file = path / f"{name}.npy"
@@ -124,7 +124,7 @@ class Arrays(Data):
                     raise DataError(f"{path} has no array {name}; it has {', '.join(found.files) or 'none'}")
                 return found[name]
         except OSError as problem:
-            raise DataError(f"{file} cannot be read: {problem.strerror or problem}; wanted is {FORMS}") from problem
+            raise DataError(f"{file} cannot be read: {problem.strerror or problem}; it must be {FORMS}") from problem
         except MemoryError as problem:
             raise DataError(
                 f"{file} does not fit into memory: {problem}; save x as .npy, which can stay on disk"
@@ -135,7 +135,7 @@ class Arrays(Data):
                 reason = "it holds Python objects, which are never loaded"
             elif "malformed node" in reason:
                 reason = "its header is broken"
-            raise DataError(f"{file} cannot be read: {reason}; wanted is {FORMS}") from problem
+            raise DataError(f"{file} cannot be read: {reason}; it must be {FORMS}") from problem
 
     def _rows(self, x: np.ndarray, y: Tensor, which: Tensor) -> Rows:
         wanted = np.uint8 if x.dtype.kind == "b" else {"f": np.float32}.get(x.dtype.kind, np.int64)

@@ -1,4 +1,4 @@
-"""Long texts to be continued: one that every Python brings along, and one that is fetched."""
+"""Long texts to continue: one that is part of Python, and one that is downloaded."""
 
 import importlib
 from typing import Annotated, Any, ClassVar, Literal, Unpack
@@ -21,7 +21,7 @@ FILE = "input.txt"
 
 
 class Book(Data):
-    """Windows (B, max_length) of one text; train is its beginning, then come val and test.
+    """Windows (B, max_length) of one text; train is its beginning, followed by val and test.
 
     `pydoc` is the language reference that Python's `help()` shows, some 460,000 characters that differ a little from
     one version of Python to the next. `shakespeare` is Karpathy's 1.1 million characters.
@@ -49,7 +49,7 @@ class Book(Data):
         self._found: dict[str, Any] = {}
 
     def prepare_data(self) -> None:
-        """Fetch what is neither here nor part of Python."""
+        """Download a text that is neither cached nor part of Python."""
         if self.book == "shakespeare" and self.root is None:
             try:
                 download(URL, cache_dir("shakespeare") / FILE, MD5)
@@ -87,6 +87,6 @@ class Book(Data):
             topics: dict[str, str] = importlib.import_module("pydoc_data.topics").topics
         except ImportError as problem:
             raise DataError(
-                "this Python came without the texts of its help (pydoc_data); take data=shakespeare"
+                "this Python came without the texts of its help (pydoc_data); set data=shakespeare"
             ) from problem
         return "\n".join(dict.fromkeys(topics[name] for name in sorted(topics)))  # each text once

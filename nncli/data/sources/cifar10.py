@@ -22,14 +22,14 @@ Part = tuple[Tensor, Tensor]
 
 
 class Published(NamedTuple):
-    """Where a set is published, and how its rows and names are kept."""
+    """Where a data set is published, and the form of its rows and names."""
 
     url: str
     md5: str
     folder: str
     train: tuple[str, ...]
     test: tuple[str, ...]
-    names: str  # the file of the classes, one a line
+    names: str  # the file of the classes, one per line
     labels: int  # bytes before the pixels; the last of them is the class
 
     @property
@@ -38,7 +38,7 @@ class Published(NamedTuple):
 
 
 class Cifar10(Data):
-    """The published archive, fetched once; or a folder that holds it, unpacked or as image files.
+    """The published archive, downloaded once, or a folder that contains it, unpacked or as image files.
 
     `split.val` samples of the training part are held out. The test part is the published one.
     """
@@ -64,19 +64,19 @@ class Cifar10(Data):
     ) -> None:
         super().__init__(batch_size, input_shape, num_classes)
         self.shape = list(input_shape)
-        self.kept = cache_dir(type(self).__name__.lower())  # a folder of one's own is only read
+        self.kept = cache_dir(type(self).__name__.lower())  # the user's own folder is only read
         self.root = self.kept if root is None else located("root", root)
         self.fetch = root is None
         self.split = split
 
     def prepare_data(self) -> None:
-        """Fetch and unpack what is not there."""
+        """Download and unpack what is missing."""
         if self._unpacked() is not None:
             return
         this = self.published
         archive = self.root / this.archive
         if self.fetch:
-            advice = f"with the data at hand, say data.root=FOLDER: one with {self._forms()}"
+            advice = f"if you have the data, set data.root=FOLDER: one with {self._forms()}"
             download(this.url, archive, this.md5, advice=advice)
         if archive.is_file():
             with alone(self.kept / this.folder, f"unpacking {archive.name}"):

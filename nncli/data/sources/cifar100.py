@@ -6,7 +6,7 @@ from nncli.data.sources.cifar10 import Cifar10, Published
 
 
 class Cifar100(Cifar10):
-    """In the forms of CIFAR-10; the labels are the hundred fine ones."""
+    """In the same forms as CIFAR-10; the labels are the hundred fine ones."""
 
     published: ClassVar = Published(
         url="https://www.cs.toronto.edu/~kriz/cifar-100-binary.tar.gz",

@@ -21,9 +21,9 @@ HOURS = 30 * 24  # of a month, as published
 
 
 class ETT(Series):
-    """The published split: 12, 4 and 4 months of 30 days; what comes after them is not used.
+    """The published split: 12, 4 and 4 months of 30 days; later months are not used.
 
-    `path` is the CSV file or a folder that holds it; null fetches it.
+    `path` is the CSV file or a folder that contains it; null downloads it.
     """
 
     def __init__(
@@ -42,20 +42,20 @@ class ETT(Series):
             time="date",
             borders=[12 * month, 16 * month, 20 * month],
             gaps=0,
-            split=Ordered(0.2, 0.2, None),  # of no effect beside borders
+            split=Ordered(0.2, 0.2, None),  # without effect, since there are borders
             **shared,
         )
         self.published = name
 
     def prepare_data(self) -> None:
-        """Fetch the file if no path was given."""
+        """Download the file if no path is given."""
         if self.path is not None:
             return
         file = f"{self.published}.csv"
         try:
             download(f"{URL}/{file}", self._file(), MD5[self.published])
         except DataError as problem:
-            raise DataError(f"{problem}\nwith the file at hand, say data.path={file}") from problem
+            raise DataError(f"{problem}\nif you have the file, set data.path={file}") from problem
 
     def measures(self) -> Measures:
         return read(self._file(), self._targets(), self.exogenous, self.time)

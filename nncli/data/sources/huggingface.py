@@ -1,4 +1,4 @@
-"""Hugging Face data sets: images, texts or numbers with an answer each."""
+"""Hugging Face data sets: images, texts or numbers, each with a target."""
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Unpack
 
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from datasets import Dataset
 
 VAL = ("validation", "valid", "val", "dev")
-LOOKED_AT = 200  # rows that tell which column holds the text
+LOOKED_AT = 200  # rows from which the text column is detected
 
 
 class HuggingFace(Data):
-    """A set of the hub, or files of one's own that its library reads. No code of a set's authors is run."""
+    """A data set on the hub, or the user's own files, read by the library. No code of a set's authors is run."""
 
     def __init__(
         self,
@@ -53,11 +53,11 @@ class HuggingFace(Data):
         self.split, self.tokenizer, self.max_length = split, tokenizer, tokenizer.max_length
         self.num_tokens: int | Literal["auto"] | None = num_tokens
         self._found: dict[str, Any] = {}
-        self._from: dict[str, tuple[str, Tensor]] = {}  # of each part the split it is taken from, and its rows there
+        self._from: dict[str, tuple[str, Tensor]] = {}  # the split of each part, and its rows there
 
     def load(self) -> Parts:
         if self.path is None:
-            raise DataError("data.path is not given; say data.path=OWNER/NAME of a set on the hub, or data.path=FOLDER")
+            raise DataError("data.path is not given; set data.path=OWNER/NAME of a set on the hub, or data.path=FOLDER")
         revision = pinned(self.path, self.revision)
         every = opened(self.path, self.subset, revision, streaming=self.streaming, samples=self.samples)
         used = self._used(every)
@@ -85,7 +85,7 @@ class HuggingFace(Data):
         return self.parts["train"].traits() | ({"samples": "texts"} if self._found["num_tokens"] else {})
 
     def encode(self, raw: Any) -> Tensor:
-        """A text, a picture (also as the library has it, with its bytes or path), or numbers in order or by name."""
+        """A text, a picture (also in the library's form, with bytes or path), or numbers in order or by name."""
         if "tokenizer" in self.facts:
             return text.encode(raw, self.facts, self.max_length)
         known = self.known()
@@ -103,7 +103,7 @@ class HuggingFace(Data):
         return f"{self.path}, split {split}, row {int(rows[row]):,}"
 
     def _used(self, every: dict[str, "Dataset"]) -> dict[str, str]:
-        """Which split each part comes from; what has none is cut from the training split."""
+        """The split of each part; parts without one are cut from the training split."""
         used: dict[str, str] = {}
         for part, wanted in self.splits.items():
             if wanted == "auto":
@@ -118,13 +118,13 @@ class HuggingFace(Data):
         return used
 
     def _columns(self, data: "Dataset") -> tuple[list[str], str]:
-        """The columns of the input and of the answer."""
+        """The columns of the input and of the target."""
         names = data.column_names
         if self.target == "auto":
             named = {n.lower(): n for n in reversed(names)}
             target = next((named[n] for n in TARGETS if n in named), None)
             if target is None:
-                raise DataError(f"which column of {self.path} is the answer? {_listed(names)}; say data.target=NAME")
+                raise DataError(f"which column of {self.path} is the answer? {_listed(names)}; set data.target=NAME")
         else:
             target = self.target
         wanted = [self.input] if isinstance(self.input, str) else list(self.input)
@@ -146,7 +146,7 @@ class HuggingFace(Data):
     def _texts(self, x: dict[str, list[str]], y: dict[str, Tensor]) -> Parts:
         texts = {part: [x[split][i] for i in rows.tolist()] for part, (split, rows) in self._from.items()}
         vocabulary = self.tokenizer.learn(self.facts, texts["train"], self.num_tokens)
-        self.__dict__["kind"] = "text"  # a class variable elsewhere: only here it depends on the data
+        self.__dict__["kind"] = "text"  # a class variable elsewhere; only here it depends on the data
         self._found["num_tokens"] = vocabulary.size
         answers = {part: y[split][rows] for part, (split, rows) in self._from.items()}
         return {part: ragged(vocabulary, some, answers[part], self.max_length) for part, some in texts.items()}
@@ -177,12 +177,12 @@ class HuggingFace(Data):
         return torch.from_numpy(values[0] if values[0].ndim > 1 else np.stack(values, axis=1))
 
     def _answers(self, data: "Dataset", target: str, split: str) -> Tensor:
-        """Classes by number, by the names of an earlier run if there was one; measures as they are."""
+        """Classes by index, among the names of an earlier run, if given; numbers unchanged."""
         feature: Any = data.features[target]
         values: list[Any] = data[target][:]
         if None in values:
             raise DataError(f"{self.path}, split {split}, row {values.index(None):,} has no {target}; leave it out")
-        if hasattr(feature, "names"):  # classes that the set has numbered itself
+        if hasattr(feature, "names"):  # classes that the set itself has numbered
             self.facts.setdefault("classes", list(feature.names))
             return torch.tensor(values)
         if values and isinstance(values[0], float):
@@ -195,7 +195,8 @@ class HuggingFace(Data):
         odd = next((i for i, label in enumerate(labels) if label not in number), None)
         if odd is not None:
             raise DataError(
-                f"{self.path}, split {split}, row {odd:,} is of class '{labels[odd]}', which the training split has not"
+                f"{self.path}, split {split}, row {odd:,} is of class '{labels[odd]}', which the training split does "
+                "not have"
             )
         return torch.tensor([number[label] for label in labels])
 
@@ -203,17 +204,17 @@ class HuggingFace(Data):
 def _check_classes(y: Tensor, name: str, samples: int | None) -> None:
     if not y.is_floating_point() and len(y) and len(y.unique()) == 1:
         more = "; it may be sorted by class: take more than data.samples" if samples else ""
-        raise DataError(f"{name}: all {len(y):,} samples are of one class; there is nothing to tell apart{more}")
+        raise DataError(f"{name}: all {len(y):,} samples are of one class; there is nothing to distinguish{more}")
 
 
 def _unanswered(data: "Dataset", target: str) -> bool:
-    """Whether a split keeps its answers secret: as -1, in the sets of competitions."""
+    """Whether a split hides its labels as -1, as in competitions."""
     names = [target] if target != "auto" else [n for n in data.column_names if n.lower() in TARGETS]
     return any(n in data.column_names and len(data) > 0 and set(data[n][:LOOKED_AT]) == {-1} for n in names)
 
 
 def _input_columns(data: "Dataset", target: str) -> list[str]:
-    """The first image, else the longest text, else all numbers."""
+    """The first column of images, else that of the longest texts, else all columns of numbers."""
     from datasets import Image
 
     others = {name: feature for name, feature in data.features.items() if name != target}
@@ -227,7 +228,7 @@ def _input_columns(data: "Dataset", target: str) -> list[str]:
 
 
 def _pictures(files: Any, shape: list[int] | None, name: str, folders: list[str]) -> Tensor:
-    """Images (N, C, H, W) in bytes, of one size: the given one, or that of the first."""
+    """Images (N, C, H, W) in bytes, all of the given size or that of the first."""
     if not len(files):
         raise DataError(f"{name} has no rows")
 

@@ -1,4 +1,4 @@
-"""MNIST (LeCun 1998) and what came after it in the same files: IDX, plain or gzipped."""
+"""MNIST (LeCun 1998) and other sets in its format: IDX files, plain or gzipped."""
 
 import gzip
 import re
@@ -23,7 +23,7 @@ MORE = 1 << 24  # bytes read at a time
 
 
 class Published(NamedTuple):
-    """A set with its addresses, the md5 of each of its four files, and what its labels mean."""
+    """A data set with its addresses, the MD5 of each of its four files, and the names of its labels."""
 
     urls: list[str]
     md5: list[str]
@@ -66,7 +66,7 @@ SETS = {
 
 
 class Idx(Data):
-    """A published set, fetched once, or a folder that holds its files or one's own in the same form.
+    """A published data set, downloaded once, or a folder with its files or the user's own in the same format.
 
     `split.val` samples of the training part are held out. The test part is the published one.
     """
@@ -87,17 +87,17 @@ class Idx(Data):
         self.root = located("root", root) if root else cache_dir(name)
 
     def prepare_data(self) -> None:
-        """Fetch what is not there."""
+        """Download what is missing."""
         if not self.fetch:
             return
         urls, md5, _ = SETS[self.set]
-        advice = f"with the data at hand, say data.root=FOLDER: one with {', '.join(FILES)}"
+        advice = f"if you have the data, set data.root=FOLDER: one with {', '.join(FILES)}"
         for file, digest in zip(FILES, md5, strict=True):
             download([url + file for url in urls], self.root / file, digest, advice=advice)
 
     def load(self) -> Parts:
         if self.set == "own" and self.root == cache_dir("own"):
-            raise DataError("data.root is not set; say data.root=FOLDER, one with IDX files of images and labels")
+            raise DataError("data.root is not set; set data.root=FOLDER, one with IDX files of images and labels")
         train, test = (self._read(part) for part in PARTS)
         if self.set in SETS:
             self.facts.setdefault("classes", SETS[self.set].classes)
@@ -121,7 +121,7 @@ class Idx(Data):
 
 
 def read_idx(path: Path) -> np.ndarray:
-    """The array of an IDX file, whose head says its type and shape."""
+    """The array of an IDX file, whose header contains its type and shape."""
     try:
         with gzip.open(regular(path)) if path.suffix == ".gz" else regular(path).open("rb") as file:
             zeros, kind, count = int.from_bytes(file.read(2)), *(file.read(2) or b"\0\0")
@@ -145,7 +145,7 @@ def read_idx(path: Path) -> np.ndarray:
 
 
 def _find(root: Path, part: str, what: str) -> Path:
-    """The one file of images or labels of a part, in the folder or in `raw` of it."""
+    """The only file of images or labels of a part, in the folder or its subfolder `raw`."""
     pattern = re.compile(rf"(.*[-_.])?({PARTS[part]})[-_.]{what}[-_.]idx\d[-_.]\w+(\.gz)?", re.IGNORECASE)
     for folder in (root, root / "raw", *root.glob("*/raw")):
         found = [path for path in sorted(folder.glob("*")) if pattern.fullmatch(path.name)]
@@ -155,7 +155,7 @@ def _find(root: Path, part: str, what: str) -> Path:
                 f"data.root is {root}, which has several files of {part} {what}: {', '.join(sorted(names))}"
             )
         if found:
-            return found[0]  # the plain file where both are there
+            return found[0]  # the plain file if both exist
     raise DataError(
         f"data.root is {root}, which has no file of {part} {what}; it must hold {', '.join(FILES)}, or unpacked"
     )

@@ -1,4 +1,4 @@
-"""Points in the plane: logic tables, and clouds of points that a line can or cannot part."""
+"""Points in the plane: logic tables, and clouds of points that are or are not linearly separable."""
 
 from typing import Annotated, Literal
 
@@ -11,17 +11,17 @@ from nncli.data.split import Shares
 
 CORNERS = ((0, 0), (0, 1), (1, 0), (1, 1))
 INNER = 0.5  # radius of the inner ring
-CIRCLE = (2 / np.pi) ** 0.5  # radius that holds half of the square from -1 to 1
+CIRCLE = (2 / np.pi) ** 0.5  # radius of half the area of the square from -1 to 1
 TRUTH = {"and": (0, 0, 0, 1), "or": (0, 1, 1, 1), "xor": (0, 1, 1, 0)}
 
 
 class Points(Data):
     """A logic function of two inputs, two interleaved half moons, rings, a circle, or blobs.
 
-    Rings are two with one centre. The circle parts the points of a square into those inside, class 1, and those
-    outside; its noise moves the points. Blobs are `num_classes` clusters around places evenly spread on a circle.
+    The two rings are concentric. The circle separates the points of a square into those inside, class 1, and those
+    outside; its noise moves the points. Blobs are `num_classes` clusters around points evenly spaced on a circle.
 
-    A logic function without noise is its table: four rows, which are train, val and test alike. With noise it is
+    A logic function without noise is its table: four rows, which are train, val and test at once. With noise it is
     `size` points scattered around the four corners.
     """
 

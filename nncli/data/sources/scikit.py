@@ -1,4 +1,4 @@
-"""The small real data sets that scikit-learn brings along: nothing to download."""
+"""The small real data sets that are part of scikit-learn, without a download."""
 
 from typing import Annotated, Any, Literal, Unpack
 
@@ -18,7 +18,7 @@ from nncli.errors import DataError
 class Scikit(Data):
     """One of scikit-learn's bundled sets. `digits` are 8x8 pictures with values 0 to 16, the others are tables.
 
-    With a `side` the digits are enlarged to it (bilinear), with values 0 to 255.
+    With `side`, the digits are resized to it (bilinear), with values 0 to 255.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class Scikit(Data):
         return self.split.parts(inputs, targets)
 
     def encode(self, raw: Any) -> Tensor:
-        """A row in order or by name; a digit as scikit-learn has it (64 or 8 x 8 values to 16), or any picture."""
+        """A row in order or by name; a digit in scikit-learn's form (64 or 8 x 8 values up to 16), or any picture."""
         if self.name != "digits":
             return super().encode(raw)
         values = np.asarray(raw) if isinstance(raw, list | np.ndarray | Tensor) else np.empty(0)
@@ -56,7 +56,7 @@ class Scikit(Data):
         return picture if self.side is not None else (picture.float() * (16 / 255)).round().to(torch.uint8)
 
     def _drawn(self, x: np.ndarray) -> Tensor:
-        """Digits (N, 64) or (N, 8, 8) as scikit-learn has them, as pictures (N, 1, H, W)."""
+        """Digits (N, 64) or (N, 8, 8) in scikit-learn's form as pictures (N, 1, H, W)."""
         small = torch.from_numpy(whole(x, np.dtype(np.uint8)).reshape(-1, 1, 8, 8))
         if self.side is None:
             return small

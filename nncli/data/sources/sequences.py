@@ -1,4 +1,4 @@
-"""Exercises with sequences: each a rule that a net has to find. N samples, T tokens of a sample, A of its answer."""
+"""Synthetic sequence tasks with a rule to learn. N samples, T tokens of a sample, A of its answer."""
 
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -15,11 +15,11 @@ from nncli.errors import DataError
 
 DIGITS = 10
 PLUS = DIGITS + 1  # the token of the plus sign; 0 is PAD, a digit or symbol n is the token n + 1
-TRIES = 20  # how often more samples are drawn to replace what was drawn twice
+TRIES = 20  # how often further samples are drawn to replace duplicates
 
 
 class Sequences(Data):
-    """Tokens in, tokens out; no sample occurs twice, so no part knows another's answers.
+    """Tokens in, tokens out; no sample occurs twice, so no part contains samples of another.
 
     `copy` and `reverse` answer with the same symbols, or backwards; `addition` with the digits of the sum of two
     numbers of `length` digits, as in 0 7 + 1 5 = 0 2 2. The answers (N, A) are tokens: for sequence-to-sequence nets.
@@ -61,7 +61,7 @@ class Sequences(Data):
         return {name: (inputs[which], answers[which]) for name, (which, _) in rows.items()}
 
     def encode(self, raw: Any) -> Tensor:
-        """Symbols by number, or as text such as 07+15; several of equal length as a batch."""
+        """Symbols by number, or as text such as 07+15; several of equal length are a batch."""
         if isinstance(raw, str):
             return _tokens([DIGITS if sign == "+" else _digit(sign) for sign in raw], self.num_tokens)
         if isinstance(raw, list) and raw and isinstance(raw[0], str):
@@ -69,7 +69,7 @@ class Sequences(Data):
         return _tokens(raw, self.num_tokens)
 
     def decode(self, encoded: Any) -> str:
-        """The symbols of some tokens: digits and a plus sign as they are written, others by number."""
+        """The symbols of some tokens: digits and the plus sign as text, others by number."""
         symbols = [token - 1 for token in array(encoded).tolist() if token != PAD]
         if self.rule == "addition":
             return "".join("+" if symbol == DIGITS else str(symbol) for symbol in symbols)
@@ -91,7 +91,7 @@ class Sequences(Data):
         if symbols**length < self.size:
             raise DataError(f"data.size is {self.size}, but only {symbols**length} different samples exist; take fewer")
         generator = np.random.default_rng(self.split.seed)
-        if symbols**length <= 4 * self.size:  # few more than are wanted: choose among all
+        if symbols**length <= 4 * self.size:  # few more than needed: choose among all
             chosen = generator.permutation(symbols**length)[: self.size]
             return chosen[:, None] // symbols ** np.arange(length)[::-1] % symbols
         rows = np.empty((0, length), dtype=np.int64)
@@ -104,7 +104,7 @@ class Sequences(Data):
 
 
 class Counting(Data):
-    """The next number of an evenly rising sequence, as a class: 3 7 11 15 -> 19. All such sequences, each once.
+    """The next number of an arithmetic sequence, as a class: 3 7 11 15 -> 19. All such sequences, each once.
 
     A number n is the token n + 1, and the class n.
     """
@@ -142,7 +142,7 @@ class Counting(Data):
         return self.split.parts(x, y)
 
     def encode(self, raw: Any) -> Tensor:
-        """Numbers in order; several sequences of equal length as a batch."""
+        """Numbers in order; several sequences of equal length are a batch."""
         return _tokens(raw, self.num_tokens)
 
     def decode(self, encoded: Any) -> str:
@@ -150,11 +150,11 @@ class Counting(Data):
 
 
 def _tokens(symbols: Any, num_tokens: int) -> Tensor:
-    """Symbols (…, T) as tokens; 0 is kept for PAD."""
+    """Symbols (…, T) as tokens; 0 is reserved for PAD."""
     found = whole(array(symbols), np.dtype(np.int64)) + 1
     if found.size and not 0 < found.min() <= found.max() < num_tokens:
         given = f"{found.min() - 1} to {found.max() - 1}"
-        raise DataError(f"the symbols of this data are 0 to {num_tokens - 2}; given were {given}")
+        raise DataError(f"the symbols of this data are 0 to {num_tokens - 2}; got {given}")
     return torch.from_numpy(found)
 
 

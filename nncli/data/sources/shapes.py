@@ -1,4 +1,4 @@
-"""Pictures of circles, squares and triangles, drawn all at once by distances. N pictures, H W their size."""
+"""Pictures of circles, squares and triangles, drawn in batches by distances. N pictures, H W their size."""
 
 from typing import Annotated, ClassVar, Literal
 
@@ -11,14 +11,14 @@ from nncli.data.split import Shares
 from nncli.errors import DataError
 
 NAMES = ["circle", "square", "triangle"]
-SQUARE = np.sqrt(np.pi) / 2  # from the middle to a side, for the area of a circle of radius 1
-TRIANGLE = np.sqrt(np.pi / np.sqrt(27))  # the same of a triangle, whose corners are twice as far
-SMALLEST = 16  # pixels; a smaller picture has no room for the largest shape
-PIECE = 2048  # pictures drawn at a time, to bound memory
+SQUARE = np.sqrt(np.pi) / 2  # from the center to a side, for the area of a circle of radius 1
+TRIANGLE = np.sqrt(np.pi / np.sqrt(27))  # the same for a triangle, whose corners are twice as far
+SMALLEST = 16  # pixels; smaller pictures have no room for the largest shape
+PIECE = 2048  # pictures drawn at a time, to limit memory
 
 
 class Shapes(Data):
-    """One shape a picture, of any place, size, turn and brightness, and of like area, so only its outline tells."""
+    """One shape per picture, of random position, size, rotation and brightness; areas do not depend on the class."""
 
     kind: ClassVar[Literal["image", "table", "text", "series"]] = "image"
 
@@ -54,7 +54,7 @@ class Shapes(Data):
         channels, height, width = self.picture
         count, side = len(labels), min(height, width)
         radius = generator.uniform(0.18, 0.28, (count, 1, 1)) * side
-        reach = 2 * TRIANGLE * radius + 1  # to the furthest corner, and a pixel of ground
+        reach = 2 * TRIANGLE * radius + 1  # to the furthest corner, and a pixel of background
         middle = [generator.uniform(reach, extent - reach) for extent in (height, width)]
         down, right = np.arange(height)[:, None] + 0.5 - middle[0], np.arange(width) + 0.5 - middle[1]
         angle = generator.uniform(0, 2 * np.pi, (count, 1, 1)) * self.turn
@@ -69,7 +69,7 @@ class Shapes(Data):
 
 
 def _outside(labels: np.ndarray, x: np.ndarray, y: np.ndarray, radius: np.ndarray) -> np.ndarray:
-    """How far a pixel lies outside the outline of its shape, negative inside (N, H, W)."""
+    """The distance of each pixel from the outline of its shape, negative inside (N, H, W)."""
     kind = labels[:, None, None]
     reach = radius * np.where(kind == 1, SQUARE, TRIANGLE)
     square = np.maximum(abs(x), abs(y)) - reach

@@ -1,4 +1,4 @@
-"""Series that are made up."""
+"""Synthetic series."""
 
 from typing import Annotated, Unpack
 
@@ -12,7 +12,7 @@ from nncli.seed import Seed
 
 
 class Sine(Series):
-    """A sine with noise: `size` steps, `period` steps a wave. What remains of a forecast's error is the noise."""
+    """A sine with noise: `size` steps, `period` steps per wave. The error of a perfect forecast is the noise."""
 
     def __init__(
         self,

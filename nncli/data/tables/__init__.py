@@ -1,1 +1,1 @@
-"""Tables: one row a sample."""
+"""Tables with one sample per row."""

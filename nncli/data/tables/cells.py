@@ -1,4 +1,4 @@
-"""The cells of one column as numbers, as dates or as plain text, whatever type they come in."""
+"""The cells of a column, of any type, as numbers, as dates or as text."""
 
 from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING
@@ -10,20 +10,22 @@ from nncli.errors import DataError
 if TYPE_CHECKING:
     import polars as pl
 
-# a day, and maybe a time with or without fraction and zone, which is not looked at
+# a date, optionally with a time, whose fraction and zone are optional and ignored
 ISO = r"^\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?: ?(?:Z|UTC|[+-]\d{2}:?\d{2}))?)?$"
-DAY = ("year", "month", "day", "weekday")  # what a date becomes
+DAY = ("year", "month", "day", "weekday")  # the numbers that encode a date
 CLOCK = (*DAY, "seconds")
 
 
 def texts(cells: "pl.Series", missing: Collection[str]) -> "pl.Series":
-    """Cells without blanks around them; what stands for a missing value is null."""
+    """Cells stripped of blanks; marks of missing values are null."""
     import polars as pl
 
     if cells.dtype.is_float():
         whole = cells.cast(pl.Int64, strict=False)
         same = (whole.cast(cells.dtype) == cells).fill_null(False)
-        cells = whole.cast(pl.String).zip_with(same, cells.cast(pl.String))  # cell by cell: a file comes in stretches
+        cells = whole.cast(pl.String).zip_with(
+            same, cells.cast(pl.String)
+        )  # cell by cell, since a file is read in pieces
     elif cells.dtype != pl.String:
         cells = cells.cast(pl.String)
     cells = cells.str.strip_chars()
@@ -31,7 +33,7 @@ def texts(cells: "pl.Series", missing: Collection[str]) -> "pl.Series":
 
 
 def numbers(cells: "pl.Series", missing: Collection[str]) -> tuple["pl.Series", "pl.Series"]:
-    """The cells as float64, null where a value is missing; and a mask of those that are no number."""
+    """The cells as float64, null where a value is missing, and a mask of those that are not numbers."""
     import polars as pl
 
     if cells.dtype != pl.String:
@@ -50,7 +52,7 @@ def numbers(cells: "pl.Series", missing: Collection[str]) -> tuple["pl.Series", 
 
 
 def dates(cells: "pl.Series", missing: Collection[str]) -> tuple[dict[str, "pl.Series"], "pl.Series"]:
-    """The parts of each date as float64, null where it is missing; and a mask of the cells that are no date."""
+    """The parts of each date as float64, null where it is missing, and a mask of the cells that are not dates."""
     import polars as pl
 
     plain = texts(cells, missing)
@@ -65,7 +67,7 @@ def dates(cells: "pl.Series", missing: Collection[str]) -> tuple[dict[str, "pl.S
 
 
 def moments(cells: "pl.Series", missing: Collection[str], name: str, place: Callable[[int], str]) -> np.ndarray:
-    """Numbers or dates as float64 that sort like them; a missing one is refused."""
+    """Numbers or dates as sortable float64; raises DataError for a missing one."""
     found, wrong = numbers(cells, missing)
     if wrong.any():
         parts, wrong = dates(cells, missing)

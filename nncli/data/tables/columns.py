@@ -1,4 +1,4 @@
-"""What the columns of a table hold: their kinds, found by looking at every row once."""
+"""The kinds of the columns of a table, determined in one pass over all rows."""
 
 import re
 from collections.abc import Callable, Collection
@@ -11,9 +11,9 @@ if TYPE_CHECKING:
     import polars as pl
 
 Kind = Literal["number", "category", "date", "datetime", "skip", "identifier", "constant", "empty"]
-USED = ("number", "category", "date", "datetime")  # the other kinds are left out, and say why
-MOSTLY = 0.9  # a column with this share of numbers was meant to be one
-MANY = 20  # different values that make numbers a measure, and rows that make a name of each row an identifier
+USED = ("number", "category", "date", "datetime")  # columns of other kinds are left out
+MOSTLY = 0.9  # a column with this share of numbers is meant to be numeric
+MANY = 20  # distinct values that make a column numeric, and rows that make distinct values an identifier
 ID = re.compile(r"(?i:^(?:id|index|row|nr|uuid|guid|unnamed.*)$|[_\s.-]id$|^id[_\s.-])|[a-z]I[dD]$")
 # 1,5 and 1,000 and 5% and $7.50, but neither 1.2.3 nor 12/31/2020
 DRESSED = re.compile(r"[-+]?\s*[$€£]?\s*[-+]?\d+(?:,\d+)*(?:\.\d+)?\s*[%$€£]?")
@@ -21,20 +21,20 @@ NAMELESS = re.compile(r"c\d+")
 
 
 class Look:
-    """What was seen of one column so far."""
+    """The statistics of one column so far."""
 
     def __init__(self, name: str, missing: Collection[str]) -> None:
         self.name, self.missing = name, missing
         self.rows = self.known = self.numeric = 0
-        self.different = self.most = 0  # distinct values, summed over the stretches and in the richest of them
-        self.odd: tuple[int, str] | None = None  # the first row that holds no number, and what it holds
+        self.different = self.most = 0  # distinct values, summed over the pieces and the most in one
+        self.odd: tuple[int, str] | None = None  # the first row that is not a number, and its text
         self.first: object = None
         self.last: float | None = None
         self.same = self.whole = self.counts = self.dated = True  # so far
         self.clock = False
 
     def add(self, cells: "pl.Series") -> None:
-        """Look at the next rows."""
+        """Include the next rows."""
         found, wrong = numbers(cells, self.missing)
         plain = found
         if wrong.any():
@@ -55,7 +55,7 @@ class Look:
             self.same = self.same and distinct == 1 and known[0] == self.first
 
     def kind(self, place: Callable[[int], str]) -> Kind:
-        """What the column is, by all rows; text among numbers is refused."""
+        """The kind of the column; raises DataError for text among numbers."""
         if not self.known:
             return "empty"
         if self.same and self.known == self.rows and self.rows > 1:
@@ -68,19 +68,19 @@ class Look:
             row, text = self.odd
             raise DataError(
                 f"{place(row)}: column '{self.name}' holds '{shown(text)}' where {self.numeric:,} of {self.known:,} "
-                "values are numbers; mend it, add it to data.missing if it means no value, "
-                f"or say data.columns={{{self.name}:category}}"
+                "values are numbers; fix it, add it to data.missing if it means no value, "
+                f"or set data.columns={{{self.name}:category}}"
             )
         if self.odd and self.most > MANY and DRESSED.fullmatch(self.odd[1]):
             row, text = self.odd
             raise DataError(
                 f"{place(row)}: column '{self.name}' holds '{shown(text)}', a number that is not written as 1234.5; "
-                f"write it so, or say data.columns={{{self.name}:skip}} or data.columns={{{self.name}:category}}"
+                f"write it so, or set data.columns={{{self.name}:skip}} or data.columns={{{self.name}:category}}"
             )
         return "identifier" if self.known >= MANY and self.different >= MOSTLY * self.known else "category"
 
     def _names_rows(self) -> bool:
-        """Whether the numbers only say which row it is."""
+        """Whether the numbers only identify the row."""
         if self.known < MANY or self.different < self.known or not self.whole:
             return False
         return bool(ID.search(self.name)) or (self.counts and NAMELESS.fullmatch(self.name) is not None)
@@ -91,7 +91,7 @@ class Look:
         return not wrong.any()
 
     def _count(self, found: "pl.Series", *, steady: bool) -> None:
-        """Whether the numbers are whole, and go up by one from row to row."""
+        """Whether the numbers are integers, and increase by one from row to row."""
         self.whole = self.whole and bool((found == found.floor()).all())
         if self.counts and len(found):
             ahead = self.last is None or found[0] == self.last + 1

@@ -1,7 +1,7 @@
-"""Rows of a table as the numbers that are stored, by what was learned from the training part (`facts`) alone.
+"""Encode rows of a table as stored numbers, from the `facts` of the training part alone.
 
-`facts["kinds"]` says for each column that goes in whether it is a number, category, date or datetime;
-`facts["categories"]` the values of each category, whose codes count from 1: 0 is missing, rare or never seen.
+`facts["kinds"]` has the kind of each input column: number, category, date or datetime; `facts["categories"]` the
+values of each category, whose codes count from 1: 0 is a missing, rare or unknown value.
 """
 
 from collections import Counter
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 Facts = Mapping[str, Any]
 Place = Callable[[int], str]
 LARGEST = float(np.finfo(np.float32).max)
-CROWD = 200_000  # different values of a category that are counted; beyond that the rarest are forgotten
+CROWD = 200_000  # distinct values of a category that are counted; beyond that, the rarest are dropped
 
 
 def stored(kinds: Mapping[str, str]) -> list[str]:
-    """The names of the stored numbers: a column's own, of a date one for each of its parts."""
+    """The names of the stored numbers: that of the column, or for a date one for each of its parts."""
     parts = {"date": DAY, "datetime": CLOCK}
     return [
         text
@@ -38,24 +38,24 @@ def stored(kinds: Mapping[str, str]) -> list[str]:
 
 
 def sizes_of(x: Tensor, facts: Facts) -> list[int]:
-    """How many values each stored number becomes for the net, by the training part (see the transform `table`)."""
+    """How many input values each stored number becomes (see the transform `table`), from the training part."""
     values = {
         name: len(facts["categories"].get(name, ())) for name, kind in facts["kinds"].items() if kind == "category"
     }
     gaps = [bool(column.isnan().any()) for column in x.unbind(1)]
     wide = [max(3, values[name] + 1) if name in values else 1 for name in facts["columns"]]
     dated = {f"{name}.{part}" for name, kind in facts["kinds"].items() if kind != "number" for part in CLOCK[1:]}
-    told = [
+    flags = [
         size == 1 and gap and name not in dated for name, size, gap in zip(facts["columns"], wide, gaps, strict=True)
     ]
-    return [size + flag for size, flag in zip(wide, told, strict=True)]
+    return [size + flag for size, flag in zip(wide, flags, strict=True)]
 
 
 def encode(raw: Any, facts: Facts) -> Tensor:
-    """A raw row as float32 (F,), or several as (N, F): what the net's transform takes.
+    """A raw row as float32 (F,), or several as (N, F), for the net's transform.
 
-    A row is a mapping from the person's column names, of which some may not be needed, or the values of the columns in
-    order; several are in a list, or in a data frame of polars or pandas.
+    A row is a mapping from column names, which may have more columns than needed, or the values of the columns in
+    order; several are a list, or a data frame of polars or pandas.
     """
     import polars as pl
 
@@ -68,16 +68,16 @@ def encode(raw: Any, facts: Facts) -> Tensor:
             return encode(rows, facts)[0]
         count = len(rows)
         held = {name for row in rows for name in row}
-        there = {name: _told(row.get(name) for row in rows) for name in kinds if name in held}
+        there = {name: _as_text(row.get(name) for row in rows) for name in kinds if name in held}
     if lost := [name for name in kinds if name not in there]:
-        raise DataError(f"column '{lost[0]}' is not there; the net was trained on {', '.join(kinds)}")
+        raise DataError(f"column '{lost[0]}' is missing; the net was trained on {', '.join(kinds)}")
     out = np.empty((count, len(stored(kinds))), dtype=np.float32)
     fill(out, there, facts, lambda row: f"row {row + 1}")
     return torch.from_numpy(out)
 
 
 def _rows(raw: Any, names: Sequence[str]) -> tuple[bool, list[Mapping[str, Any]]]:
-    """Whether it is a single row, and each row by the names of its columns."""
+    """Whether `raw` is a single row, and the rows as mappings from column names."""
     if hasattr(raw, "to_dict"):  # a data frame of pandas
         raw = raw.to_dict("records")
     if isinstance(raw, np.ndarray | Tensor):
@@ -91,7 +91,7 @@ def _rows(raw: Any, names: Sequence[str]) -> tuple[bool, list[Mapping[str, Any]]
 
 
 def fill(out: np.ndarray, columns: Mapping[str, "pl.Series"], facts: Facts, place: Place) -> None:
-    """Encode the cells of each column into its places of `out` (N, F)."""
+    """Encode the cells of each column into its columns of `out` (N, F)."""
     missing, at = facts["missing"], 0
     for name, kind in facts["kinds"].items():
         for values in _encoded(columns[name], name, kind, missing, facts["categories"].get(name), place):
@@ -100,7 +100,7 @@ def fill(out: np.ndarray, columns: Mapping[str, "pl.Series"], facts: Facts, plac
 
 
 def encode_file(file: File, facts: Facts, order: Tensor) -> Tensor:
-    """These rows of a file, in this order, and no more memory than they take."""
+    """These rows of a file, encoded in this order, without further memory."""
     out = np.empty((len(order), len(stored(facts["kinds"]))), dtype=np.float32)
     place = np.full(len(file), -1, dtype=np.int64)  # where each row of the file goes
     place[order.numpy()] = np.arange(len(order))
@@ -116,7 +116,7 @@ def encode_file(file: File, facts: Facts, order: Tensor) -> Tensor:
 
 
 def gather(file: File, facts: dict[str, Any], rows: Tensor, most: int) -> None:
-    """Learn the values of each category from these rows of a file: the most frequent first, some at most."""
+    """Set the values of each category from these rows of a file: at most `most`, the most frequent first."""
     import polars as pl
 
     names = [name for name, kind in facts["kinds"].items() if kind == "category"]
@@ -144,7 +144,7 @@ def _inputs(batch: "pl.DataFrame", file: File, facts: Facts) -> dict[str, "pl.Se
 
 
 def codes(column: "pl.Series", values: Sequence[str], missing: Sequence[str]) -> np.ndarray:
-    """The place of each cell among the values, from 1; 0 for all others."""
+    """The index of each cell among the values, from 1; 0 for all others."""
     import polars as pl
 
     if not values:
@@ -173,13 +173,13 @@ def _encoded(
         row = int(wrong.arg_true()[0])
         raise DataError(
             f"{place(row)}: column '{name}' holds '{shown(str(column[row]).strip())}', which is not {wanted} that can "
-            f"be used; mend it, add it to data.missing if it means no value, or say data.columns={{{name}:category}}"
+            f"be used; fix it, add it to data.missing if it means no value, or set data.columns={{{name}:category}}"
         )
     return [found.to_numpy() for found in columns]
 
 
-def _told(values: Any) -> "pl.Series":
-    """Values of any kind, as JSON gives them, as text."""
+def _as_text(values: Any) -> "pl.Series":
+    """Values of any JSON type as text."""
     import polars as pl
 
     def text(value: Any) -> str | None:

@@ -1,4 +1,4 @@
-"""Tables: one row a sample, from CSV or Parquet, with columns of numbers, categories and dates."""
+"""Tables from CSV or Parquet with one sample per row, and columns of numbers, categories and dates."""
 
 import re
 from dataclasses import replace
@@ -27,12 +27,12 @@ from nncli.files import home
 if TYPE_CHECKING:
     import polars as pl
 
-KEY = re.compile(r"[\w@/ :-]+")  # what a config takes as a key
+KEY = re.compile(r"[\w@/ :-]+")  # allowed as a key in a config
 
 
 class Table(Data):
-    """Stored are numbers as they are, a missing one as NaN, and categories as codes; the transform `table` spreads
-    them on the device. Names, kinds and values are in `facts`, by which `encode` reads raw rows."""
+    """Numbers are stored unchanged, missing ones as NaN, and categories as codes; the transform `table` expands them
+    on the device. Names, kinds and values are in `facts`, from which `encode` reads raw rows."""
 
     def __init__(
         self,
@@ -77,10 +77,10 @@ class Table(Data):
         return parts
 
     def inferred(self) -> dict[str, Any]:
-        """What was open: the kinds of columns, those left out first, the file's form, the sizes and shapes."""
+        """The kinds of columns, unused ones first, the form of the file, the sizes and shapes, if they were open."""
         found: dict[str, Any] = {}
-        told = sorted(self.kinds.items(), key=lambda item: item[1] in USED)
-        columns = {_key(name, self.file.names): kind for name, kind in told}
+        ordered = sorted(self.kinds.items(), key=lambda item: item[1] in USED)
+        columns = {_key(name, self.file.names): kind for name, kind in ordered}
         if columns != self.columns:
             found["columns"] = columns
         if isinstance(self.file, CsvFile):
@@ -99,7 +99,7 @@ class Table(Data):
         return self.parts["train"].traits() | {"samples": "cells"}
 
     def encode(self, raw: Any) -> Tensor:
-        """Rows by name or in order, or the path of a file that is written as the training file is."""
+        """Rows by name or in order, or the path of a file of the same form as the training file."""
         if not isinstance(raw, str | Path):
             return encode(raw, self.facts)
         file = open_table("path", located("path", str(raw)), self.form)
@@ -112,14 +112,14 @@ class Table(Data):
         return self.file.place(int(self.rows[part][row]))
 
     def _check_shape(self, name: str, rows: Rows) -> None:
-        width = sum(self.facts["sizes"])  # after the transform, which is what the net sees
+        width = sum(self.facts["sizes"])  # after the transform
         if self.input_shape != "auto" and self.input_shape != [width]:
             raise DataError(
                 f"data.input_shape is {self.input_shape}, the columns make {width} values; set data.input_shape=auto"
             )
 
     def _check_finite(self, name: str, rows: Rows) -> None:
-        """NaN stands for a missing value; anything else was looked at when it was encoded."""
+        """NaN is a missing value; all others were checked when they were encoded."""
 
     def _check_words(self) -> None:
         if self.path is None:
@@ -133,12 +133,12 @@ class Table(Data):
     def _open(self, key: str, text: str | None) -> File:
         path = located(key, str(home(self.root or "") / home(text or "")))
         form = self.form
-        if key == "test_path" and isinstance(self.file, CsvFile):  # written as the training file is
+        if key == "test_path" and isinstance(self.file, CsvFile):  # of the same form as the training file
             form = replace(form, separator=self.file.separator, header=self.file.header)
         return open_table(key, path, form)
 
     def _look(self) -> tuple[Tensor, Tensor | None]:
-        """Everything but the inputs: the kinds of the columns, targets, and which row goes where."""
+        """Everything except the inputs: the kinds of the columns, the targets and the split."""
         file = self.file
         target = column(file, "target", self.target)
         roles = {
@@ -169,8 +169,8 @@ class Table(Data):
 
     def _check_kinds(self, kinds: dict[str, str], target: str) -> None:
         if not kinds:
-            told = ", ".join(f"{name} is {kind}" for name, kind in self.kinds.items()) or "there is no other column"
-            raise DataError(f"{self.file.path} has no column to learn '{target}' from: {told}; see data.columns")
+            others = ", ".join(f"{name} is {kind}" for name, kind in self.kinds.items()) or "there is no other column"
+            raise DataError(f"{self.file.path} has no column to learn '{target}' from: {others}; see data.columns")
 
     def _test_targets(self, target: str, classes: list[str] | None) -> Tensor | None:
         if (test := self.test) is None:
@@ -181,7 +181,7 @@ class Table(Data):
         return aim.measures() if classes is None else aim.labels(classes, stops=True)
 
     def _split(self, y: Tensor, roles: dict[str, "pl.Series"]) -> None:
-        """`rows`: which rows of the file are train, val and test."""
+        """Set `rows`, the rows of the file for train, val and test."""
         groups = None
         if (names := roles.get("split.group")) is not None:
             groups = names.rank("dense").fill_null(0).to_numpy().astype(np.int64)
@@ -194,7 +194,7 @@ class Table(Data):
         self.rows = rows
 
     def _encode(self) -> dict[str, Tensor]:
-        """The inputs of the parts; they rest in one tensor, which is never copied."""
+        """The inputs of the parts, as views of one tensor."""
         if "sizes" not in self.facts:
             gather(self.file, self.facts, self.rows["train"], self.max_categories)
         x = encode_file(self.file, self.facts, torch.cat(list(self.rows.values())))
@@ -210,6 +210,6 @@ class Table(Data):
 
 
 def _key(name: str, names: list[str]) -> str:
-    """A column's name where a config can have it as a key, else its number."""
+    """The name of a column if it is allowed as a key in a config, else its number."""
     fits = KEY.fullmatch(name) and not (name.startswith("_") and name.endswith("_"))
     return name if fits else str(names.index(name))

@@ -1,4 +1,4 @@
-"""Opening a table, CSV or Parquet, and looking through it once."""
+"""Open a table, CSV or Parquet, and read through it once."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ PACKED = {b"\x1f\x8b": "gzip", b"PK\x03\x04": "a zip or an Excel file", b"\x28\x
 
 @dataclass(frozen=True)
 class Form:
-    """How a CSV is written; what is `auto` is found."""
+    """The form of a CSV file; values of `auto` are detected."""
 
     separator: str
     header: Any  # true, false or auto
@@ -32,7 +32,7 @@ class Form:
 
 
 def open_table(key: str, path: Path, form: Form) -> File:
-    """The file that `data.<key>` names; Parquet is told by its first bytes."""
+    """The file that `data.<key>` names; Parquet is recognized by its first bytes."""
     if (why := refusal(path)) == ABSENT:
         names = [other.name for other in path.parent.glob("*")] if path.parent.is_dir() else []
         near = get_close_matches(path.name, names, n=1)
@@ -56,7 +56,7 @@ def open_table(key: str, path: Path, form: Form) -> File:
 
 
 def column(file: File, key: str, name: str | int | None) -> str:
-    """The column that `data.<key>` names: by its name, or by its number from 0 where none is called so."""
+    """The column that `data.<key>` names, by its name, or if there is none, by its number from 0."""
     text = str(name)
     if text in file.names:
         return text
@@ -71,7 +71,7 @@ def column(file: File, key: str, name: str | int | None) -> str:
 
 
 def needed(file: File, names: Collection[str]) -> None:
-    """Refuse a file that lacks columns of the training file."""
+    """Raise DataError if a file lacks columns of the training file."""
     there = set(file.names)
     if lost := [name for name in names if name not in there]:
         raise DataError(
@@ -82,7 +82,7 @@ def needed(file: File, names: Collection[str]) -> None:
 def survey(
     file: File, undecided: Collection[str], whole: Collection[str], missing: Collection[str]
 ) -> tuple[dict[str, Kind], dict[str, "pl.Series"]]:
-    """In one pass: the kinds of the undecided columns, and all cells of some."""
+    """In one pass, the kinds of the undecided columns, and all cells of those in `whole`."""
     import polars as pl
 
     looks = {name: Look(name, missing) for name in undecided}
@@ -100,7 +100,7 @@ def survey(
 
 
 def cells(batch: "pl.DataFrame", place: str, file: File, name: str) -> "pl.Series":
-    """One column of a batch; lists and structures have no place in a table."""
+    """One column of a batch; raises DataError for lists and structures."""
     import polars as pl
 
     found = batch.get_column(place)

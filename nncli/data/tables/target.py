@@ -1,4 +1,4 @@
-"""The column that is to be learned: classes with names, or a measured number."""
+"""The target column: named classes or numbers."""
 
 from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Literal
@@ -14,12 +14,12 @@ from nncli.errors import DataError
 if TYPE_CHECKING:
     import polars as pl
 
-FEW = 20  # different whole numbers that still are classes
+FEW = 20  # distinct integers up to which they are classes
 Place = Callable[[int], str]
 
 
 class Target:
-    """One column of targets, looked at as a whole; a missing one is refused."""
+    """The column of targets; raises DataError if one is missing."""
 
     def __init__(self, cells: "pl.Series", name: str, missing: Collection[str], place: Place) -> None:
         self.name, self.place = name, place
@@ -29,7 +29,7 @@ class Target:
             raise DataError(
                 f"{place(int(lost.arg_true()[0]))}: the target '{name}' is missing"
                 + (f", as in {int(lost.sum()) - 1:,} other rows" if lost.sum() > 1 else "")
-                + "; take such rows out, or look at data.missing"
+                + "; take such rows out, or check data.missing"
             )
         self.numeric = not wrong.any()
         self.wrong = wrong
@@ -37,7 +37,7 @@ class Target:
         self.cells, self.missing = cells, missing
 
     def classes(self, num_classes: int | Literal["auto"] | None) -> list[str] | None:
-        """The names of the classes in order; None if the target is to be measured."""
+        """The names of the classes in order; None if the target is numeric."""
         count = len(self.numbers)
         if num_classes is None or (num_classes == "auto" and self._measured()):
             self._check_measured()
@@ -45,7 +45,7 @@ class Target:
         names = self._names()
         distinct = names.unique().to_list()
         if len(distinct) < 2:
-            raise DataError(f"data.target '{self.name}' has one class only, '{shown(distinct[0])}': nothing to learn")
+            raise DataError(f"data.target '{self.name}' has only one class, '{shown(distinct[0])}': nothing to learn")
         if len(distinct) > max(FEW, count // 2):
             raise DataError(
                 f"data.target '{self.name}' holds {len(distinct):,} different texts in {count:,} rows, first "
@@ -54,7 +54,7 @@ class Target:
         return sorted(distinct, key=int) if self.whole else sorted(distinct)
 
     def labels(self, classes: list[str], *, stops: bool = False) -> Tensor:
-        """Each row's place among the classes; `stops` allows a full stop after the name of a class."""
+        """The index of each row's class; `stops` allows a full stop after the name of a class."""
         import polars as pl
 
         names, known = self._names(), pl.Series(classes, dtype=pl.String)
@@ -97,7 +97,7 @@ class Target:
             row = int(wrong.arg_true()[0])
             raise DataError(
                 f"{self.place(row)}: the target '{self.name}' is '{shown(str(self.cells[row]).strip())}', no number "
-                "to be measured; mend it, or say data.num_classes=auto to learn classes"
+                "to be measured; fix it, or set data.num_classes=auto to learn classes"
             )
         if self.numbers.n_unique() < 2 and len(self.numbers) > 1:
             raise DataError(f"data.target '{self.name}' is {self.numbers[0]:g} in every row: nothing to learn")

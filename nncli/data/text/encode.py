@@ -1,4 +1,4 @@
-"""Texts as tokens and back, by the vocabulary that a source learned (`facts`) alone."""
+"""Encode texts as tokens and decode them, from the vocabulary in the `facts` of a source alone."""
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
@@ -14,9 +14,9 @@ from nncli.errors import DataError
 
 
 def encode(raw: str | Sequence[str], facts: Mapping[str, Any], max_length: int | None) -> Tensor:
-    """A text as int64 (T,), cut off after `max_length` tokens; several as (N, T), filled up with 0.
+    """A text as int64 (T,), truncated to `max_length` tokens; several as (N, T), padded with 0.
 
-    Without a `max_length` a text is a stretch of a long one: no token is put around it, and none is left out.
+    Without a `max_length` a text is a piece of a long one: no special tokens are added, and none is left out.
     """
     vocabulary = _vocabulary(known(facts, "tokenizer"))
     texts = [raw] if isinstance(raw, str) else list(raw)
@@ -34,7 +34,7 @@ def encode(raw: str | Sequence[str], facts: Mapping[str, Any], max_length: int |
 
 
 def decode(tokens: Tensor | Sequence[int], facts: Mapping[str, Any]) -> str:
-    """The text of some tokens (T,). Of words the blanks between them are lost."""
+    """The text of some tokens (T,). Blanks between words are lost."""
     return _vocabulary(known(facts, "tokenizer")).decode(tokens.tolist() if isinstance(tokens, Tensor) else tokens)
 
 

@@ -1,4 +1,4 @@
-"""The tokenizer of a published model, so that tokens have the numbers its weights were learned with."""
+"""The tokenizer of a published model, so that tokens have the ids with which it was trained."""
 
 import json
 from pathlib import Path
@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 FILE, OF_MODEL, OF_TOKENS = "tokenizer.json", "config.json", "tokenizer_config.json"
-FILLS = ("[PAD]", "<pad>", "<|pad|>")  # what older models, which do not say, call what fills up short rows
+FILLS = ("[PAD]", "<pad>", "<|pad|>")  # the padding tokens of older models, which do not define one
 
 
 def pretrained_tokenizer(name: str) -> str:
-    """The tokenizer of a folder, or of a model on the hub, as text; in it stands which id the model fills up with."""
+    """The tokenizer of a folder, or of a model on the hub, as JSON, including the padding id of the model."""
     from tokenizers import Tokenizer
 
     found = {file: _text(name, file) for file in (FILE, OF_MODEL, OF_TOKENS)}
@@ -39,25 +39,25 @@ def pretrained_tokenizer(name: str) -> str:
 
 
 def _fill(tokenizer: "Tokenizer", model: dict[str, Any], tokens: dict[str, Any]) -> int | None:
-    """The id that short rows are filled up with; of a model without one, the id that ends a text.
+    """The id that pads short rows; for a model without one, the id that ends a text.
 
-    What the model says of itself goes before what its tokenizer says, since the net goes by that alone.
+    The model's config takes precedence over its tokenizer, since the net uses only the former.
     """
     said = [model.get("pad_token_id"), model.get("eos_token_id")]
     said += [_id(tokenizer, tokens.get("pad_token")), *map(tokenizer.token_to_id, FILLS)]
     said.append(_id(tokenizer, tokens.get("eos_token")))
     firsts = (number[0] if isinstance(number, list) and number else number for number in said)
-    return next((number for number in firsts if isinstance(number, int) and number >= 0), None)  # some say -1 for none
+    return next((number for number in firsts if isinstance(number, int) and number >= 0), None)  # some have -1 for none
 
 
 def _id(tokenizer: "Tokenizer", token: Any) -> int | None:
-    """Of a token as text, or with what else there is to it."""
+    """The id of a token, which is text or a mapping with `content`."""
     text = token.get("content") if isinstance(token, dict) else token
     return None if text is None else tokenizer.token_to_id(text)
 
 
 def _text(name: str, file: str) -> str | None:
-    """A file's text; None where there is none, which is told of the tokenizer itself."""
+    """The text of a file; None if it is missing, which is an error only for the tokenizer itself."""
     folder = located("tokenizer.tokens", name)
     if folder.is_dir():
         if (folder / file).is_file():
@@ -77,7 +77,7 @@ def _text(name: str, file: str) -> str | None:
 
 
 def _beside(folder: Path, file: str, name: str) -> str:
-    """The text of a file of the folder; a link in it must not lead out."""
+    """The text of a file of the folder; raises DataError if a link leads out of it."""
     if link := straying_link(folder):
         raise DataError(
             f"data.tokenizer.tokens is {name}, a folder with a link that leads out of it, {link.name}; remove it"
@@ -94,13 +94,13 @@ def _fetched(name: str, file: str) -> str | None:
 
     try:
         return Path(hf_hub_download(name, file)).read_text(encoding="utf-8")
-    except Exception as problem:  # a network client: no common class
+    except Exception as problem:  # the errors of a network client have no common class
         if file != FILE and isinstance(problem, EntryNotFoundError):
             return None
         raise DataError(
             f"data.tokenizer.tokens is {name}, whose {file} could not be fetched: {type(problem).__name__}: "
             f"{_first(problem)}\n"
-            "  that needs a network the first time; with the files at hand, say data.tokenizer.tokens=FOLDER"
+            "  that needs a network the first time; if you have the files, set data.tokenizer.tokens=FOLDER"
         ) from problem
 
 

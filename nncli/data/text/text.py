@@ -1,4 +1,4 @@
-"""A person's own texts: classes of whole texts, or one long text to be continued."""
+"""The user's own texts: texts with classes, or one long text to continue."""
 
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Unpack
@@ -30,7 +30,7 @@ from nncli.errors import DataError
 
 
 class Text(Data):
-    """Texts with classes are rows of different lengths (B, T), filled up with 0; a stream is windows (B, max_length).
+    """Texts with classes are rows of different lengths (B, T), padded with 0; a stream is windows (B, max_length).
 
     The vocabulary (`facts["tokenizer"]`, which `Vocabulary.parse` reads) and the names of the classes
     (`facts["classes"]`) are those of the training part.
@@ -60,12 +60,12 @@ class Text(Data):
         self.tokenizer, self.max_length, self.stride = tokenizer, tokenizer.max_length, stride
         self.split = split
         self.num_tokens = num_tokens
-        self._found: dict[str, Any] = {}  # what `auto` turned out to be
-        self._samples: dict[str, tuple[Samples, Tensor]] = {}  # what each part is taken from, and its rows there
+        self._found: dict[str, Any] = {}  # the values of `auto` arguments
+        self._samples: dict[str, tuple[Samples, Tensor]] = {}  # the source of each part, and its rows there
 
     def load(self) -> Parts:
         if self.path is None:
-            raise DataError("data.path is not given; say data.path=FOLDER, or the name of a text, CSV or Parquet file")
+            raise DataError("data.path is not given; set data.path=FOLDER, or the name of a text, CSV or Parquet file")
         path, test_path = _parts(self.path, self.test_path)
         layout = layout_of(path) if self.layout == "auto" else self.layout
         self._found["layout"] = layout
@@ -136,25 +136,25 @@ class Text(Data):
         return (read_folders if layout == "folders" else read_lines)(path, self.encoding)
 
     def _numbered(self, samples: Samples, path: Path) -> Tensor:
-        """The number of each sample's class, by the names of an earlier run if there was one."""
+        """The index of each sample's class, among the names of an earlier run, if given."""
         if "classes" not in self.facts:
             names = in_order(set(samples.labels))
             if len(names) < 2:
                 only = f"all {len(samples.labels):,} samples are of one class, '{names[0]}'"
-                raise DataError(f"{path}: {only}; there is nothing to tell apart. A second class is missing")
+                raise DataError(f"{path}: {only}; there is nothing to distinguish. A second class is missing")
             self.facts["classes"] = names
         number = {name: i for i, name in enumerate(self.facts["classes"])}
         odd = next((i for i, label in enumerate(samples.labels) if label not in number), None)
         if odd is not None:
             raise DataError(
-                f"{samples.where(odd)} is of class '{samples.labels[odd]}', which the training data has not; "
+                f"{samples.where(odd)} is of class '{samples.labels[odd]}', which the training data does not have; "
                 f"it has {', '.join(self.facts['classes'][:20])}"
             )
         return torch.tensor([number[label] for label in samples.labels])
 
 
 def _parts(path: str, test_path: str | None) -> tuple[Path, Path | None]:
-    """Where the samples are; a folder of the two folders train and test is both."""
+    """The paths of the training and test samples; a folder with the folders train and test is both."""
     whole = located("path", path)
     if test_path is not None:
         return whole, located("test_path", test_path)

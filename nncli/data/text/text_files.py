@@ -1,4 +1,4 @@
-"""Text files and tables with a text column, read as samples with a class and the place they came from."""
+"""Read text files, and tables with a text column, as samples with a class and a location."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,12 +19,12 @@ Layout = Literal["folders", "lines", "column", "stream"]
 TABLES = {".csv", ".tsv", ".parquet"}
 TARGETS = ("target", "label", "labels", "class", "category", "sentiment", "y")
 NOTES = {"license", "licence", "readme", "readme.md", "license.md"}
-LOOKED_AT = 1000  # rows that tell which column holds the text
+LOOKED_AT = 1000  # rows from which the text column is detected
 
 
 @dataclass
 class Samples:
-    """Texts with a class each; `file` and `line` say where each stood."""
+    """Texts with a class each; `file` and `line` are their locations."""
 
     texts: list[str] = field(default_factory=list)
     labels: list[str] = field(default_factory=list)
@@ -43,9 +43,9 @@ class Samples:
 
 
 def layout_of(path: Path) -> Layout:
-    """How texts and classes lie in a folder or file."""
+    """The layout of texts and classes in a folder or file."""
     if not path.exists():
-        raise DataError(f"data.path is {path}, which is not there")
+        raise DataError(f"data.path is {path}, which does not exist")
     if path.is_file():
         return "column" if path.suffix.lower() in TABLES else "stream"
     if any(files_of(folder, deep=True) for folder in folders_of(path)):
@@ -60,14 +60,14 @@ def folders_of(path: Path) -> list[Path]:
 
 
 def files_of(path: Path, deep: bool = False) -> list[Path]:
-    """The files of a folder that hold texts: those that end in .txt, or where there is none, all but the notes."""
+    """The text files of a folder: those that end in .txt, or if there are none, all except readme and license files."""
     found = sorted(p for p in (path.rglob("*") if deep else path.iterdir()) if p.is_file() and p.name[0] != ".")
     texts = [p for p in found if p.suffix.lower() == ".txt"]
     return texts or [p for p in found if p.name.lower() not in NOTES]
 
 
 def read_folders(path: Path, encoding: str) -> Samples:
-    """A file is a sample, the folder it is in its class."""
+    """Each file is a sample, its folder the class."""
     if path.is_file():
         raise DataError(
             f"data.layout is folders, and {path} is a file; give the folder that has a folder for each class"
@@ -85,7 +85,7 @@ def read_folders(path: Path, encoding: str) -> Samples:
 
 
 def read_lines(path: Path, encoding: str) -> Samples:
-    """A line is a sample, the file it is in its class."""
+    """Each line is a sample, its file the class."""
     files = files_of(path) if path.is_dir() else []
     if not files:
         raise DataError(f"data.layout is lines, and {path} is no folder with a text file for each class")
@@ -93,7 +93,9 @@ def read_lines(path: Path, encoding: str) -> Samples:
     same_stem = len({file.stem for file in files}) == 1 and len(files) > 1
     for number, file in enumerate(files):
         text, name = read_text(file, encoding)
-        lines = [(i, line) for i, line in enumerate(text.split("\n"), 1) if line.strip()]  # never at NEL, as splitlines
+        lines = [
+            (i, line) for i, line in enumerate(text.split("\n"), 1) if line.strip()
+        ]  # unlike splitlines, not at NEL
         if not lines:
             raise DataError(f"{file} is empty; leave it out, or write its lines")
         found.files.append(str(file))
@@ -106,7 +108,7 @@ def read_lines(path: Path, encoding: str) -> Samples:
 
 
 def read_column(path: Path, encoding: str, text: str, target: str, group: str | int | None, header: bool) -> Samples:
-    """A row of a table is a sample."""
+    """Each row of a table is a sample."""
     if path.is_dir():
         raise DataError(f"data.layout is column, and {path} is a folder; give a CSV or Parquet file")
     table, name = _table(path, encoding, header)
@@ -136,7 +138,7 @@ def read_column(path: Path, encoding: str, text: str, target: str, group: str | 
 
 
 def read_long(path: Path, encoding: str) -> tuple[str, set[str]]:
-    """One text, or all of a folder one after another, and the encodings found."""
+    """One text, or all texts of a folder concatenated, and their encodings."""
     files = files_of(path, deep=True) if path.is_dir() else [path]
     if not files:
         raise DataError(f"{path} holds no files")
@@ -148,7 +150,7 @@ def read_long(path: Path, encoding: str) -> tuple[str, set[str]]:
 
 
 def in_order(labels: set[str]) -> list[str]:
-    """Names of classes: by number where all are whole numbers, else by the alphabet."""
+    """The names of classes sorted as numbers if all are integers, else alphabetically."""
     try:
         return sorted(labels, key=int)
     except ValueError:
@@ -202,7 +204,7 @@ def _target_column(table: "pl.DataFrame", text: str, path: Path) -> str:
     named = {name.strip().lower(): name for name in reversed(others)}
     if found := next((named[name] for name in TARGETS if name in named), others[0] if len(others) == 1 else None):
         return found
-    raise DataError(f"{path}: which column is the class? It has {_listed(table)}; say data.target=NAME")
+    raise DataError(f"{path}: which column is the class? It has {_listed(table)}; set data.target=NAME")
 
 
 def _listed(table: "pl.DataFrame") -> str:

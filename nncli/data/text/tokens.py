@@ -1,4 +1,4 @@
-"""Texts as rows of token ids: one row a sample, or windows of a long text that is to be continued."""
+"""Texts as rows of token ids: one row per sample, or windows of a long text to continue."""
 
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, cast, get_args
@@ -12,11 +12,11 @@ from nncli.data.text.pretrained_tokenizer import pretrained_tokenizer
 from nncli.data.text.vocabulary import Kind, Vocabulary
 from nncli.errors import DataError
 
-Goal = Literal["next", "every"]  # the one token after a window, or at every step of it the token after
+Goal = Literal["next", "every"]  # predict the token after a window, or the next token at every step of it
 
 
 class Tokenizer:
-    """How texts become tokens: what a token is, which of them are told apart, and how many a sample may have."""
+    """How texts become tokens: the kind of tokens, the size of the vocabulary, and the length of a sample."""
 
     def __init__(
         self,
@@ -30,7 +30,7 @@ class Tokenizer:
         self.lowercase, self.max_length = lowercase, max_length
 
     def learn(self, facts: dict[str, Any], texts: Sequence[str], num_tokens: int | str | None) -> Vocabulary:
-        """The vocabulary of the training texts, or of a model, kept in `facts`; one that is there is used instead."""
+        """The vocabulary of the training texts, or of a model, stored in `facts`; one already there is used instead."""
         if "tokenizer" not in facts and self.tokens in get_args(Kind):
             kind = cast(Kind, self.tokens)
             learned = Vocabulary.learn(texts, kind, self.vocab_size, self.min_count, self.lowercase)
@@ -52,7 +52,7 @@ class Tokenizer:
 
 
 class NextToken(Windows):
-    """Windows of a text (B, L) whose target is the one token (B,) that comes after."""
+    """Windows of a text (B, L) whose target is the next token (B,)."""
 
     def take(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         x, y = super().take(rows)
@@ -64,7 +64,7 @@ class NextToken(Windows):
 
 
 def ragged(vocabulary: Vocabulary, texts: Sequence[str], y: Tensor, max_length: int) -> Ragged:
-    """A row for each text, cut off after `max_length` tokens."""
+    """A row for each text, truncated to `max_length` tokens."""
     flat, lengths = vocabulary.encode(texts, max_length)
     return Ragged(flat, lengths.cumsum(0) - lengths, lengths, y)
 
@@ -77,7 +77,7 @@ def cut(text: str, rows: Mapping[str, Tensor]) -> dict[str, str]:
 def windows(
     vocabulary: Vocabulary, texts: Mapping[str, str], max_length: int, stride: int, goal: Goal
 ) -> dict[str, Windows]:
-    """For each part its windows of `max_length` tokens, each `stride` tokens after the one before."""
+    """The windows of `max_length` tokens of each part, each `stride` tokens after the one before."""
     offset, ahead = (max_length, 1) if goal == "next" else (1, max_length)
     parts: dict[str, Windows] = {}
     for name, text in texts.items():
@@ -94,19 +94,19 @@ def windows(
 
 
 def goal_of(target: str) -> Goal:
-    """What is learned of a long text; with `auto` the next token."""
+    """The target of a long text; with `auto` the next token."""
     if target not in ("auto", "next", "every"):
         raise DataError(f"data.target is {target}; of a long text it is next, or every (the next one at every step)")
     return "every" if target == "every" else "next"
 
 
 def stride_of(stride: int | str, max_length: int, goal: Goal) -> int:
-    """With `auto` every token is a target once."""
+    """The stride; with `auto` every token is a target once."""
     if isinstance(stride, int):
         return stride
     return 1 if goal == "next" else max_length
 
 
 def settled(given: Mapping[str, Any], found: Mapping[str, Any]) -> dict[str, Any]:
-    """Of what was found, what a person had left open."""
+    """The detected values of the arguments that are `auto`."""
     return {name: value for name, value in found.items() if given[name] == "auto" and value != "auto"}

@@ -1,4 +1,4 @@
-"""From text to numbers and back: characters, words or byte pairs, through the tokenizers library."""
+"""From text to token ids and back: characters, words or byte pairs, with the tokenizers library."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -16,18 +16,18 @@ if TYPE_CHECKING:
 
 Kind = Literal["characters", "words", "bpe"]
 UNKNOWN = 1
-RESERVED = ["[no token]", "[unknown token]"]  # ids 0 and 1; with a blank inside, so that no text spells one
-WORD = r"\w+(?:['’]\w+)*|[^\w\s]"  # don't is one word, a sign is a word of its own
+RESERVED = ["[no token]", "[unknown token]"]  # ids 0 and 1; with a blank, so that no text contains one
+WORD = r"\w+(?:['’]\w+)*|[^\w\s]"  # don't is one word, a punctuation mark is a word of its own
 BYTES = 256
 PIECE = 1 << 16  # characters of a long text that are encoded as one
-AT_ONCE = 1 << 20  # characters encoded in one call, which needs some hundred bytes for each token
+AT_ONCE = 1 << 20  # characters encoded in one call, which needs some hundred bytes per token
 
 
 class Vocabulary:
-    """Tokens and their numbers. 0 fills up short rows, 1 is what was not in the training part.
+    """Tokens and their ids. 0 is padding, 1 an unknown token.
 
-    In those of a published model 0 and the number that it fills up with itself change places; what it puts around a
-    text is put there.
+    In the vocabulary of a published model, 0 is swapped with the padding id of the model, and its special tokens are
+    added around each text.
     """
 
     def __init__(self, tokenizer: "Tokenizer") -> None:
@@ -43,7 +43,7 @@ class Vocabulary:
 
     @classmethod
     def parse(cls, text: str) -> "Vocabulary":
-        """One that was saved by `json`."""
+        """The vocabulary from the output of `json`."""
         from tokenizers import Tokenizer
 
         return cls(Tokenizer.from_str(text))
@@ -52,7 +52,7 @@ class Vocabulary:
     def learn(
         cls, texts: Sequence[str], kind: Kind, vocab_size: int | None, min_count: int, lowercase: bool
     ) -> "Vocabulary":
-        """The `vocab_size` most frequent tokens of some texts, both reserved ones counted; None takes all."""
+        """The `vocab_size` most frequent tokens of some texts, including both reserved ones; None takes all."""
         from tokenizers import normalizers
 
         if kind == "bpe":
@@ -67,15 +67,15 @@ class Vocabulary:
         return self._text
 
     def encode(self, texts: Sequence[str], max_length: int) -> tuple[Tensor, Tensor]:
-        """All ids one after another, and how many each text has: 1 to `max_length`."""
+        """The concatenated ids, and the number of ids of each text: 1 to `max_length`."""
         if self.pretrained:
             if max_length <= (around := self.tokenizer.num_special_tokens_to_add(False)):
                 raise DataError(
                     f"data.tokenizer.max_length is {max_length}, and {around} tokens stand around each text"
                 )
-            self.tokenizer.enable_truncation(max_length)  # inside of what stands around
+            self.tokenizer.enable_truncation(max_length)  # without the special tokens
         lengths, pieces = [np.zeros(0, np.int64)], [np.zeros(0, np.int32)]
-        for some in _batches([text[: max_length * 32] for text in texts]):  # so that a huge line costs no more
+        for some in _batches([text[: max_length * 32] for text in texts]):  # so that a huge line takes no longer
             found = self._ids(some)
             counts = np.fromiter(map(len, found), np.int64, len(found))
             flat = np.concatenate(found)
@@ -85,7 +85,7 @@ class Vocabulary:
         return torch.from_numpy(np.concatenate(pieces)), torch.from_numpy(np.concatenate(lengths))
 
     def encode_long(self, text: str) -> Tensor:
-        """The ids of one text of any size; words and byte pairs end where a line does."""
+        """The ids of one text of any size; words and byte pairs end at the end of a line."""
         whole = self._table is not None
         pieces = [text] if whole else [line[i : i + PIECE] for line in _lines(text) for i in range(0, len(line), PIECE)]
         self.tokenizer.no_truncation()
@@ -93,12 +93,12 @@ class Vocabulary:
         return torch.from_numpy(np.concatenate(found) if found else np.zeros(0, np.int32))
 
     def decode(self, ids: Sequence[int]) -> str:
-        """The text again. Of words the blanks between them are lost; what was unknown is �."""
+        """The text of some ids. Blanks between words are lost; unknown tokens are �."""
         known = self._swapped(np.array([int(i) for i in ids if int(i) != PAD], dtype=np.int32)).tolist()
         return self.tokenizer.decode(known, skip_special_tokens=False).replace(RESERVED[UNKNOWN], "�")
 
     def _ids(self, texts: list[str], empty: Sequence[int] = (UNKNOWN,), around: bool = True) -> list[np.ndarray]:
-        """The ids of each text; a text without a token has `empty`."""
+        """The ids of each text; a text without tokens has `empty`."""
         nothing = np.array(empty, dtype=np.int32)
         if self._table is not None:
             table = self._table
@@ -108,14 +108,14 @@ class Vocabulary:
         return [self._swapped(np.array(one.ids, dtype=np.int32)) if len(one) else nothing for one in encoded]
 
     def _swapped(self, ids: np.ndarray) -> np.ndarray:
-        """0 and the number that the model fills up with, in each other's place."""
+        """Swap 0 and the padding id of the model."""
         return ids if self._fill == PAD else np.where(ids == PAD, self._fill, np.where(ids == self._fill, PAD, ids))
 
 
 def _learn_whole(
     texts: Sequence[str], kind: Kind, vocab_size: int | None, min_count: int, lowercase: bool
 ) -> "Tokenizer":
-    """Each token is a word, or a character."""
+    """Tokens are words or characters."""
     from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
     if kind == "characters":
@@ -146,7 +146,7 @@ def _learn_whole(
 
 
 def _learn_pairs(texts: Sequence[str], vocab_size: int | None, min_count: int, lowercase: bool) -> "Tokenizer":
-    """Bytes, and what often stands together (Sennrich et al. 2016; over bytes, so that nothing is unknown)."""
+    """Byte-pair encoding (Sennrich et al. 2016), over bytes, so that nothing is unknown."""
     from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
     least = BYTES + len(RESERVED)
@@ -193,13 +193,13 @@ def _table(vocab: dict[str, int]) -> np.ndarray:
 
 
 def _lines(text: str) -> list[str]:
-    """The lines, each with its end."""
+    """The lines, including their ends."""
     pieces = text.split("\n")
     return [f"{piece}\n" for piece in pieces[:-1]] + ([pieces[-1]] if pieces[-1] else [])
 
 
 def _batches(texts: Sequence[str]) -> Iterator[list[str]]:
-    """As many texts at a time as memory bears."""
+    """Batches of texts that fit into memory."""
     some: list[str] = []
     size = 0
     for text in texts:

@@ -361,7 +361,7 @@ def test_names_that_mean_something_else_to_the_library(tmp_path: Path, outside: 
     for revision in ("auto", None, "main"):
         if name != "..":
             refused(
-                name, outside, rf"data\.path is {name}, which is not there, and no name on the hub", revision=revision
+                name, outside, rf"data\.path is {name}, which does not exist, and no name on the hub", revision=revision
             )
 
 

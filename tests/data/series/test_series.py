@@ -106,8 +106,8 @@ def test_folds_judge_later_and_later_stretches() -> None:
     ("lines", "changed", "message"),
     [
         (with_line(9, "2020-01-08,,0,fine"), {}, r"x\.csv, line 9: column 'a' is empty"),
-        (with_line(9, "2020-01-08,NaN,0,fine"), {}, r"line 9: column 'a' is 'NaN', which is no finite number"),
-        (with_line(9, "2020-01-08,7,seven,fine"), {}, r"line 9: column 'b' is 'seven', which is no finite number"),
+        (with_line(9, "2020-01-08,NaN,0,fine"), {}, r"line 9: column 'a' is 'NaN', which is not a finite number"),
+        (with_line(9, "2020-01-08,7,seven,fine"), {}, r"line 9: column 'b' is 'seven', which is not a finite number"),
         (with_line(9, "2020-01-08,7,1e999,fine"), {}, r"line 9: column 'b' is '1e999'"),
         (with_line(9, "2020-01-08,7,1e300,fine"), {}, r"line 9: column 'b' is '1e300'"),
         (
@@ -116,7 +116,7 @@ def test_folds_judge_later_and_later_stretches() -> None:
             r"line 2: column 'a' is '1,5', a number that is not written as",
         ),
         ("day,a, a\n2020-01-01,1,5\n", {}, r"columns 1 and 2 .* are both called 'a'; rename one$"),
-        (with_line(9, "2020-01-08,7"), {}, r"line 9: this line has 2 fields, the first one 4; mend the line$"),
+        (with_line(9, "2020-01-08,7"), {}, r"line 9: this line has 2 fields, the first one 4; fix the line$"),
         (
             with_line(9, "2020-01-08,7,1,fine,more"),
             {},
@@ -137,7 +137,7 @@ def test_folds_judge_later_and_later_stretches() -> None:
         (LINES, {"target": "a", "exogenous": ["a"]}, r"column 'a' is named twice"),
         (LINES, {"num_targets": 3}, r"data\.num_targets is 3, but 2 columns are forecast"),
         (LINES, {"horizon": 40}, r"the train part has 42 of the 60 rows.*wants 4 \+ 40; take a smaller data\.length"),
-        (LINES, {"horizon": 10}, r"the val part has 9 of the 60 rows of the series, and one window wants 10"),
+        (LINES, {"horizon": 10}, r"the val part has 9 of the 60 rows of the series, and one window needs 10"),
         (LINES, {"batch_size": 64}, r"data\.batch_size is 64, more than the 37 samples"),
         (LINES, {"borders": [40, 30]}, r"data\.borders is \[40, 30\].*must grow"),
         (LINES, {"borders": [30, 40], "split": {"fold": [0, 3]}}, r"data\.borders and data\.split\.fold both"),

@@ -90,7 +90,7 @@ def test_labels_that_are_no_classes_are_told(tmp_path: Path) -> None:
 @pytest.mark.filterwarnings("error")
 def test_numbers_beyond_float32_are_told_without_a_warning(tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", x=np.full((20, 2), 1e300), y=np.arange(20) % 2)
-    with pytest.raises(DataError, match=r"input has a value that is no finite number, first in .*a\.npz, row"):
+    with pytest.raises(DataError, match=r"input has a value that is not a finite number, first in .*a\.npz, row"):
         ready(tmp_path / "a.npz")
 
 

@@ -186,7 +186,7 @@ def test_a_folder_of_files_trains_and_is_judged(tmp_path: Path) -> None:
     ("changed", "message"),
     [
         ({"path": None}, r"data\.path is not given"),
-        ({"path": "./gone"}, r"data\.path is \./gone, which is not there"),
+        ({"path": "./gone"}, r"data\.path is \./gone, which does not exist"),
         ({"path": "nobody/nothing"}, r"data\.path is nobody/nothing, which could not be loaded: .*\n.*network"),
         ({"target": "answer"}, r"data\.target is answer, no column of .*; it has id, text, label"),
         ({"input": ["text", "id"]}, r"data\.input is \['text', 'id'\], of which not all are numbers"),

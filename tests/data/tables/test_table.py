@@ -116,7 +116,7 @@ def test_raw_rows_that_lack_a_column_or_hold_nonsense_are_refused() -> None:
     data.setup()
     row: dict[str, Any] = {"age": 30, "job": "pilot", "born": "1990-01-01", "seen": None}
     assert encode([row], data.facts)[0, 1] == 0  # a job that training never saw
-    with pytest.raises(DataError, match=r"column 'age' is not there; the net was trained on age, job, born, seen"):
+    with pytest.raises(DataError, match=r"column 'age' is missing; the net was trained on age, job, born, seen"):
         encode([{"job": "nurse"}], data.facts)
     with pytest.raises(DataError, match="row 2: column 'age' holds 'old', which is not a number"):
         encode([row, row | {"age": "old"}], data.facts)
@@ -193,7 +193,7 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
     ("x,y\n1,a\n2,b\n", {}, r"data\.target is null; name a column of x\.csv: it has x, y"),
     ("x,label\n1,a\n2,b\n", {"target": "lable"}, r"no column 'lable'; did you mean data\.target=label\?"),
     ("x,y\n1,a\n2,b\n3,\n", {"target": "y"}, r"x\.csv, line 4: the target 'y' is missing"),
-    ("x,y\n1,a\n2,a\n", {"target": "y"}, r"'y' has one class only, 'a'"),
+    ("x,y\n1,a\n2,a\n", {"target": "y"}, r"'y' has only one class, 'a'"),
     ("x,y\n1,2.5\n2,2.5\n", {"target": "y", "num_classes": None}, "'y' is 2.5 in every row"),
     ("x,y\n1,2.5\n2,inf\n", {"target": "y"}, r"line 3: the target 'y' is 'inf', no number"),
     ("x,y\n1,2.5\n2,b\n", {"target": "y", "num_classes": None}, r"line 3: the target 'y' is 'b', no number"),

@@ -159,10 +159,10 @@ def test_what_is_wrong_is_named(tmp_path: Path, files: dict[str, str], changed: 
     [
         ("", r"x\.csv is empty"),
         ("text,label\n", "has a header and no rows"),
-        ("text,label\na,b,c,d\n", r"x\.csv, line 2: this line has 4 fields, the first one 2; mend the line$"),
+        ("text,label\na,b,c,d\n", r"x\.csv, line 2: this line has 4 fields, the first one 2; fix the line$"),
         ('text,label\n"a" b,1\n"c,2\n', r"x\.csv, line 3: a quote opens here that is never closed; close it$"),
         ("text,label\nfine,1\n,2\n", r"1 of 2 rows have no value in the text column 'text', first row 2"),
-        ("text,a,b\nsome words,1,2\n", r"which column is the class\? It has text, a, b; say data\.target=NAME"),
+        ("text,a,b\nsome words,1,2\n", r"which column is the class\? It has text, a, b; set data\.target=NAME"),
         ("text,label\nfine,1\nbad,1\n", "all 2 samples are of one class, '1'"),
         ("text,target\nfine,1\nbad,2\n", r"data\.text and data\.target are both text; .*has text, target"),
     ],
@@ -175,9 +175,9 @@ def test_a_broken_table_is_named(tmp_path: Path, text: str, message: str) -> Non
 
 
 def test_no_path_or_a_wrong_one_is_named(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"data\.path is .*gone, which is not there"):
+    with pytest.raises(DataError, match=r"data\.path is .*gone, which does not exist"):
         load(tmp_path / "gone")
-    with pytest.raises(DataError, match=r"data\.path is not given; say data\.path=FOLDER"):
+    with pytest.raises(DataError, match=r"data\.path is not given; set data\.path=FOLDER"):
         load("x", path=None)
 
 
