@@ -38,7 +38,7 @@ def broken(x: torch.Tensor, y: torch.Tensor) -> Parts:
         (Fixed(broken(torch.zeros(0, 2), torch.zeros(0).long())), "train part has no samples"),
         (Fixed(broken(torch.tensor([[0.0, 0.0]] * 7 + [[1.0, torch.nan]]), torch.zeros(8).long())), "row 7"),
         (Fixed(broken(torch.zeros(8, 2), torch.full((8,), -1))), "found -1 to -1"),
-        (Fixed(broken(torch.zeros(8, 2), torch.zeros(8))), "measured numbers"),
+        (Fixed(broken(torch.zeros(8, 2), torch.zeros(8))), "targets are numbers"),
     ],
 )
 def test_a_fact_the_data_does_not_bear_out_is_named(data: Fixed, message: str) -> None:

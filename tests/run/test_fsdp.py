@@ -205,12 +205,12 @@ def test_what_cannot_be_shared_out_is_refused() -> None:
         mesh = init_device_mesh("cpu", (2,))
         tied, other, scalar = Net(), Net(), Net()
         other.head = tied.head
-        with pytest.raises(NnError, match="weights that several nets have, as Net: choose ddp"):
+        with pytest.raises(NnError, match="weights that several nets share, as Net: choose ddp"):
             shard(task_of(tied, other), mesh)
         scalar.scale = nn.Parameter(torch.zeros(()))
         with pytest.raises(NnError, match="cannot shard scale, a weight without dimensions"):
             shard(task_of(scalar), mesh)
-        with pytest.raises(NnError, match="ParameterList, which has weights and no forward"):
+        with pytest.raises(NnError, match="ParameterList, which has weights but no forward"):
             shard(task_of(nn.ParameterList([nn.Parameter(torch.zeros(3))])), mesh)
 
     on_two_ranks(work)

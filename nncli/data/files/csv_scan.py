@@ -107,7 +107,7 @@ class _Scanner:
             line = self.lines + 1 + int(np.searchsorted(feeds, opening[~starts][0]))
             raise DataError(
                 f"{self.path}, line {line}: a quote stands in the middle of a field, or one before it was not closed; "
-                f"mend it{self.hint}"
+                f"fix it{self.hint}"
             )
         if len(opening):
             self.opened = self.lines + 1 + int(np.searchsorted(feeds, opening[-1]))
@@ -138,5 +138,5 @@ class _Scanner:
         line = self.lines + 1 + int(np.searchsorted(feeds, begins, side="right"))
         raise DataError(
             f"{self.path}, line {line}: this line has {fields} fields, the first one {self.width}; "
-            f"mend the line{self.advice}"
+            f"fix the line{self.advice}"
         )

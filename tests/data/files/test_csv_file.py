@@ -88,7 +88,7 @@ def test_rows_and_lines_are_those_of_the_standard_reader(monkeypatch: pytest.Mon
         ("a,b\n1,2\n", {"quote": "''"}, r"data\.quote is ''; it must be one character"),
         ("a,b\n1,2\n", {"names": ["x"]}, r"data\.names has 1 names, x\.csv has 2 columns"),
         ("å\n1\n".encode("latin-1"), {"encoding": "utf-8"}, r"x\.csv, line 1: this is not utf-8"),
-        (b"PK\x03\x04\x00\x00\x00\x00\xff\xfe", {}, "is no text"),
+        (b"PK\x03\x04\x00\x00\x00\x00\xff\xfe", {}, "is not text"),
     ],
 )
 def test_a_broken_file_is_refused_at_its_line(text: str, words: dict[str, str], message: str) -> None:

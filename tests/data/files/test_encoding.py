@@ -49,10 +49,10 @@ def test_a_byte_that_windows_does_not_know_is_still_read() -> None:
 @pytest.mark.parametrize(
     ("raw", "encoding", "message"),
     [
-        (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + bytes(range(256)), "auto", "x.txt is no text"),
-        (bytes(range(1, 256)), "auto", "x.txt is no text"),
-        (b"words and a \0 in between, and more words", "auto", "x.txt is no text"),
-        (b"words and a \0", "utf-8", "x.txt is no text.*NUL"),
+        (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + bytes(range(256)), "auto", "x.txt is not text"),
+        (bytes(range(1, 256)), "auto", "x.txt is not text"),
+        (b"words and a \0 in between, and more words", "auto", "x.txt is not text"),
+        (b"words and a \0", "utf-8", "x.txt is not text.*null character"),
         (b"fine\ncaf\xe9\n", "utf-8", r"x.txt, line 2: this is not utf-8.*data\.encoding=auto"),
         (b"words", "klingon", r"data\.encoding is klingon.*latin-1"),
         (b"words", "zlib", r"data\.encoding is zlib"),

@@ -180,7 +180,7 @@ def test_corrupt_pictures_are_named_with_their_count(tmp_path: Path) -> None:
     with pytest.raises(DataError) as told:
         ready(root)
     lines = str(told.value).splitlines()
-    assert lines[0].startswith(f"{root}: cat/0.png cannot be read: it is no picture")
+    assert lines[0].startswith(f"{root}: cat/0.png cannot be read: it is not a picture")
     assert lines[1].startswith(f"{root}: cat/1.png cannot be read: ")
     assert lines[-1] == "and 3 more of 20 pictures; fix or remove them"
     assert not list((tmp_path / "cache/data/images").glob("*/")), "nothing half decoded stays"

@@ -120,7 +120,7 @@ def test_folds_judge_later_and_later_stretches() -> None:
         (
             with_line(9, "2020-01-08,7,1,fine,more"),
             {},
-            r"line 9: this line has 5 fields, the first one 4; mend the",
+            r"line 9: this line has 5 fields, the first one 4; fix the",
         ),
         (with_line(9, ""), {}, r"x\.csv, line 9 is blank; fill in or leave out"),
         (with_line(9, ""), {"time": None, "target": ["a"]}, r"x\.csv, line 9 is blank; fill in or leave out"),
@@ -136,7 +136,7 @@ def test_folds_judge_later_and_later_stretches() -> None:
         (LINES, {"target": "note"}, r"line 2: column 'note' is 'fine'"),
         (LINES, {"target": "a", "exogenous": ["a"]}, r"column 'a' is named twice"),
         (LINES, {"num_targets": 3}, r"data\.num_targets is 3, but 2 columns are forecast"),
-        (LINES, {"horizon": 40}, r"the train part has 42 of the 60 rows.*wants 4 \+ 40; take a smaller data\.length"),
+        (LINES, {"horizon": 40}, r"the train part has 42 of the 60 rows.*needs 4 \+ 40; take a smaller data\.length"),
         (LINES, {"horizon": 10}, r"the val part has 9 of the 60 rows of the series, and one window needs 10"),
         (LINES, {"batch_size": 64}, r"data\.batch_size is 64, more than the 37 samples"),
         (LINES, {"borders": [40, 30]}, r"data\.borders is \[40, 30\].*must grow"),

@@ -194,7 +194,7 @@ def test_a_folder_of_files_trains_and_is_judged(tmp_path: Path) -> None:
             {"split": {"method": "grouped", "group": "writer"}},
             r"data\.split\.group is writer, no .* it has id, text, label",
         ),
-        ({"split": {"group": "id"}}, r"data\.split\.group is set.*say data\.split\.method=grouped"),
+        ({"split": {"group": "id"}}, r"data\.split\.group is set.*set data\.split\.method=grouped"),
         ({"val_split": "dev"}, r"data\.val_split is dev; .* has train"),
         ({"num_classes": 3}, r"data\.num_classes is 3"),
         ({"samples": 3, "batch_size": 2}, "part has no samples"),

@@ -209,7 +209,7 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
     (
         "x,z,y\n1,4,0\n2,7,1\n",
         {"target": "y", "split": {"group": "x"}},
-        r"data\.split\.group is set.*say data\.split\.method=grouped",
+        r"data\.split\.group is set.*set data\.split\.method=grouped",
     ),
     ("x,y\n1,0\n2,1\n", {"target": "y", "time": "x"}, r"data\.time is x.*say data\.split\.method=ordered"),
     ("x,y\n1,0\n2,1\n", {"target": "y", "path": "y.csv"}, r"data\.path: there is no file y\.csv; did you mean x\.csv"),

@@ -137,7 +137,7 @@ def test_one_text_is_cut_in_order_and_every_token_is_a_target_once(tmp_path: Pat
         ({"a.txt": "one\ntwo\n", "b.txt": " \n\t\n"}, {}, r"b\.txt is empty"),
         ({"a/1.txt": "one", "b/2.txt": "  "}, {}, r"2\.txt is empty"),
         ({"a/1.txt": "one", "a/2.txt": "two"}, {}, "all 2 samples are of one class, 'a'"),
-        ({"a.txt": "one\n", "b.txt": "caf\xe9 \0"}, {}, r"b\.txt is no text"),
+        ({"a.txt": "one\n", "b.txt": "caf\xe9 \0"}, {}, r"b\.txt is not text"),
         ({"a.txt": "one\n", "b.txt": "two\n"}, {"num_tokens": 77}, r"data\.num_tokens is 77.*num_tokens=auto"),
         ({"a.txt": "one\n", "b.txt": "two\n"}, {"tokenizer": {"min_count": 5}}, r"data\.tokenizer\.min_count"),
         ({"a.txt": "one\n", "b.txt": "two\n"}, {"split": {"group": "x"}}, r"data\.split\.group is x.*layout is lines"),
