@@ -19,7 +19,7 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from nncli.contracts import Batch, Turn
 from nncli.errors import NnError
-from nncli.run.answers import Answers
+from nncli.run.answers import Answers, dummy
 from nncli.run.callbacks.step import StepCallback
 from nncli.run.moves import Means, Move, Pace, better
 from nncli.run.precision import autocast
@@ -118,6 +118,7 @@ class Learner(LightningModule):
         while self.step < end and self.batch < length and not self.trainer.should_stop:
             count = min(self.accumulate, length - self.batch)
             micro = [self._here(next(dataloader_iter)[0]) for _ in range(count)]
+            self._share_buffers()
             for move in self.moves:
                 if (self.step + 1) % move.turn.every == 0:
                     self._take(move, micro)
@@ -220,6 +221,12 @@ class Learner(LightningModule):
             if last:
                 prepare_for_backward(shared, loss)
 
+    def _share_buffers(self) -> None:
+        """Copy the first rank's running statistics to all ranks, each of which has seen other samples."""
+        buffers = [b for name, b in self.task.named_buffers() if not name.startswith("transform.")]
+        if buffers and self.trainer.world_size > 1 and (ranks := distributed.group.WORLD):
+            distributed._broadcast_coalesced(ranks, buffers, 2**28, 0)  # pyright: ignore[reportPrivateImportUsage]
+
     def _let_go(self) -> None:
         """Reshard nets whose weights are still gathered after a forward without a backward."""
         for net in self.sharded:
@@ -239,11 +246,15 @@ class Learner(LightningModule):
 
     # -- evaluating
 
+    def on_validation_start(self) -> None:
+        self._share_buffers()
+
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         self._evaluate(batch)
 
     def on_test_start(self) -> None:
         loaders: Any = self.trainer.test_dataloaders
+        self._share_buffers()
         self._answers = Answers(sum(high - low for low, high in loaders.bounds))
 
     @torch.no_grad()
@@ -252,7 +263,7 @@ class Learner(LightningModule):
         if empty and not self.sharded:
             return
         with autocast(self.device, self.precision):
-            columns = self.task.answers(_dummy(batch) if empty else batch)
+            columns = self.task.answers(dummy(batch) if empty else batch)
         if not empty:
             self._answers.add(*columns)
 
@@ -273,7 +284,7 @@ class Learner(LightningModule):
         exact = torch.float32 if self.device.type == "mps" else torch.float64
         with autocast(self.device, self.precision):
             if self.sharded and len(batch[0]) == 0:
-                row = self.task.metric_sums(_dummy(batch)).to(exact).zero_()
+                row = self.task.metric_sums(dummy(batch)).to(exact).zero_()
             else:
                 row = self.task.metric_sums(batch).to(exact)
         self._sums = row if self._sums is None else self._sums + row
@@ -285,9 +296,3 @@ class Learner(LightningModule):
         if distributed.is_available() and distributed.is_initialized() and distributed.get_world_size() > 1:
             distributed.all_reduce(sums)
         self.results |= {f"{part}/{name}": value for name, value in self.task.metrics_from(sums.tolist()).items()}
-
-
-def _dummy(batch: Batch) -> Batch:
-    """One sample in place of none, so that this rank takes part when the others gather a net's weights."""
-    x, y = batch
-    return x.new_zeros(1, *x.shape[1:]), y.new_zeros(1, *y.shape[1:])

@@ -12,7 +12,10 @@ import pytest
 import torch
 
 from nncli.run.checkpoint import load
+from nncli.run.eval import judged
+from nncli.run.fit import fit_words
 from tests.conftest import Nn
+from tests.run.ranks import forked as forked
 from tests.run.test_resume import assert_equal_runs, rows
 
 TWO = ["trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2"]
@@ -29,6 +32,20 @@ def test_two_ranks_learn_what_one_learns(nn: Nn, tmp_path: Path) -> None:
     assert [r["step"] for r in rows(tmp_path / "one")] == [r["step"] for r in rows(tmp_path / "two")]
     one, two = (json.loads((tmp_path / run / "summary.json").read_text())["metrics"] for run in ("one", "two"))
     assert one["val/accuracy"] == pytest.approx(two["val/accuracy"])
+
+
+@pytest.mark.usefixtures("forked")
+@pytest.mark.parametrize("words", ["trainer=ddp", "trainer=ddp regularization.ema=0.9", "trainer=fsdp"])
+def test_what_ranks_measure_is_what_the_saved_weights_are_worth(words: str) -> None:
+    """Batch normalization keeps statistics, of other samples on each rank."""
+    net = ["model=resnet", "model.form=cifar", "model.width=4", "data.batch_size=64", "trainer.precision=32"]
+    place = ["trainer.accelerator=cpu", "trainer.devices=2", "trainer.threads=1", "trainer.max_epochs=1"]
+    run = fit_words([*net, *words.split(), *place], show="quiet")
+    measured = json.loads(run.summary.read_text())["metrics"]
+    for part in ("val", "test"):
+        found = judged([run], ["trainer.devices=1"], part=part, which="best")["metrics"]
+        assert found[f"{part}/loss"] == pytest.approx(measured[f"{part}/loss"], abs=1e-5)
+        assert found[f"{part}/accuracy"] == pytest.approx(measured[f"{part}/accuracy"])
 
 
 def start(folder: Path, *words: str, rows_before: int = 0) -> "subprocess.Popen[str]":
