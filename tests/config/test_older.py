@@ -57,6 +57,14 @@ def test_a_run_is_the_same_one_by_either_name() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    "key", ["task.model", "task.optimizer_critic", "task.groups_x", "scheduler.mode_x", "updates_x.y"]
+)
+def test_the_keys_of_ones_own_class_are_part_of_what_a_run_is(key: str) -> None:
+    assert identity({key: "1"}) != identity({key: "2"})
+    assert identity({"task.mode": "min", "task.groups": "1", "updates.groups": "1"}) == {}
+
+
 def test_a_run_whose_config_has_the_old_path_is_evaluated(tmp_path: Path) -> None:
     words = ["trainer.max_epochs=1", "trainer.limit_batches=2", "model.width=8", f"run_dir={tmp_path / 'r'}"]
     fit_words(words, show="quiet")
