@@ -55,6 +55,9 @@ RENAMED = {
     "data.lowercase": "data.tokenizer.lowercase",
     "data.max_length": "data.tokenizer.max_length",
 }
+# keys that are gone, and what the person who gives one is told
+_DIRECTION = "Leave it out: whether lower or higher is better is declared by the task's metrics. "
+LEFT_OUT = {"task.mode": _DIRECTION, "scheduler.mode": _DIRECTION}
 
 
 def moved(target: str) -> str:

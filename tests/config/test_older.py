@@ -160,3 +160,10 @@ def test_an_earlier_key_in_a_recipe_is_told_with_the_present_one() -> None:
     found = {problem.key: problem.text for problem in check(compose(["recipe=./r.yaml"]), {})}
     assert "Did you mean data.split.fold?" in found["data.fold"]
     assert "did you mean data.split.method?" in found["data.split"]
+
+
+def test_who_gives_the_direction_of_a_metric_is_told_that_the_task_declares_it() -> None:
+    Path("r.yaml").write_text("defaults:\n  - /train\n  - _self_\ntask: {mode: max}\n")
+    (of_recipe,) = (one for one in check(compose(["recipe=./r.yaml"]), {}) if one.key == "task.mode")
+    for problem in (of_recipe, *compose(["task.mode=max"]).problems, *compose(["scheduler.mode=min"]).problems):
+        assert "no such key. Leave it out: whether lower or higher is better" in problem.text
