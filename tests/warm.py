@@ -60,16 +60,23 @@ def serve(server: str) -> None:
     """Import what `nn` needs, then fork for each command, as long as whoever started this process lives."""
     import importlib
 
+    parent = os.getppid()
     for name in IMPORTED:
         importlib.import_module(name)
     waiting = socket.socket(socket.AF_UNIX)
     waiting.bind(server)
     waiting.listen()
+    waiting.settimeout(1)  # what it accepts blocks all the same
     gc.freeze()  # what is here stays, so that no forked process looks through it
     print("ready", flush=True)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     while True:
-        line, _ = waiting.accept()
+        try:
+            line, _ = waiting.accept()
+        except TimeoutError:
+            if os.getppid() != parent:
+                os._exit(0)
+            continue
         if os.fork() == 0:
             waiting.close()
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)

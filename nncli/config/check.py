@@ -10,7 +10,7 @@ from nncli.config.annotations import Built, accepts, of_default, phrase, takes_p
 from nncli.config.compose import Config
 from nncli.config.hosting import is_lightning
 from nncli.config.nearest import guess, listed, nearest
-from nncli.config.older import RENAMED
+from nncli.config.older import LEFT_OUT, RENAMED
 from nncli.config.origin import source, spelled
 from nncli.config.places import misplaced
 from nncli.config.reference import around, at, children, locate, whole
@@ -166,6 +166,7 @@ class _Check:
                 now = RENAMED.get(full, "").removeprefix(f"{key}.")
                 near = now if now.partition(".")[0] in named else nearest(name, named)
                 hint = f"Did you mean {f'{key}.{near}' if key else near}? " if near else ""
+                hint = LEFT_OUT.get(full, hint)
                 takes = listed(n for n in named if n not in handed_in)
                 self._report(full, "unknown-key", f"no such key. {hint}{whose} takes: {takes}", value=_short(value))
         for name, parameter in named.items():

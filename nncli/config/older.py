@@ -7,7 +7,7 @@ from nncli.config.slots import slot_of
 
 _SECTIONS = ("regularization", "trainer", "loader", "checkpoint")
 _GONE = (
-    *("task.mode", "task.optimizer", "task.scheduler", "task.groups", "task.updates", "updates.", "scheduler.mode"),
+    *("task.mode", "task.optimizer", "task.scheduler", "task.groups", "task.updates", "updates", "scheduler.mode"),
     *("data.split._target_", "data.tokenizer._target_"),
 )
 
@@ -55,6 +55,9 @@ RENAMED = {
     "data.lowercase": "data.tokenizer.lowercase",
     "data.max_length": "data.tokenizer.max_length",
 }
+# keys that are gone, and what the person who gives one is told
+_DIRECTION = "Leave it out: whether lower or higher is better is declared by the task's metrics. "
+LEFT_OUT = {"task.mode": _DIRECTION, "scheduler.mode": _DIRECTION}
 
 
 def moved(target: str) -> str:
@@ -131,7 +134,7 @@ def identity(values: Mapping[str, str]) -> dict[str, str]:
     cls = _class(moved(values.get("data._target_", "")))
     for key, value in values.items():
         first, dot, rest = key.partition(".")
-        if key.startswith(_GONE):
+        if any(key == gone or key.startswith(f"{gone}.") for gone in _GONE):
             continue
         if first == "data" and cls:
             name, inner_dot, inner = rest.partition(".")

@@ -8,7 +8,7 @@ from hydra.core.override_parser.types import Override
 
 from nncli.config import search_path
 from nncli.config.nearest import listed, nearest
-from nncli.config.older import RENAMED
+from nncli.config.older import LEFT_OUT, RENAMED
 from nncli.config.origin import Origin, forget, source, spelled
 from nncli.config.reference import Missing, at, children, stands, whole
 from nncli.config.slots import FIRST, is_net
@@ -134,7 +134,7 @@ class Values:
         if not isinstance(node, Mapping):
             return _through(node, path, last)
         near = nearest(last, node)
-        hint = f"Did you mean {path}.{near}? " if near else ""
+        hint = LEFT_OUT.get(key, f"Did you mean {path}.{near}? " if near else "")
         if (now := RENAMED.get(key)) and stands(self.tree, now):
             hint, near = f"Did you mean {now}? ", now.removeprefix(f"{path}.")
         takes = f"{path} takes: {listed(name for name in node if not name.startswith('_'))}"

@@ -57,6 +57,14 @@ def test_a_run_is_the_same_one_by_either_name() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    "key", ["task.model", "task.optimizer_critic", "task.groups_x", "scheduler.mode_x", "updates_x.y"]
+)
+def test_the_keys_of_ones_own_class_are_part_of_what_a_run_is(key: str) -> None:
+    assert identity({key: "1"}) != identity({key: "2"})
+    assert identity({"task.mode": "min", "task.groups": "1", "updates.groups": "1"}) == {}
+
+
 def test_a_run_whose_config_has_the_old_path_is_evaluated(tmp_path: Path) -> None:
     words = ["trainer.max_epochs=1", "trainer.limit_batches=2", "model.width=8", f"run_dir={tmp_path / 'r'}"]
     fit_words(words, show="quiet")
@@ -152,3 +160,10 @@ def test_an_earlier_key_in_a_recipe_is_told_with_the_present_one() -> None:
     found = {problem.key: problem.text for problem in check(compose(["recipe=./r.yaml"]), {})}
     assert "Did you mean data.split.fold?" in found["data.fold"]
     assert "did you mean data.split.method?" in found["data.split"]
+
+
+def test_who_gives_the_direction_of_a_metric_is_told_that_the_task_declares_it() -> None:
+    Path("r.yaml").write_text("defaults:\n  - /train\n  - _self_\ntask: {mode: max}\n")
+    (of_recipe,) = (one for one in check(compose(["recipe=./r.yaml"]), {}) if one.key == "task.mode")
+    for problem in (of_recipe, *compose(["task.mode=max"]).problems, *compose(["scheduler.mode=min"]).problems):
+        assert "no such key. Leave it out: whether lower or higher is better" in problem.text

@@ -40,3 +40,29 @@ def test_a_table_of_ones_own_goes_before_the_shipped_one_and_is_checked(tmp_path
         with pytest.raises(ConfigError) as caught:
             suits({"samples": "pictures"})
         assert caught.value.problems[0].where == "conf/suits.yaml:2"
+
+
+def test_a_value_in_a_table_of_ones_own_is_read_as_in_any_config(tmp_path: Path) -> None:
+    own = tmp_path / "conf" / "suits.yaml"
+    own.parent.mkdir()
+    own.write_text(
+        "targets:\n  classes: [model=on, model.width=16, model.dropout=1e-1, model.bias=false, model.kind=x]\n"
+    )
+    found = suits({"targets": "classes"})
+    assert found == {"model": "on", "model.width": 16, "model.dropout": 0.1, "model.bias": False, "model.kind": "x"}
+    assert type(found["model.width"]) is int
+    for wrong in ("[1, 2]", "{a: 1}", "[1", "!!python/name:os.system"):
+        own.write_text(f"targets:\n  classes: ['model.width={wrong}']\n")
+        with pytest.raises(ConfigError, match=r"must be one number, text"):
+            suits({"targets": "classes"})
+
+
+def test_a_misspelt_trait_is_refused_with_those_that_there_are(tmp_path: Path) -> None:
+    own = tmp_path / "conf" / "suits.yaml"
+    own.parent.mkdir()
+    own.write_text("targets: {}\nsample:\n  pictures: [model=my_net]\n")
+    with pytest.raises(ConfigError) as caught:
+        suits({"samples": "pictures"})
+    (problem,) = caught.value.problems
+    assert (problem.code, problem.where) == ("unknown-key", "conf/suits.yaml:2")
+    assert "targets, samples" in problem.text

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from nncli.data.split import Method, Shares, Split, split
+from nncli.data.split import Holdout, Method, Shares, Split, split
 from nncli.errors import DataError
 
 LABELS = torch.tensor([0] * 60 + [1] * 30 + [2] * 13)
@@ -42,6 +42,13 @@ def test_another_seed_holds_out_others() -> None:
     y = torch.zeros(100, dtype=torch.long)
     first, second = (split(y, [20], seed)[0].tolist() for seed in (0, 1))
     assert first == split(y, [20], 0)[0].tolist()
+    assert set(first) != set(second)
+
+
+def test_another_seed_holds_out_others_of_a_set_with_its_own_test_part() -> None:
+    x, y = torch.arange(100), torch.zeros(100, dtype=torch.long)
+    first, again, second = (Holdout(20, seed).parts(x, y)["val"][0].tolist() for seed in (0, 0, 1))
+    assert first == again
     assert set(first) != set(second)
 
 

@@ -12,7 +12,7 @@ from nncli.data.sources.scikit import Scikit
 from nncli.errors import DataError, NnError
 from nncli.run.assemble import assemble
 from nncli.run.fit import fit_words
-from nncli.run.resolve import complete, infer
+from nncli.run.resolve import complete, infer, resolve
 from nncli.run.screen import Screen
 
 OPEN = ["data.input_shape=auto", "data.num_classes=auto"]
@@ -62,6 +62,30 @@ def test_choices_that_suit_are_made_where_nobody_made_them(monkeypatch: pytest.M
     Path("conf/suits.yaml").write_text("targets:\n  numbers: [task=regression, loss=mse, model.depth=7]\n")
     found, _ = infer(compose(["data=diabetes", "model=linear", "model.num_outputs=1", *OPEN]), Heard())
     assert "depth" not in found.tree.model, "the chosen net has no such argument"
+
+
+@pytest.mark.parametrize(("word", "slot"), [("+model=linear", "model"), ("~loss", "loss")])
+def test_a_choice_is_ones_own_in_every_form_it_can_be_typed(
+    word: str, slot: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Scikit, "traits", lambda self: NUMBERS)
+    monkeypatch.setattr(
+        "nncli.run.resolve.complete", lambda config: config
+    )  # which refuses what is missing or twice there
+    screen = Heard()
+    config = compose(["data=diabetes", *OPEN, word])
+    infer(config, screen)
+    made = [said.split()[1] for said in screen.said]
+    assert "task" in made
+    assert slot not in made
+
+
+def test_before_training_it_is_said_what_has_no_effect() -> None:
+    Path("r.yaml").write_text("defaults:\n  - /train\n  - _self_\nregularization:\n  mixup: 0.2\n")
+    screen = Heard()
+    resolve(compose(["recipe=./r.yaml"]), screen)
+    (note,) = (said for said in screen.said if "note:" in said)
+    assert "regularization.mixup = 0.2 (r.yaml:5) has no effect" in note
 
 
 def test_a_recipe_is_not_changed_but_for_what_it_leaves_open(monkeypatch: pytest.MonkeyPatch) -> None:
