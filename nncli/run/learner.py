@@ -223,8 +223,9 @@ class Learner(LightningModule):
 
     def _share_buffers(self) -> None:
         """Copy the first rank's running statistics to all ranks, each of which has seen other samples."""
-        buffers = [b for name, b in self.task.named_buffers() if not name.startswith("transform.")]
-        if buffers and self.trainer.world_size > 1 and (ranks := distributed.group.WORLD):
+        if self.trainer.world_size == 1 or (ranks := distributed.group.WORLD) is None:
+            return
+        if buffers := [b for name, b in self.task.named_buffers() if not name.startswith("transform.")]:
             distributed._broadcast_coalesced(ranks, buffers, 2**28, 0)  # pyright: ignore[reportPrivateImportUsage]
 
     def _let_go(self) -> None:

@@ -67,7 +67,9 @@ def test_a_value_is_reported_never_raised(key: str, value: Any, kind: str) -> No
 @pytest.mark.parametrize("key", keys())
 def test_each_value_at_each_key_is_reported_never_raised(key: str) -> None:
     for value in VALUES:
-        problems(with_value(key, value, "word"))
+        for problem in problems(with_value(key, value, "word")):
+            assert problem.key
+            assert problem.text
 
 
 @pytest.mark.parametrize("key", ["data.batch_size", "trainer.devices", "trainer.accelerator", "trainer.max_epochs",
