@@ -1,7 +1,5 @@
 """A stopwatch for a training loop: samples per second, the first step, the wait for data, the peak memory."""
 
-import re
-import resource
 import sys
 import time
 from collections.abc import Iterator
@@ -13,6 +11,7 @@ from typing import Any
 import torch
 
 from nncli.run.callbacks.step import StepCallback
+from nncli.run.environment import peak_memory
 from nncli.run.memory import give_back
 
 WARM = 0.1  # fraction of the steps that are warmup and not counted
@@ -112,9 +111,4 @@ def _forget_peak(device: torch.device) -> None:
 
 
 def _peak(device: torch.device) -> float:
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device)
-    if sys.platform == "linux":
-        match = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
-        return int(match[1]) * 1024 if match else 0.0
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # of the whole process since it started; bytes on macOS
+    return torch.cuda.max_memory_allocated(device) if device.type == "cuda" else peak_memory()

@@ -2,10 +2,12 @@
 
 import os
 import platform
+import re
 import subprocess
 import sys
 import time
 from importlib import metadata
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -42,13 +44,22 @@ def _git() -> dict[str, Any] | None:
     return None if commit is None else {"commit": commit, "dirty": bool(ask("status", "--porcelain"))}
 
 
-def peak_memory_mb() -> float:
-    """The peak memory of this process: on the GPU if there is one, else in main memory."""
-    if torch.cuda.is_available():
-        return round(torch.cuda.max_memory_allocated() / 2**20, 1)
+def peak_memory() -> int:
+    """The peak of main memory that this process has used, in bytes; 0 where the system does not say.
+
+    On Linux, the kernel's own file is read: `getrusage` also counts the memory of the process that started this one.
+    """
+    if sys.platform == "linux":
+        match = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
+        return int(match[1]) * 1024 if match else 0
     if sys.platform == "win32":
-        return 0.0
+        return 0
     import resource
 
-    unit = 1 if sys.platform == "darwin" else 1024  # macOS counts bytes, Linux kilobytes
-    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20, 1)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # bytes on macOS
+
+
+def peak_memory_mb() -> float:
+    """The peak memory of this process: on the GPU if there is one, else in main memory."""
+    peak = torch.cuda.max_memory_allocated() if torch.cuda.is_available() else peak_memory()
+    return round(peak / 2**20, 1)
