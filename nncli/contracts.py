@@ -54,6 +54,18 @@ class Turn:
     every: int = 1
 
 
+@dataclass(frozen=True)
+class Form:
+    """One way to use a trained net: a module from encoded raw samples to a tensor for each of its named `outputs`.
+
+    The names say what the numbers mean: `probabilities` (B, classes), `class` (B,), `value` (B,) in the units of the
+    target, `forecast` (B, steps, columns) in those of the series, `embedding` (B, size).
+    """
+
+    module: nn.Module
+    outputs: tuple[str, ...]
+
+
 class Trainable(Protocol):
     """A task: an nn.Module that defines what is computed; nn does the rest of the training."""
 
@@ -71,6 +83,7 @@ class Trainable(Protocol):
     def answers(self, batch: Batch) -> tuple[Tensor, ...]: ...
     def evaluate(self, *columns: Tensor) -> tuple[dict[str, float], dict[str, Any]]: ...
     def predict(self, x: Tensor) -> Tensor: ...
+    def forms(self) -> Mapping[str, Form]: ...
 
 
 # Optional methods of a part, one per Protocol; callers test for them with isinstance.
@@ -78,9 +91,16 @@ class Trainable(Protocol):
 
 @runtime_checkable
 class Joinable(Protocol):
-    """A task that can join the predictions of several nets: outputs of one net, from each net's `predict`."""
+    """A task that can combine what several nets `predict` into one prediction."""
 
     def joined(self, predictions: list[Tensor], vote: bool) -> Tensor: ...
+
+
+@runtime_checkable
+class Judging(Protocol):
+    """A task that can be evaluated from predictions alone: the columns of `answers`, from those of `predict`."""
+
+    def answers_from(self, predictions: Tensor, batch: Batch) -> tuple[Tensor, ...]: ...
 
 
 @runtime_checkable

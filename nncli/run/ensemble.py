@@ -1,6 +1,5 @@
 """Several finished runs as one model: the mean of their predictions, a majority vote, or the mean of their weights."""
 
-import copy
 from collections.abc import Callable, Collection, Sequence
 from typing import Any, Literal, cast
 
@@ -8,26 +7,13 @@ import torch
 from torch import Tensor, nn
 
 from nncli.config.compose import Config
-from nncli.contracts import Joinable
+from nncli.contracts import Joinable, Judging
 from nncli.errors import NnError
 from nncli.run.assemble import Parts
 from nncli.run.folder import RunFolder
 from nncli.run.restore import restore
 
 Combine = Literal["mean", "vote", "weights"]
-
-
-class Ensemble(nn.Module):
-    """Takes raw inputs, like each of its tasks, and returns outputs like those of the first task's net."""
-
-    join: Callable[[list[Tensor]], Tensor]
-
-    def __init__(self, tasks: Sequence[Any], join: Callable[[list[Tensor]], Tensor]) -> None:
-        super().__init__()
-        self.tasks, self.join = nn.ModuleList(tasks), join
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.join([cast(Any, task).predict(x) for task in self.tasks])
 
 
 def restore_ensemble(
@@ -37,22 +23,23 @@ def restore_ensemble(
     combine: Combine,
     which: Literal["best", "last"],
     trust: Collection[str] = (),
-) -> tuple[Config, Parts]:
-    """The parts of the first run, whose task predicts with all of them."""
+) -> tuple[Config, Parts, Callable[[Tensor], Tensor] | None]:
+    """The parts of the first run, and how all of them predict together; None if they have become one net."""
     config, parts = restore(runs[0], words, which=which, trust=trust)
     others = [restore(run, words, which=which, trust=trust)[1].task for run in runs[1:]]
     for run, task in zip(runs[1:], others, strict=True):
         _alike(parts.task, task, runs[0], run)
     if combine == "weights":
         _average(parts.task, others, runs)
-        return config, parts
-    if not isinstance(parts.task, Joinable):
+        return config, parts, None
+    if not (isinstance(parts.task, Joinable) and isinstance(parts.task, Judging)):
         raise NnError(f"runs of {type(parts.task).__name__} cannot be combined; evaluate one: nn eval {runs[0].name}")
-    first = cast(Any, parts.task)
-    tasks = [copy.deepcopy(first), *others]
-    first.net = Ensemble(tasks, lambda predictions: first.joined(predictions, vote=combine == "vote"))
-    first.transform = nn.Identity()  # each task has its own
-    return config, parts
+    join, tasks = parts.task.joined, nn.ModuleList([cast(Any, parts.task), *others]).to(parts.where.device).eval()
+
+    def predict(x: Tensor) -> Tensor:
+        return join([cast(Any, task).predict(x) for task in tasks], vote=combine == "vote")
+
+    return config, parts, predict
 
 
 def _alike(first: Any, task: Any, run: RunFolder, other: RunFolder) -> None:

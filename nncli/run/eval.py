@@ -1,9 +1,10 @@
 """Evaluate a finished run, or several as an ensemble, on a part of the data."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, Literal
 
 import torch
+from torch import Tensor
 
 from nncli.config.hosting import hosts
 from nncli.run import random
@@ -27,16 +28,21 @@ def judged(
 ) -> dict[str, Any]:
     """The metrics on a part of the (first) run's data, with details of the task such as the confusion matrix."""
     if len(runs) == 1:
-        config, parts = restore(runs[0], words, which=which, trust=trust)
+        (config, parts), predict = restore(runs[0], words, which=which, trust=trust), None
     else:
-        config, parts = restore_ensemble(runs, words, combine=combine, which=which, trust=trust)
+        config, parts, predict = restore_ensemble(runs, words, combine=combine, which=which, trust=trust)
     with quiet_libraries():
         if hosts(config):
             from nncli.run import hosted
 
             return {"metrics": hosted.evaluate(parts.task, parts.data, parts.trainer, parts.where, part)}
         place_data(config, parts, device=parts.where.device)
-        results, details = evaluate(parts, part)
+        results, details = evaluate(parts, part, predict)
+    return described(parts, part, results, details)
+
+
+def described(parts: Parts, part: str, results: dict[str, float], details: dict[str, Any]) -> dict[str, Any]:
+    """Metrics by their full names, and the details of classes by theirs."""
     metrics = {f"{part}/{name}": value for name, value in results.items()}
     if rows := details.get("classes"):
         names = parts.task.facts.get("classes") or range(len(rows))
@@ -45,13 +51,19 @@ def judged(
 
 
 @torch.no_grad()
-def evaluate(parts: Parts, part: str) -> tuple[dict[str, float], dict[str, Any]]:
-    """Every metric of the task on a part, in its natural order, with details."""
+def evaluate(
+    parts: Parts, part: str, predict: Callable[[Tensor], Tensor] | None = None
+) -> tuple[dict[str, float], dict[str, Any]]:
+    """Every metric of the task on a part, in its natural order, with details.
+
+    `predict` takes the place of the task's own, for several tasks together or an exported file.
+    """
     device = parts.where.device
     task, batches = parts.task.to(device).eval(), parts.data.evaluation(part)
     answers = Answers(sum(high - low for low, high in batches.bounds))
     random.seed_all(0)
     for batch in batches:
+        batch = tuple(t.to(device, non_blocking=True) for t in batch)
         with autocast(device, parts.where.precision):
-            answers.add(*task.answers(tuple(t.to(device, non_blocking=True) for t in batch)))
+            answers.add(*(task.answers_from(predict(batch[0]), batch) if predict else task.answers(batch)))
     return task.cpu().evaluate(*answers.whole())

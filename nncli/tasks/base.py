@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from nncli.contracts import Batch as Batch
-from nncli.contracts import ByEpoch, Direction, Fitted, FittedNet, Mix, Mixing, Turn
+from nncli.contracts import ByEpoch, Direction, Fitted, FittedNet, Form, Mix, Mixing, Turn
 from nncli.contracts import Rows as Rows
 from nncli.errors import NnError
 from nncli.optim.updates import Updates
@@ -37,6 +37,7 @@ class Task(nn.Module):
     metrics: ClassVar[Mapping[str, Direction]]
     logged: ClassVar[Mapping[str, Direction]] = {"loss": "min"}
     mixes: ClassVar[bool] = False  # whether training can mix samples with `mixer`
+    predicts: ClassVar[str] = "prediction"  # the name of what `predict` returns (see contracts.Form)
     num_classes: int | None = None
 
     def __init__(self, **parts: Unpack[Parts]) -> None:
@@ -63,6 +64,30 @@ class Task(nn.Module):
     def predict(self, x: Tensor) -> Tensor:
         """The predictions for raw inputs, in the units of the data."""
         raise self._lacks("predict")
+
+    def forms(self) -> Mapping[str, Form]:
+        """The ways to use the trained net, the usual one first; each can be exported."""
+        return {
+            "predict": Form(_Method(self, self.predict), (self.predicts,)),
+            "embedding": Form(_Method(self, self.embedding), ("embedding",)),
+        }
+
+    def embedding(self, x: Tensor) -> Tensor:
+        """What the net knows about each raw input: the input (B, size) of its last linear layer."""
+        last: list[Tensor] = []
+        hooks = [
+            layer.register_forward_pre_hook(lambda _, inputs: last.__setitem__(slice(None), inputs[:1]))
+            for layer in self.net.modules()
+            if isinstance(layer, nn.Linear)
+        ]
+        try:
+            self(x)
+        finally:
+            for hook in hooks:
+                hook.remove()
+        if not last:
+            raise NnError(f"{type(self.net).__name__} has no linear layer, whose input would be the embedding")
+        return last[0].flatten(1).float()
 
     def metric_sums(self, batch: Batch) -> Tensor:
         raise self._lacks("metric_sums")
@@ -104,6 +129,17 @@ class Task(nn.Module):
     def mixer(self) -> Mix | None:
         """The function of the transform that mixes samples and their targets in training."""
         return self.transform.mixer() if isinstance(self.transform, Mixing) else None
+
+
+class _Method(nn.Module):
+    """A method of a task as a module."""
+
+    def __init__(self, task: nn.Module, method: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.task, self.method = task, method
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.method(x)
 
 
 def mean_loss(loss: nn.Module, answers: Tensor, targets: Tensor, piece: int = 65_536) -> float:

@@ -10,6 +10,7 @@ from torch.nn import functional
 
 from nncli.contracts import Direction
 from nncli.errors import NnError
+from nncli.losses.binary import Binary
 from nncli.tasks import classification_metrics
 from nncli.tasks.base import Batch, Parts, Rows, Task, mean_loss
 
@@ -25,6 +26,7 @@ class Classification(Task):
 
     metrics: ClassVar[Mapping[str, Direction]] = {"loss": "min", "accuracy": "max", "f1": "max"}
     mixes: ClassVar[bool] = True
+    predicts: ClassVar[str] = "probabilities"
     weight_of_class: Tensor | None
 
     def __init__(
@@ -71,11 +73,18 @@ class Classification(Task):
         return class_scores(self(x).float()).softmax(dim=1)
 
     def joined(self, predictions: list[Tensor], vote: bool) -> Tensor:
-        """Logits of the mean probabilities of several nets, or of their votes, with ties broken by the mean."""
+        """The mean probabilities of several nets, or of their votes, with ties broken by the mean."""
         p_NBC = torch.stack(predictions)
         if vote:
             p_NBC = 0.99 * functional.one_hot(p_NBC.argmax(dim=2), p_NBC.shape[2]) + 0.01 * p_NBC
-        return p_NBC.mean(dim=0).clamp(min=torch.finfo(torch.float32).tiny).log()
+        return p_NBC.mean(dim=0)
+
+    def answers_from(self, predictions: Tensor, batch: Batch) -> tuple[Tensor, ...]:
+        """The logarithms of the probabilities, which are logits, and the classes; for loss=bce on two classes, one."""
+        logits = predictions.clamp(min=torch.finfo(torch.float32).tiny).log()
+        if isinstance(self.loss, Binary) and logits.shape[1] == 2:
+            logits = logits[:, 1:] - logits[:, :1]
+        return logits, batch[1]
 
     def metric_sums(self, batch: Batch) -> Tensor:
         """The number of samples, the summed loss, and the counts per class."""

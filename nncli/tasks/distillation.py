@@ -1,11 +1,14 @@
 """A net that learns from another's outputs (Hinton et al. 2015, "Distilling the Knowledge in a Neural Network")."""
 
+import copy
+from collections.abc import Mapping
 from typing import Annotated, Literal, Self, Unpack
 
 import torch
 from annotated_types import Ge, Gt, Interval
 from torch import Tensor, nn
 
+from nncli.contracts import Form
 from nncli.errors import NnError
 from nncli.losses.kl import KL
 from nncli.tasks.base import Batch, Parts
@@ -36,6 +39,12 @@ class Distillation(Classification):
         super().train(mode)
         self.teacher.eval()
         return self
+
+    def forms(self) -> Mapping[str, Form]:
+        """Those of the student; the teacher is left behind."""
+        student = copy.copy(self)
+        student._modules = {name: part for name, part in self._modules.items() if name != "teacher"}
+        return super(Distillation, student).forms()
 
     def training_loss(self, batch: Batch) -> Tensor:
         x, y = self.seen(batch)

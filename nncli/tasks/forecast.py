@@ -24,6 +24,8 @@ class Forecast(Task):
     target_mean: Tensor
     target_std: Tensor
 
+    predicts: ClassVar[str] = "forecast"
+
     def __init__(self, num_targets: Annotated[int, Ge(1)], **parts: Unpack[Parts]) -> None:
         super().__init__(**parts)
         self.num_targets = num_targets
@@ -74,8 +76,12 @@ class Forecast(Task):
     def answers(self, batch: Batch) -> tuple[Tensor, ...]:
         """The forecast, the target, and the last value repeated (B, H, C), in standard units."""
         x, y = batch
+        return self.answers_from(self._standard(x, y.shape[1:]) * self.target_std + self.target_mean, batch)
+
+    def answers_from(self, predictions: Tensor, batch: Batch) -> tuple[Tensor, ...]:
+        x, y = batch
         target = self._scaled(y)
-        return self._standard(x, y.shape[1:]), target, self._scaled(self._columns(x[:, -1:])).expand_as(target)
+        return self._scaled(predictions), target, self._scaled(self._columns(x[:, -1:])).expand_as(target)
 
     def evaluate(self, *columns: Tensor) -> tuple[dict[str, float], dict[str, Any]]:
         z, target, naive = columns

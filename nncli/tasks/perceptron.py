@@ -21,6 +21,7 @@ class PerceptronRule(Task):
     """
 
     metrics: ClassVar[Mapping[str, Direction]] = {"loss": "min", "accuracy": "max"}
+    predicts: ClassVar[str] = "class"
 
     def training_loss(self, batch: Batch) -> Tensor:
         x, y = batch
@@ -47,6 +48,10 @@ class PerceptronRule(Task):
         """The sums before the threshold, and the classes (B,)."""
         x, y = batch
         return self._z(x), y
+
+    def answers_from(self, predictions: Tensor, batch: Batch) -> tuple[Tensor, ...]:
+        """The classes as sums of -1 and 1, so that the loss counts the mistakes."""
+        return 2.0 * predictions - 1, batch[1]
 
     def evaluate(self, *columns: Tensor) -> tuple[dict[str, float], dict[str, Any]]:
         z, y = columns

@@ -19,6 +19,7 @@ class Regression(Task):
     """
 
     metrics: ClassVar[Mapping[str, Direction]] = {"loss": "min", "mae": "min", "rmse": "min", "mse": "min", "r2": "max"}
+    predicts: ClassVar[str] = "value"
     target_mean: Tensor
     target_std: Tensor
 
@@ -45,9 +46,12 @@ class Regression(Task):
         return self._standard(x) * self.target_std + self.target_mean
 
     def joined(self, predictions: list[Tensor], vote: bool) -> Tensor:
-        """The mean or, with `vote`, the median of several nets' predictions (B, 1), in standard units."""
+        """The mean or, with `vote`, the median of several nets' predictions."""
         y_NB = torch.stack(predictions)
-        return self._scaled(y_NB.quantile(0.5, dim=0) if vote else y_NB.mean(dim=0))[:, None]
+        return y_NB.quantile(0.5, dim=0) if vote else y_NB.mean(dim=0)
+
+    def answers_from(self, predictions: Tensor, batch: Batch) -> tuple[Tensor, ...]:
+        return self._scaled(predictions), self._scaled(batch[1])
 
     def metric_sums(self, batch: Batch) -> Tensor:
         """The number of samples, and the sums of loss, absolute and squared errors, targets and their squares."""

@@ -63,5 +63,5 @@ class Table(nn.Module):
         x_BW, scaled_BW = x.index_select(1, self.owner), scaled_BF.index_select(1, self.owner)
         missing_BW = x_BW.isnan()
         number_BW = torch.where(missing_BW, 0.0, scaled_BW)
-        other_BW = torch.where(self.flag, missing_BW, x_BW == self.level)
+        other_BW = (self.flag & missing_BW) | (~self.flag & (x_BW == self.level))
         return torch.where(self.scaled, number_BW, other_BW.to(x.dtype))
