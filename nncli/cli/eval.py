@@ -1,11 +1,12 @@
 """`nn eval`."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from nncli.cli.complete import complete_runs
-from nncli.cli.options import Json, Trust, console
+from nncli.cli.options import Json, Trust, TrustFile, console
 from nncli.output import as_json, say
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ Words = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="[RUN|WORD]",
-        help="Runs (a folder, a name or `last`, the default), then values such as data.root=PATH.",
+        help="Runs (a folder, a name or `last`, the default) or an exported file, then values such as data.root=PATH.",
         autocompletion=complete_runs,
         show_default=False,
     ),
@@ -38,8 +39,9 @@ def judge(
     combine: Combine = "mean",
     json: Json = False,
     trust: Trust = None,
+    trust_file: TrustFile = False,
 ) -> None:
-    """Evaluate a run on a part of its data, or several runs as an ensemble.
+    """Evaluate a run on a part of its data, several runs as an ensemble, or an exported file.
 
     \b
     nn eval last
@@ -48,8 +50,18 @@ def judge(
     from nncli.run import folder
     from nncli.run.eval import judged
 
-    runs = [folder.find(word) for word in words or () if "=" not in word] or [folder.find("last")]
+    names = [word for word in words or () if "=" not in word] or ["last"]
     values = [word for word in words or () if "=" in word]
+    if len(names) == 1 and (file := Path(names[0])).suffix and file.is_file():
+        from nncli.export.check import judged_file
+
+        found = judged_file(file, values, part=part, trusted=trust_file, trust=trust or ())
+        if json:
+            say(as_json({"file": str(file), "part": part, **found}))
+        else:
+            _show(f"{file} · {part} part", found)
+        return
+    runs = [folder.find(name) for name in names]
     found = judged(runs, values, part=part, which=which, combine=combine, trust=trust or ())
     if json:
         paths: dict[str, Any] = {"run": str(runs[0].path)}
@@ -58,8 +70,13 @@ def judge(
         say(as_json({**paths, "part": part, "weights": which, **found}))
         return
     how = {"mean": "mean predictions", "vote": "majority vote", "weights": "mean weights"}[combine]
-    names = runs[0].name if len(runs) == 1 else f"{how} of {', '.join(run.name for run in runs)}"
-    say(f"{names} · {which} weights · {part} part")
+    title = runs[0].name if len(runs) == 1 else f"{how} of {', '.join(run.name for run in runs)}"
+    _show(f"{title} · {which} weights · {part} part", found)
+
+
+def _show(title: str, found: dict[str, Any]) -> None:
+    """The metrics, and the details of a classifier."""
+    say(title)
     for name, value in found["metrics"].items():
         say(f"  {name:24} {value:.4f}")
     if "classes" in found:

@@ -11,6 +11,7 @@ from nncli.cli import config, data, recipes, runs, tune
 from nncli.cli.bench import bench
 from nncli.cli.env import env
 from nncli.cli.eval import judge
+from nncli.cli.export import export
 from nncli.cli.init import init
 from nncli.cli.train import resume, train
 from nncli.cli.verify import verify
@@ -46,6 +47,7 @@ def _root(
 app.command()(train)
 app.command()(resume)
 app.command(name="eval")(judge)
+app.command()(export)
 app.command()(verify)
 app.add_typer(data.app, name="data")
 app.add_typer(recipes.app, name="recipes")

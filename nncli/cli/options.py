@@ -54,6 +54,11 @@ def may_write(out: "Path") -> None:
         raise NnError(f"--out is {out}: it cannot be written there; choose a file in another folder")
 
 
+TrustFile = Annotated[
+    bool, typer.Option("--trust-file", help="Open a file that can run code although it was not exported here.")
+]
+
+
 def confirmed(question: str) -> bool:
     """Whether a person agrees; where nobody can answer, the error names the option that does."""
     from nncli.errors import NnError, printable

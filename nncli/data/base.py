@@ -76,6 +76,10 @@ class Data:
         """The location of a sample in the user's own files."""
         return f"the {part} part, row {row}"
 
+    def samples(self) -> dict[str, Any]:
+        """How raw samples are encoded, as plain values."""
+        return {"kind": self.kind}
+
     def encode(self, raw: Any) -> Tensor:
         """A raw sample encoded as by `setup`, or several as a batch. Needs `facts` and the arguments, but no data.
 

@@ -88,6 +88,13 @@ def _verify(f: IO[bytes], path: Path) -> None:
         raise CheckpointError(f"{path} is corrupt: its content does not match its digest.")
 
 
+def digest_of(path: Path) -> str:
+    """The digest in which a checkpoint ends."""
+    with path.open("rb") as f:
+        f.seek(-TRAILER + len(MAGIC), os.SEEK_END)
+        return f.read().hex()
+
+
 def load(path: Path) -> dict[str, Any]:
     """The state in a checkpoint, verified first, then read without running any code in it."""
     try:

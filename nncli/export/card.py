@@ -1,0 +1,81 @@
+"""The card of a model: what it takes, what it returns and where it comes from, stored in every exported file."""
+
+from collections.abc import Mapping
+from importlib.metadata import version
+from typing import Any
+
+import torch
+from omegaconf import OmegaConf
+from torch import Tensor
+
+from nncli.contracts import Form
+from nncli.export.formats import Options
+from nncli.export.probe import probe
+from nncli.run.checkpoint import digest_of
+from nncli.run.model import Model
+
+SPAN = {"uint8": 256}  # the numbers of an input, from 0
+LENGTH = 8  # tokens of an example, where any length is allowed
+
+
+def card(model: Model, which: str, name: str, form: Form, options: Options) -> dict[str, Any]:
+    """Everything that is known about a form of a run's task, as plain values; without the answers to its probe."""
+    run, tree = model.run, model.config.tree
+    samples, facts = model.data.samples(), dict(model.task.facts)
+    shape = facts.get("shape") or [OmegaConf.select(tree, "data.tokenizer.max_length") or LENGTH]
+    dtype = facts.get("dtype", "float32")
+    classes = model.classes if form.outputs[0] in ("probabilities", "class") else []
+    made = run.read(run.environment).get("git") or {}
+    return {
+        "version": version("nncli"),
+        "run": run.name,
+        "name": model.config.name,
+        "form": name,
+        "weights": digest_of(run.checkpoints / f"{which}.ckpt"),
+        "which": which,
+        "commit": made.get("commit"),
+        "precision": "16" if options.half else "32",
+        "input": {
+            "name": samples["kind"],
+            "dtype": dtype,
+            "shape": [options.batch, *(None if dtype == "int64" or options.dynamic else size for size in shape)],
+            "example": shape,
+            "span": SPAN.get(dtype, int(OmegaConf.select(tree, "data.num_tokens") or 2)),
+        },
+        "outputs": [{"name": output} for output in form.outputs],
+        "classes": classes or None,
+        "target": _targets(tree, facts),
+        "samples": samples,
+        "facts": facts,
+        "buffers": {name: value.tolist() for name, value in model.task.named_buffers(recurse=False)},
+        "config": run.config.read_text(encoding="utf-8"),
+    }
+
+
+def _targets(tree: Any, facts: Mapping[str, Any]) -> list[str] | None:
+    """The names of the predicted columns."""
+    if (count := OmegaConf.select(tree, "data.num_targets")) and "columns" in facts:
+        return [str(name) for name in facts["columns"][: int(count)]]
+    target = facts.get("target") or OmegaConf.select(tree, "data.target")
+    return [target] if isinstance(target, str) and target != "auto" else None
+
+
+def example(card: Mapping[str, Any], options: Options) -> Tensor:
+    """Samples from which a net is traced: two, so that one is not taken for a constant."""
+    return torch.from_numpy(probe(card, options.batch or 2))
+
+
+def half(task: Any) -> None:
+    """Let the net of a task compute in half precision; preprocessing and answers stay in float32."""
+    task.net = Half(task.net)
+
+
+class Half(torch.nn.Module):
+    """A net in float16 that takes and returns float32."""
+
+    def __init__(self, net: torch.nn.Module) -> None:
+        super().__init__()
+        self.half_net = net.half()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.half_net(x.half() if x.is_floating_point() else x).float()

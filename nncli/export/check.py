@@ -1,0 +1,108 @@
+"""Compare an exported file with its run again, or where the run is not available, with what the file says of it."""
+
+import tempfile
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from nncli.config.check import check
+from nncli.config.compose import Config, load_frozen
+from nncli.errors import ConfigError, NnError
+from nncli.export import formats
+from nncli.export.export import HALF_TOLERANCE, PROBED, TOLERANCE, compared, form_of
+from nncli.export.files import Exported, open_file, read_card
+from nncli.export.own import require_own
+from nncli.export.probe import probe
+from nncli.run.assemble import SECTIONS, Parts, build_task, load_data, place_data, section
+from nncli.run.eval import described, evaluate
+from nncli.run.model import Model, load
+from nncli.run.placement import place
+from nncli.run.restore import MOVABLE
+
+NO_NET = {"_target_": "torch.nn.Identity"}
+
+
+def recheck(
+    path: Path, words: Sequence[str] = (), *, trusted: bool = False, fast: bool = False, trust: Collection[str] = ()
+) -> dict[str, Any]:
+    """The report on an exported file, wherever it is now."""
+    card, one = read_card(path), formats.of_file(path)
+    if one.RUNS_CODE and not trusted:
+        require_own(path)
+    tolerance = HALF_TOLERANCE if card["precision"] == "16" else TOLERANCE
+    report: dict[str, Any] = {"file": str(path), "run": card["run"], "weights": card["weights"]}
+    model = _run_of(card, trust)
+    if model is not None:
+        return report | compared(path, one, model, form_of(model.task, card["form"]), tolerance, fast)
+    file = open_file(path, trusted=trusted)
+    ours = np.asarray(card["answers"], dtype=np.float32)
+    theirs = np.asarray(file(probe(card, PROBED))[card["outputs"][0]["name"]], dtype=np.float32)
+    allowed = tolerance * max(1.0, float(np.abs(ours).max()))
+    report |= {"samples": f"{PROBED} made-up samples, by the answers in the file; {card['run']} is not here"}
+    report |= {"largest_difference": float(np.abs(ours - theirs).max()), "allowed_difference": allowed}
+    try:
+        found = judged_file(path, words, trusted=trusted, trust=trust)["metrics"]
+        return report | {"metrics": {name: {"after": value} for name, value in found.items()}}
+    except NnError as error:
+        return report | {"not_compared": f"metrics, as the data cannot be loaded: {error}"}
+
+
+def judged_file(
+    path: Path,
+    words: Sequence[str] = (),
+    *,
+    part: Literal["train", "val", "test"] = "test",
+    trusted: bool = False,
+    trust: Collection[str] = (),
+) -> dict[str, Any]:
+    """The metrics of an exported file on a part of its run's data, or of other data of the same form."""
+    file = open_file(path, trusted=trusted)
+    if file.card["form"] != "predict":
+        raise NnError(f"{path} returns {file.card['outputs'][0]['name']}, which cannot be evaluated")
+    config = _config_of(file, words, trust)
+    facts = dict(file.card["facts"])
+    data, task = load_data(config, facts), build_task(config, facts)
+    for name, value in file.card["buffers"].items():
+        task.get_buffer(name).copy_(torch.tensor(value))
+    settings = section(config, "trainer")
+    parts = Parts(data, task, place(settings), settings)
+    place_data(config, parts)
+    name = file.card["outputs"][0]["name"]
+
+    def predict(x: Tensor) -> Tensor:
+        return torch.from_numpy(np.asarray(file(x.contiguous().numpy())[name]))
+
+    return described(parts, part, *evaluate(parts, part, predict))
+
+
+def _run_of(card: dict[str, Any], trust: Collection[str]) -> Model | None:
+    """The run that a file was exported from, if its folder is here and has the same weights."""
+    from nncli.run import folder
+    from nncli.run.checkpoint import digest_of
+
+    try:
+        run, which = folder.find(card["run"]), "last" if card.get("which") == "last" else "best"
+        same = digest_of(run.checkpoints / f"{which}.ckpt") == card["weights"]
+        return load(run.path, which=which, trust=trust) if same else None
+    except (NnError, OSError):
+        return None
+
+
+def _config_of(file: Exported, words: Sequence[str], trust: Collection[str]) -> Config:
+    """The config in a file, checked like any other, with the file in place of its net."""
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "config.yaml").write_text(file.card["config"], encoding="utf-8")
+        first = ["trainer.accelerator=cpu", "trainer.precision=32", "trainer.devices=1", "trainer.strategy=auto"]
+        allowed = (*MOVABLE, "trainer.devices", "trainer.strategy")
+        config = load_frozen(Path(folder) / "config.yaml", [*first, *words], allowed=allowed, trust=trust)
+    tree = config.tree.copy()
+    tree.pop("logger", None)
+    tree["model"] = NO_NET
+    if problems := check(replace(config, tree=tree), SECTIONS, trains=False):
+        raise ConfigError(problems)
+    return replace(config, tree=tree)

@@ -1,0 +1,143 @@
+"""Export a run: write a file, compare it with the run, and only then give it its name."""
+
+import copy
+import os
+import shutil
+import warnings
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+
+from nncli.contracts import Form
+from nncli.errors import NnError, reason
+from nncli.export import formats, own
+from nncli.export.acceptance import accept, failures
+from nncli.export.card import card, example, half
+from nncli.export.files import Exported, read_card
+from nncli.export.formats import Format, Options, safetensors
+from nncli.export.probe import probe
+from nncli.output import as_json
+from nncli.run.assemble import load_data
+from nncli.run.files import sync_folder, write_atomic
+from nncli.run.model import Model, load
+from nncli.run.quiet import quiet_libraries
+
+TOLERANCE, HALF_TOLERANCE = 1e-4, 1e-2  # of the largest answer, or of 1; in half precision
+PROBED = 4  # made-up samples whose answers a file carries
+
+
+def export(
+    run: str | Path,
+    to: str,
+    out: Path | None = None,
+    *,
+    which: Literal["best", "last"] = "best",
+    form: str = "predict",
+    options: Options = Options(),  # noqa: B008  # frozen
+    tolerance: float | None = None,
+    fast: bool = False,
+    trust: Collection[str] = (),
+) -> dict[str, Any]:
+    """Export a form of a run; returns the report of its acceptance, which is also written beside the file."""
+    one, model = formats.named(to), load(run, which=which, trust=trust)
+    path = out or Path(f"{model.config.name}{one.SUFFIX}")
+    may_replace(path, one, model)
+    reference = form_of(model.task, form)
+    about = card(model, which, form, reference, options)
+    with torch.inference_mode():
+        about["answers"] = reference.module(torch.from_numpy(probe(about, PROBED))).tolist()
+    temporary = path.with_name(f".{os.getpid()}.tmp.{path.name}")
+    if tolerance is None:
+        tolerance = HALF_TOLERANCE if options.half else TOLERANCE
+    try:
+        with quiet_libraries(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of the exporters, about one another
+            notes = one.write(_copied(model, form, options), example(about, options), about, temporary, options)
+        report = {"file": str(path), **_described(temporary, to, about, notes)}
+        report |= compared(temporary, one, model, reference, tolerance, fast)
+        if wrong := failures(report):
+            raise NnError(f"{path} was not written: {'; '.join(wrong)}")
+        put(temporary, path)
+    except OSError as error:
+        raise NnError(f"{path} was not written: {reason(error)}") from error
+    finally:
+        for left in path.absolute().parent.glob(f"{temporary.name}*"):
+            shutil.rmtree(left) if left.is_dir() else left.unlink()
+    if one.RUNS_CODE:
+        own.remember(path)
+    write_atomic(Path(f"{path}.json"), (as_json(report, indent=2) + "\n").encode())
+    return report
+
+
+def may_replace(path: Path, one: Format, model: Model) -> None:
+    """Raise NnError unless a file of this name can be written: none is there, or an earlier export of this run."""
+    if not path.name.endswith(one.SUFFIX):
+        raise NnError(f"--out is {path}; a file of this format ends in {one.SUFFIX}")
+    folder = path.absolute().parent
+    if not folder.is_dir() or not os.access(folder, os.W_OK):
+        why = "cannot be written to" if folder.is_dir() else "does not exist"
+        raise NnError(f"--out is {path}: the folder {path.parent} {why}")
+    if not os.path.lexists(path):
+        return
+    try:
+        there = "" if path.is_symlink() else read_card(path)["run"]
+    except NnError:
+        there = ""
+    if there != model.run.name:
+        what = f"is an export of {there}" if there else "was not exported by nn"
+        raise NnError(f"{path} exists and {what}; name another file with --out, or delete this one")
+
+
+def put(temporary: Path, path: Path) -> None:
+    """Give a finished file, or folder, its name."""
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+    os.replace(temporary, path)
+    sync_folder(path.absolute().parent)
+
+
+def form_of(task: Any, name: str) -> Form:
+    """A form of a task, ready to be used."""
+    forms = task.forms()
+    if name not in forms:
+        raise NnError(f"--form is {name}; {type(task).__name__} has {', '.join(forms)}")
+    forms[name].module.eval()
+    return forms[name]
+
+
+def compared(path: Path, one: Format, model: Model, form: Form, tolerance: float, fast: bool) -> dict[str, Any]:
+    """The report on a file of a run whose folder is here."""
+    if not one.COMPUTES:
+        gap = safetensors.difference(path, form)
+        return {"samples": "its tensors", "largest_difference": gap, "allowed_difference": tolerance}
+    data, why = _data(model)
+    file = Exported(path, one.card(path), one.load(path))
+    report = accept(file, model.task, form, data, tolerance=tolerance, fast=fast)
+    return report | ({"not_compared": f"metrics, as the data cannot be loaded: {why}"} if why else {})
+
+
+def _data(model: Model) -> tuple[Any, str]:
+    """The data of a run, or why it cannot be loaded."""
+    try:
+        return load_data(model.config, dict(model.task.facts)), ""
+    except (NnError, OSError) as error:
+        return None, str(error)
+
+
+def _copied(model: Model, name: str, options: Options) -> Form:
+    """The form on a copy of the task, in the precision of the options."""
+    task = copy.deepcopy(model.task)
+    if options.half:
+        half(task)
+    return form_of(task, name)
+
+
+def _described(path: Path, to: str, about: Mapping[str, Any], notes: list[str]) -> dict[str, Any]:
+    files = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
+    kept = {key: about[key] for key in ("run", "form", "weights", "commit", "version", "precision")}
+    return {"format": to, **kept, "bytes": sum(file.stat().st_size for file in files), "notes": notes}

@@ -1,0 +1,55 @@
+"""An exported file as a model that predicts, in the runtime of its format; an ONNX file needs no torch."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nncli.errors import NnError
+from nncli.export import own
+from nncli.export.formats import Run, of_file
+from nncli.files import named, refusal
+
+NEEDED = {"form": str, "input": dict, "outputs": list, "samples": dict, "facts": dict, "config": str, "weights": str}
+
+
+class Exported:
+    """A file's card and its computation, on arrays."""
+
+    def __init__(self, path: Path, card: Mapping[str, Any], run: Run) -> None:
+        self.path, self.card, self.run = path, card, run
+        self.name = str(path)
+
+    def __call__(self, x: np.ndarray) -> dict[str, np.ndarray]:
+        """The outputs by name; a file of a fixed batch size is run as often as needed."""
+        names, size = [output["name"] for output in self.card["outputs"]], self.card["input"]["shape"][0]
+        if size is None:
+            return dict(zip(names, self.run(x), strict=True))
+        pieces = []
+        for low in range(0, len(x), size):
+            some = x[low : low + size]
+            filled = np.concatenate([some, np.repeat(some[:1], size - len(some), axis=0)])
+            pieces.append([answer[: len(some)] for answer in self.run(filled)])
+        return {name: np.concatenate([piece[place] for piece in pieces]) for place, name in enumerate(names)}
+
+
+def open_file(path: Path, *, trusted: bool = False) -> Exported:
+    """Open a file that nn exported; with a format that can run code, only one of this machine, or a trusted one."""
+    card = read_card(path)
+    one = of_file(path)
+    if one.RUNS_CODE and not trusted:
+        own.require_own(path)
+    return Exported(path, card, one.load(path))
+
+
+def read_card(path: Path) -> dict[str, Any]:
+    """The card of an exported file; nothing in the file is run."""
+    if why := refusal(path, folders=True):
+        raise NnError(f"{named(path)} {why}")
+    found = of_file(path).card(path)
+    if not found:
+        raise NnError(f"{named(path)} was not exported by nn: it does not say what it takes and what it returns")
+    if odd := [key for key, kind in NEEDED.items() if not isinstance(found.get(key), kind)]:
+        raise NnError(f"{named(path)}: its metadata has no valid {odd[0]}; export the run again")
+    return found

@@ -1,0 +1,98 @@
+"""The formats of exported files, one module each: its name is what `--to` takes.
+
+A format defines what `Format` says: SUFFIX, EXTRA (the extra of the package that it needs, or ""), RUNS_CODE (whether
+opening a file can run code in it), COMPUTES (whether a file holds more than weights), and the functions.
+"""
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+from nncli.errors import NnError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from torch import Tensor
+
+    from nncli.contracts import Form
+
+Run = Callable[["np.ndarray"], Sequence["np.ndarray"]]  # a batch to a tensor for each output
+KEY = "nn"  # under which the card is stored in a file's metadata
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to write a file: in half precision, for one size of batch, for any length or picture size, for an opset."""
+
+    half: bool = False
+    batch: int | None = None
+    dynamic: bool = False
+    opset: int | None = None
+
+
+class Format(Protocol):
+    """What a module of this folder defines."""
+
+    SUFFIX: str
+    EXTRA: str
+    RUNS_CODE: bool
+    COMPUTES: bool
+
+    def write(
+        self, form: "Form", example: "Tensor", card: Mapping[str, Any], path: Path, options: Options
+    ) -> list[str]:
+        """Write a file with the card in its metadata; returns notes for the user."""
+        ...
+
+    def card(self, path: Path) -> dict[str, Any]:
+        """The card of a file, without running anything in it; empty if nn did not write the file."""
+        ...
+
+    def load(self, path: Path) -> Run:
+        """The computation of a file."""
+        ...
+
+
+def names() -> list[str]:
+    """Every format."""
+    return sorted(module.name for module in pkgutil.iter_modules(__path__))
+
+
+def named(name: str) -> Format:
+    """The format of this name."""
+    return cast(Format, importlib.import_module(f"{__name__}.{name}"))
+
+
+def find(name: str) -> str:
+    """The name of a format as it was typed; raises NnError with the nearest right one."""
+    there = names()
+    if name in there:
+        return name
+    near = get_close_matches(name, there, n=1)
+    hint = f"did you mean {near[0]}? " if near else ""
+    raise NnError(f"--to is {name}, which is no format of nn; {hint}There are {', '.join(there)}")
+
+
+def of_file(path: Path) -> Format:
+    """The format of a file, by its suffix."""
+    formats = [named(name) for name in names()]
+    for one in formats:
+        if path.name.endswith(one.SUFFIX):
+            return one
+    suffixes = ", ".join(one.SUFFIX for one in formats)
+    raise NnError(f"{path} is not an exported file that nn can open; those end in {suffixes}")
+
+
+def dynamic_shapes(example: "Tensor", options: Options) -> tuple[dict[int, Any]] | None:
+    """Which dimensions of the input may change, for torch.export: the batch, and with tokens the length."""
+    import torch
+    from torch.export import Dim
+
+    shapes: dict[int, Any] = {} if options.batch else {0: Dim("batch")}
+    if options.dynamic or example.dtype == torch.int64:
+        shapes |= dict.fromkeys(range(2 if example.dim() == 4 else 1, example.dim()), Dim.AUTO)
+    return (shapes,) if shapes else None
