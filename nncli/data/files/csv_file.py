@@ -3,6 +3,8 @@
 import codecs
 import csv
 import io
+import mmap
+import os
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -26,7 +28,8 @@ Header = Callable[[list[list[str]]], bool]
 class CsvFile:
     """Rows are counted from 0 without the header and blank lines. In batches, columns are called "0", "1" …, whatever
     their `names` are, since polars gives some names a meaning. `header` may be a function of the first rows; without
-    `keys`, messages do not mention data.separator, data.quote and data.names, which the source does not have.
+    `keys`, messages do not mention data.separator, data.quote and data.names, which the source does not have. With
+    `lenient`, uneven lines are left out, and are in `scan.uneven`.
     """
 
     def __init__(
@@ -39,8 +42,9 @@ class CsvFile:
         encoding: str = "auto",
         names: list[str] | None = None,
         keys: bool = True,
+        lenient: bool = False,
     ) -> None:
-        self.path, self.quote, self.keys = path, quote, keys
+        self.path, self.quote, self.keys, self.lenient = path, quote, keys, lenient
         self.source, self.encoding = _source(path, encoding)
         rows = self._sample(separator)
         if not rows:
@@ -69,6 +73,7 @@ class CsvFile:
             quote_char=self.quote,
             empty_string_is_null=True,
             skip_lines=self.scan.leading,  # polars detects the form of a file from its first line
+            truncate_ragged_lines=self.lenient,
             low_memory=True,
             glob=False,
         )
@@ -125,7 +130,7 @@ class CsvFile:
                 while block := file.read(BLOCK):
                     yield block
 
-        return scan(blocks(), self.path, self.separator, self.quote, self.width, self.header, self.keys)
+        return scan(blocks(), self.path, self.separator, self.quote, self.width, self.header, self.keys, self.lenient)
 
     @property
     def spelled(self) -> str:
@@ -140,16 +145,24 @@ def read_csv(path: Path, *, header: bool | Header, encoding: str = "auto") -> tu
     """
     import polars as pl
 
-    try:
-        quoted = OPENS.search(regular(path).read_bytes()) is not None
-    except OSError as problem:
-        raise DataError(f"{path} cannot be read: {problem.strerror}") from problem
-    file = CsvFile(path, header=header, quote='"' if quoted else None, encoding=encoding, keys=False)
+    file = CsvFile(path, header=header, quote=quote_of(path), encoding=encoding, keys=False)
     if not file.header:
         file.names = [f"column_{place + 1}" for place in range(file.width)]
     table = pl.concat(list(file.batches()), rechunk=True)
     table.columns = file.names
     return table, file
+
+
+def quote_of(path: Path) -> str | None:
+    """The quote of a file, or None if no field begins with one, since quotes are plain text then."""
+    try:
+        with regular(path).open("rb") as file:
+            if not os.fstat(file.fileno()).st_size:
+                return None
+            with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+                return '"' if OPENS.search(data) else None
+    except OSError as problem:
+        raise DataError(f"{path} cannot be read: {problem.strerror}") from problem
 
 
 def is_number(text: str) -> bool:

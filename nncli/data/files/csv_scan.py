@@ -21,6 +21,7 @@ class Scan:
     dropped: np.ndarray  # records that are not rows: the header, blank lines
     leading: int  # blank lines before the first other record
     inner: np.ndarray  # for each line end inside quotes, the record it is in
+    uneven: dict[int, str]  # what is wrong with lines of another width, which are dropped too; by their number from 1
 
     def line(self, row: int) -> int:
         """The line of the file, from 1, in which a row begins."""
@@ -44,10 +45,17 @@ class Scan:
 
 
 def scan(
-    blocks: Iterator[bytes], path: Path, separator: str, quote: str | None, width: int, header: bool, keys: bool
+    blocks: Iterator[bytes],
+    path: Path,
+    separator: str,
+    quote: str | None,
+    width: int,
+    header: bool,
+    keys: bool,
+    lenient: bool,
 ) -> Scan:
-    """Scan every byte once, a block at a time; raises DataError at the first uneven line."""
-    state = _Scanner(path, ord(separator), ord(quote) if quote else None, width, keys)
+    """Scan every byte once, a block at a time; raises DataError at the first uneven line, unless it is lenient."""
+    state = _Scanner(path, ord(separator), ord(quote) if quote else None, width, keys, lenient)
     for block in blocks:
         state.feed(block.removeprefix(MARK) if state.bytes == 0 else block)
     return state.end(header)
@@ -56,8 +64,10 @@ def scan(
 class _Scanner:
     """The state that is carried from block to block."""
 
-    def __init__(self, path: Path, separator: int, quote: int | None, width: int, keys: bool) -> None:
+    def __init__(self, path: Path, separator: int, quote: int | None, width: int, keys: bool, lenient: bool) -> None:
         self.path, self.separator, self.quote, self.width = path, separator, quote, width
+        self.lenient, self.uneven = lenient, dict[int, str]()
+        self.wrong: list[int] = []  # the records of uneven lines
         self.hint = ", or set data.quote=null if quotes are plain text in this file" if keys else ""
         self.advice = ", or check data.separator and data.quote" if keys else ""
         self.bytes = self.records = self.lines = 0
@@ -94,7 +104,8 @@ class _Scanner:
         leading = int((blank == np.arange(len(blank))).sum())
         first = [leading] if header and leading < self.records else []
         inner = np.concatenate([*self.inner, np.zeros(0, dtype=np.int64)])
-        return Scan(self.records, np.union1d(blank, first).astype(np.int64), leading, inner)
+        dropped = np.union1d(blank, [*first, *self.wrong]).astype(np.int64)
+        return Scan(self.records, dropped, leading, inner, self.uneven)
 
     def _quoted(self, data: np.ndarray, feeds: np.ndarray) -> np.ndarray:
         """A mask of the bytes inside quotes; a quote opens only at the beginning of a field."""
@@ -126,8 +137,8 @@ class _Scanner:
         last = np.where(ends > 0, data[ends - 1], self.before)
         blank = (lengths == 0) | ((lengths == 1) & (last == RETURN))
         wrong = np.flatnonzero((counts != self.width - 1) & ~blank)
-        if len(wrong):
-            self._uneven(int(wrong[0]), int(counts[wrong[0]]) + 1, ends, feeds)
+        for record in wrong.tolist():
+            self._uneven(record, int(counts[record]) + 1, ends, feeds)
         if self.width > 1:
             self.blank.append(self.records + np.flatnonzero(blank))
         self.records += len(ends)
@@ -136,7 +147,8 @@ class _Scanner:
     def _uneven(self, record: int, fields: int, ends: np.ndarray, feeds: np.ndarray) -> None:
         begins = int(ends[record - 1]) if record else -1
         line = self.lines + 1 + int(np.searchsorted(feeds, begins, side="right"))
-        raise DataError(
-            f"{self.path}, line {line}: this line has {fields} fields, the first one {self.width}; "
-            f"fix the line{self.advice}"
-        )
+        text = f"this line has {fields} fields, the first one {self.width}"
+        if not self.lenient:
+            raise DataError(f"{self.path}, line {line}: {text}; fix the line{self.advice}")
+        self.uneven[line] = text
+        self.wrong.append(self.records + record)

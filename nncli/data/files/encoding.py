@@ -13,6 +13,7 @@ MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+DETECTED = {"utf-8", "utf-8-lossy", "utf-16-le", "utf-16-be", "latin-1", "cp1252", *(name for _, name in MARKS)}
 LOSSY = "utf-8-lossy"  # our name for UTF-8 in which � replaces a few invalid bytes
 LOOKED_AT = 1 << 16  # bytes by which UTF-16 is distinguished from files that are not text
 CONTROLS = bytes(b for b in range(32) if b not in b"\t\n\v\f\r\x1b")
