@@ -8,7 +8,7 @@ from annotated_types import Ge
 from torch import Tensor
 
 from nncli.data.batches import Batches, Sampling
-from nncli.data.encode import encode, listed
+from nncli.data.encode import encode
 from nncli.data.rows import InMemory, Mapped, Rows, Windows
 from nncli.errors import DataError
 from nncli.stalls import PATIENCE
@@ -76,21 +76,14 @@ class Data:
         """The location of a sample in the user's own files."""
         return f"the {part} part, row {row}"
 
-    def samples(self) -> dict[str, Any]:
-        """How raw samples are encoded, as plain values."""
-        return {"kind": self.kind}
-
     def encode(self, raw: Any) -> Tensor:
         """A raw sample encoded as by `setup`, or several as a batch. Needs `facts` and the arguments, but no data.
 
         The form of a raw sample depends on the kind: the file or the values of a picture, a row of a table by name or
         in order, a text, the steps of a series.
         """
-        if self.kind == "image":
-            from nncli.data.images.encode import encode as picture
-
-            return picture(raw, self.known())
-        return encode(listed(raw) if self.kind == "table" else raw, self.known())
+        raw = raw.detach().cpu().numpy() if isinstance(raw, Tensor) else raw
+        return torch.from_numpy(encode(raw, {**self.facts, **self.samples()}))
 
     def decode(self, encoded: Any) -> str:
         """The inverse of `encode` in readable form, which only texts and sequences have."""
@@ -103,12 +96,15 @@ class Data:
             raise DataError(f"there is no class {number}; classes are 0 to {len(names) - 1}")
         return str(number) if names is None else names[number]
 
-    def known(self) -> dict[str, Any]:
-        """`facts`, with the shape of a sample from the config if an older run has not stored it."""
-        found: dict[str, Any] = {"dtype": "uint8" if self.kind == "image" else "float32", "shape": self.input_shape}
-        found |= self.facts
-        if found["shape"] == "auto":
-            del found["shape"]
+    def samples(self) -> dict[str, Any]:
+        """What `encode` needs besides `facts`, as plain values: the kind of samples (see data/encode.py), arguments.
+
+        The shape is that of the config if an older run has not stored it.
+        """
+        found: dict[str, Any] = {"kind": "image" if self.kind == "image" else "numbers"}
+        found["dtype"] = self.facts.get("dtype", "uint8" if self.kind == "image" else "float32")
+        if (shape := self.facts.get("shape", self.input_shape)) != "auto":
+            found["shape"] = list(shape)
         return found
 
     def setup(self) -> None:

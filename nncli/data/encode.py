@@ -1,83 +1,123 @@
-"""Encode raw numeric samples as a source does, from its `facts` alone."""
+"""Encode raw samples of any kind as a source does, from its `facts` and `samples()` alone.
 
-import csv
-from collections.abc import Mapping, Sequence
+Nothing here imports torch, so that an exported file can predict without it.
+"""
+
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
+from nncli.data.numbers import Samples, checked
 from nncli.errors import DataError
 
-Facts = Mapping[str, Any]
+
+def encode(raw: Any, samples: Samples) -> np.ndarray:
+    """A raw sample encoded, or several as a batch; what a raw sample may be is said by the encoder of its kind.
+
+    Of tables and numbers, the path of a CSV or Parquet file stands for its rows.
+    """
+    if samples["kind"] in ("table", "numbers") and isinstance(raw, str | Path):
+        return np.concatenate(list(_of_file(Path(raw), samples)))
+    return encoder(samples["kind"])(raw, samples)
 
 
-def encode(raw: Any, facts: Facts) -> Tensor:
-    """A sample of `facts["shape"]`, or a batch of them (N, …). Rows may be mappings if columns have names."""
-    shape, dtype = list(known(facts, "shape")), np.dtype(facts.get("dtype", "float32"))
-    values = array(by_name(raw, facts.get("columns")))
-    if list(values.shape) not in (shape, [*values.shape[:1], *shape]):
-        raise DataError(f"a sample of this data has the shape {shape}; this one has {list(values.shape)}")
-    if dtype.kind == "f":
-        with np.errstate(over="ignore"):  # too large values become inf, and are refused
-            numbers = values.astype(dtype)
-        if not np.isfinite(numbers).all():
-            raise DataError("the sample has a value that is not a finite number")
-        return torch.from_numpy(numbers)
-    return torch.from_numpy(whole(values, dtype))
+def encode_each(raw: Any, samples: Samples) -> tuple[np.ndarray, dict[int, str]]:
+    """The samples of a batch that can be encoded, in their order, and the reason for each other one by its place.
+
+    A batch is a list, an array, or a data frame of polars: rows of a table, of numbers or of texts, or one series.
+    """
+    kind, polars = samples["kind"], sys.modules.get("polars")
+    framed = polars is not None and isinstance(raw, polars.DataFrame)
+    if kind == "table" or (kind == "numbers" and framed):
+        return _rows(raw, samples)
+    if kind == "numbers" and isinstance(raw, np.ndarray) and raw.dtype.kind in "biuf":
+        found, fine, wanted = checked(raw, samples)
+        fine = fine.reshape(len(raw), -1).all(axis=1)
+        good = encode(found[fine], samples)
+        return good, dict.fromkeys(np.flatnonzero(~fine).tolist(), f"a value is not {wanted}")
+    if framed:
+        raw = _texts(raw, samples) if kind == "text" else [raw]
+    return _one_by_one(raw, samples)
 
 
-def listed(raw: Any) -> Any:
-    """The rows of a CSV file, if `raw` names one; anything else unchanged."""
-    if not isinstance(raw, str | Path) or Path(raw).suffix.lower() != ".csv":
-        return raw
+def encoder(kind: str) -> Callable[[Any, Samples], np.ndarray]:
+    """The function that encodes samples of a kind; only the libraries of this kind are imported."""
+    match kind:
+        case "image":
+            from nncli.data.images.encode import encode as found
+        case "digits":
+            from nncli.data.images.digits import encode as found
+        case "table":
+            from nncli.data.tables.encode import encode as found
+        case "text":
+            from nncli.data.text.encode import encode as found
+        case "symbols":
+            from nncli.data.text.symbols import encode as found
+        case "series":
+            from nncli.data.series.encode import encode as found
+        case "numbers":
+            from nncli.data.numbers import encode as found
+        case _:
+            raise DataError(f"samples of the kind '{kind}' cannot be encoded by this version")
+    return found
+
+
+def _of_file(path: Path, samples: Samples) -> Iterator[np.ndarray]:
+    from nncli.data.tables.table_file import CsvFile, open_rows, rows_of
+
+    file = open_rows(path, samples)
+    if isinstance(file, CsvFile) and file.scan.uneven:
+        line = min(file.scan.uneven)
+        raise DataError(f"{path}, line {line}: {file.scan.uneven[line]}; fix the line")
+    for low, batch in rows_of(file):
+        good, bad = encode_each(batch, samples)
+        if bad:
+            raise DataError(f"{file.place(low + min(bad))}: {bad[min(bad)]}")
+        yield good
+
+
+def _rows(raw: Any, samples: Samples) -> tuple[np.ndarray, dict[int, str]]:
+    from nncli.data.tables.encode import encode_rows, numbers_of
+
+    if samples["kind"] == "table":
+        found, bad = encode_rows(raw, samples)
+    else:
+        values, bad = numbers_of(raw, samples)
+        found, fine, wanted = checked(values, samples)
+        others = np.flatnonzero(~fine.all(axis=1)).tolist()
+        bad = {row: bad.get(row, f"a value is not {wanted}") for row in others}
+    good = np.ones(len(found), dtype=bool)
+    good[list(bad)] = False
+    return found[good] if bad else found, bad
+
+
+def _texts(frame: Any, samples: Samples) -> list[Any]:
+    """The column of texts."""
+    name = frame.columns[0] if frame.width == 1 else samples.get("column")
+    if name not in frame.columns:
+        raise DataError(f"there is no column of texts '{name}'; the columns are {', '.join(frame.columns)}")
+    return frame.get_column(name).to_list()
+
+
+def _one_by_one(raw: Any, samples: Samples) -> tuple[np.ndarray, dict[int, str]]:
+    """All samples together, or if some are bad, each alone to find out which."""
+    together, failed = samples["kind"] != "image", None  # a picture is decoded only once
     try:
-        with open(raw, newline="", encoding="utf-8-sig") as file:
-            return list(csv.DictReader(file))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{raw} cannot be read as a table: {error}") from error
-
-
-def known(facts: Facts, name: str) -> Any:
-    """One of the facts; raises DataError if nothing has been derived from data yet."""
-    if name not in facts:
-        raise DataError(
-            "nothing is known about the samples: no data was loaded, and no facts of an earlier run were given"
-        )
-    return facts[name]
-
-
-def array(raw: Any) -> np.ndarray:
-    """Numbers of an array, a tensor or lists as an array."""
-    if isinstance(raw, Tensor):
-        raw = raw.detach().cpu().numpy()
-    try:
-        values = np.asarray(raw)
-    except ValueError as problem:  # lists of different lengths
-        raise DataError(f"a sample must be numbers in rows of equal length: {problem}") from problem
-    if values.dtype.kind not in "biuf":
-        raise DataError(f"a sample must be numbers; this one is of type {values.dtype}")
-    return values
-
-
-def whole(values: np.ndarray, dtype: np.dtype[Any]) -> np.ndarray:
-    """The same values as integers; raises DataError for other values, and those outside the type's range."""
-    limits = np.iinfo(dtype)
-    if values.size and (values.min() < limits.min or values.max() > limits.max or (values != np.floor(values)).any()):
-        raise DataError(f"a value of a sample must be a whole number from {limits.min} to {limits.max}")
-    return np.ascontiguousarray(values.astype(dtype))
-
-
-def by_name(raw: Any, names: Sequence[str] | None) -> Any:
-    """Values in the order of the columns, if rows name them."""
-    if isinstance(raw, Mapping):
-        if names is None:
-            raise DataError("the columns of this data have no names; give a row as a list of numbers")
-        if lost := [name for name in names if name not in raw]:
-            raise DataError(f"column '{lost[0]}' is missing; the net was trained on {', '.join(names)}")
-        return [raw[name] for name in names]
-    if isinstance(raw, Sequence) and not isinstance(raw, str | bytes) and any(isinstance(row, Mapping) for row in raw):
-        return [by_name(row, names) for row in raw]
-    return raw
+        if together:
+            return encode(raw, samples), {}
+    except DataError as problem:
+        failed = problem
+    found, bad = dict[int, np.ndarray](), dict[int, str]()
+    for place, one in enumerate(raw):
+        try:
+            found[place] = encode(one, samples)
+        except DataError as problem:
+            bad[place] = str(problem)
+    if failed and not bad:
+        raise failed  # each is fine, but they differ in length
+    if failed and found:
+        return encode([raw[place] for place in found], samples), bad
+    return np.stack(list(found.values())) if found else np.empty(0), bad

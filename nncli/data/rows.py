@@ -11,9 +11,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from nncli.data.numbers import PAD
+
 CHUNK = 4096  # samples at a time when a whole part is read
 CHUNK_BYTES = 1 << 26  # and about as many bytes: samples may be large, or a part larger than memory
-PAD = 0  # the token that pads short rows; no vocabulary uses it for a word
 
 
 class Rows(ABC):

@@ -56,7 +56,7 @@ class Model:
         return answers[0] if alone else answers
 
     def _dimensions(self) -> int:
-        shape = self.data.known().get("shape")
+        shape = self.data.facts.get("shape", self.data.samples().get("shape"))
         return len(shape) if shape else DIMENSIONS[self.data.kind]
 
 

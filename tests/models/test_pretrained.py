@@ -125,7 +125,7 @@ def test_texts_are_scored_as_the_library_scores_them() -> None:
     net.load_first(facts)
     texts = ["a fine film", "film"]
     flat, lengths = Vocabulary.parse(facts["tokenizer"]).encode(texts, 12)
-    rows = nn.utils.rnn.pad_sequence(list(flat.long().split(lengths.tolist())), batch_first=True)
+    rows = nn.utils.rnn.pad_sequence(list(torch.from_numpy(flat).long().split(lengths.tolist())), batch_first=True)
     theirs = published(**own(texts, padding=True, return_tensors="pt")).logits
     assert torch.allclose(net(rows), theirs, atol=1e-6)
     assert not torch.allclose(net(rows)[0], net(rows)[1], atol=1e-6)

@@ -1,25 +1,26 @@
 """Encode time series as windows of a source, from the columns in its `facts` alone."""
 
-from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
-from nncli.data.encode import array, by_name, known
-from nncli.data.series.measures import HIGHEST
+from nncli.data.files.paths import located
+from nncli.data.numbers import Samples, array, by_name, known
+from nncli.data.series.measures import HIGHEST, read
 from nncli.errors import DataError
 
 
-def encode(raw: Any, facts: Mapping[str, Any], length: int) -> Tensor:
-    """The last `length` steps of a series as float32 (length, F), or of each of several series (N, T, F).
+def encode(raw: Any, samples: Samples) -> np.ndarray:
+    """The last `samples["length"]` steps of a series as float32 (length, F), or of each of several series (N, T, F).
 
-    Steps are rows of numbers in the order of the columns, or mappings or a data frame with their names; for a series of
-    one column they may be plain numbers.
+    Steps are rows of numbers in the order of the columns, or mappings or a data frame with their names, or the path of
+    a CSV file; for a series of one column they may be plain numbers.
     """
-    names = list(known(facts, "columns"))
-    values = array(_rows(raw, names))
+    names, length = list(known(samples, "columns")), samples["length"]
+    if isinstance(raw, str | Path):
+        raw = read(located("path", str(raw)), names, [], None).values
+    values = array(by_name(raw, names))
     if values.ndim == 1 and len(names) == 1:
         values = values[:, None]
     if values.ndim not in (2, 3) or values.shape[-1] != len(names):
@@ -29,12 +30,4 @@ def encode(raw: Any, facts: Mapping[str, Any], length: int) -> Tensor:
     window = values[..., -length:, :]
     if not (np.abs(window) <= HIGHEST).all():
         raise DataError(f"the series has a value that is not a finite number within ±{HIGHEST:g}")
-    return torch.from_numpy(np.ascontiguousarray(window, dtype=np.float32))
-
-
-def _rows(raw: Any, names: list[str]) -> Any:
-    if hasattr(raw, "columns"):  # a data frame of polars or pandas
-        if lost := [name for name in names if name not in raw.columns]:
-            raise DataError(f"column '{lost[0]}' is missing; the net was trained on {', '.join(names)}")
-        return np.stack([np.asarray(raw[name]) for name in names], axis=1)
-    return by_name(raw, names)
+    return np.array(window, dtype=np.float32, order="C")

@@ -1,6 +1,5 @@
 """Time series from a CSV file, cut into windows: some steps as input, the steps after them as target."""
 
-from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, TypedDict, Unpack
 
 import numpy as np
@@ -11,7 +10,6 @@ from torch import Tensor
 from nncli.data.base import Data, Parts, Shape
 from nncli.data.files.paths import located
 from nncli.data.rows import Rows, Windows
-from nncli.data.series.encode import encode
 from nncli.data.series.measures import Measures, moment, read
 from nncli.data.split import Ordered
 from nncli.errors import DataError
@@ -97,11 +95,8 @@ class Series(Data):
     def traits(self) -> dict[str, Any]:
         return {"samples": "windows", "targets": "future"}
 
-    def encode(self, raw: Any) -> Tensor:
-        """Steps of all columns in order or by name, or the path of a CSV file with them."""
-        if isinstance(raw, str | Path):
-            raw = read(located("path", str(raw)), self.facts["columns"], [], None).values
-        return encode(raw, self.facts, self.length)
+    def samples(self) -> dict[str, Any]:
+        return {"kind": "series", "length": self.length}
 
     def where(self, part: str, row: int) -> str:
         rows = self.parts.get(part)

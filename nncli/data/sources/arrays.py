@@ -9,11 +9,9 @@ import torch
 from annotated_types import Gt
 from torch import Tensor
 
-from nncli.data import encode as numbers
 from nncli.data.base import Data, Parts, Stated
 from nncli.data.files.memory import limit
 from nncli.data.files.paths import located, regular
-from nncli.data.images import encode as images
 from nncli.data.rows import InMemory, Mapped, Rows
 from nncli.data.split import Split
 from nncli.errors import DataError
@@ -63,11 +61,11 @@ class Arrays(Data):
     def traits(self) -> dict[str, Any]:
         return self.parts["train"].traits()
 
-    def encode(self, raw: Any) -> Tensor:
-        """Values like those of a row of x; if these are pictures, pictures in any form."""
-        known = self.known()
-        picture = known["dtype"] == "uint8" and len(known["shape"]) == 3
-        return (images if picture else numbers).encode(raw, known)
+    def samples(self) -> dict[str, Any]:
+        """Pictures, or values like those of a row of x."""
+        found = super().samples()
+        picture = found["dtype"] == "uint8" and len(found.get("shape", ())) == 3
+        return found | {"kind": "image" if picture else "numbers"}
 
     def where(self, part: str, row: int) -> str:
         path, which = self._from[part]

@@ -4,14 +4,13 @@ import importlib
 from typing import Annotated, Any, ClassVar, Literal, Unpack
 
 from annotated_types import Ge
-from torch import Tensor
 
 from nncli.data.base import Data, Parts, Stated
 from nncli.data.files.download import cache_dir, download
 from nncli.data.files.encoding import read_text
 from nncli.data.files.paths import located
 from nncli.data.split import Ordered
-from nncli.data.text.encode import decode, encode
+from nncli.data.text.encode import decode
 from nncli.data.text.tokens import Goal, Tokenizer, cut, settled, stride_of, windows
 from nncli.errors import DataError
 
@@ -71,8 +70,8 @@ class Book(Data):
     def traits(self) -> dict[str, Any]:
         return {"samples": "passages", "targets": self.target}
 
-    def encode(self, raw: Any) -> Tensor:
-        return encode(raw, self.facts, None)
+    def samples(self) -> dict[str, Any]:
+        return {"kind": "text", "max_length": None}
 
     def decode(self, encoded: Any) -> str:
         return decode(encoded, self.facts)

@@ -7,13 +7,11 @@ import torch
 from annotated_types import Ge
 from torch import Tensor
 
-from nncli.data import encode as numbers
 from nncli.data.base import Data, Parts, Stated
 from nncli.data.files.hub import opened, picture, picture_folders, pinned
-from nncli.data.images import encode as images
 from nncli.data.images.decode import UNREADABLE, Form, Trouble, decoded, look, reason
 from nncli.data.split import Split
-from nncli.data.text import encode as text
+from nncli.data.text.encode import decode
 from nncli.data.text.text_files import TARGETS, in_order
 from nncli.data.text.tokens import Tokenizer, ragged, settled
 from nncli.errors import DataError
@@ -49,7 +47,7 @@ class HuggingFace(Data):
         self.path, self.subset, self.revision = path, name, revision
         self.input, self.target = input, target
         self.splits = {"train": train_split, "val": val_split, "test": test_split}
-        self.streaming, self.samples = streaming, samples
+        self.streaming, self.most = streaming, samples
         self.split, self.tokenizer, self.max_length = split, tokenizer, tokenizer.max_length
         self.num_tokens: int | Literal["auto"] | None = num_tokens
         self._found: dict[str, Any] = {}
@@ -59,13 +57,13 @@ class HuggingFace(Data):
         if self.path is None:
             raise DataError("data.path is not given; set data.path=OWNER/NAME of a set on the hub, or data.path=FOLDER")
         revision = pinned(self.path, self.revision)
-        every = opened(self.path, self.subset, revision, streaming=self.streaming, samples=self.samples)
+        every = opened(self.path, self.subset, revision, streaming=self.streaming, samples=self.most)
         used = self._used(every)
         train = every[used["train"]]
         inputs, target = self._columns(train)
         self._found = {"revision": revision, "input": inputs if len(inputs) > 1 else inputs[0], "target": target}
         y = {split: self._answers(every[split], target, split) for split in dict.fromkeys(used.values())}
-        _check_classes(y[used["train"]], f"{self.path}, split {used['train']}", self.samples)
+        _check_classes(y[used["train"]], f"{self.path}, split {used['train']}", self.most)
         self._divide(used, y, train)
         x = {split: self._inputs(every[split], inputs, split) for split in y}
         texts = {split: some for split, some in x.items() if isinstance(some, list)}
@@ -84,19 +82,16 @@ class HuggingFace(Data):
     def traits(self) -> dict[str, Any]:
         return self.parts["train"].traits() | ({"samples": "texts"} if self._found["num_tokens"] else {})
 
-    def encode(self, raw: Any) -> Tensor:
-        """A text, a picture (also in the library's form, with bytes or path), or numbers in order or by name."""
+    def samples(self) -> dict[str, Any]:
+        """A text, a picture, or numbers."""
         if "tokenizer" in self.facts:
-            return text.encode(raw, self.facts, self.max_length)
-        known = self.known()
-        if known["dtype"] != "uint8" or len(known["shape"]) != 3:
-            return numbers.encode(raw, known)
-        if isinstance(raw, dict) and {"bytes", "path"} & raw.keys():
-            raw = raw.get("bytes") or raw.get("path")
-        return images.encode(raw, known)
+            return {"kind": "text", "max_length": self.max_length, "column": self.input}
+        found = super().samples()
+        picture = found["dtype"] == "uint8" and len(found.get("shape", ())) == 3
+        return found | {"kind": "image" if picture else "numbers"}
 
     def decode(self, encoded: Any) -> str:
-        return text.decode(encoded, self.facts) if "tokenizer" in self.facts else super().decode(encoded)
+        return decode(encoded, self.facts) if "tokenizer" in self.facts else super().decode(encoded)
 
     def where(self, part: str, row: int) -> str:
         split, rows = self._from[part]

@@ -5,16 +5,12 @@ from typing import Annotated, Any, ClassVar, Literal
 import numpy as np
 import torch
 from annotated_types import Ge
-from torch import Tensor
 
 from nncli.data.base import Data, Parts
-from nncli.data.encode import array, whole
-from nncli.data.rows import PAD
 from nncli.data.split import Shares
+from nncli.data.text.symbols import DIGITS, PLUS, symbols, tokens
 from nncli.errors import DataError
 
-DIGITS = 10
-PLUS = DIGITS + 1  # the token of the plus sign; 0 is PAD, a digit or symbol n is the token n + 1
 TRIES = 20  # how often further samples are drawn to replace duplicates
 
 
@@ -55,25 +51,20 @@ class Sequences(Data):
         else:
             x = self._distinct(self.length, self.num_tokens - 1)
             y = x[:, ::-1].copy() if self.rule == "reverse" else x
-        inputs, answers = _tokens(x, self.num_tokens), _tokens(y, self.num_tokens)
+        inputs, answers = (torch.from_numpy(tokens(some, self.num_tokens)) for some in (x, y))
         order = torch.zeros(len(x))  # nothing to stratify
         rows = self.split.parts(torch.arange(len(x)), order)
         return {name: (inputs[which], answers[which]) for name, (which, _) in rows.items()}
 
-    def encode(self, raw: Any) -> Tensor:
-        """Symbols by number, or as text such as 07+15; several of equal length are a batch."""
-        if isinstance(raw, str):
-            return _tokens([DIGITS if sign == "+" else _digit(sign) for sign in raw], self.num_tokens)
-        if isinstance(raw, list) and raw and isinstance(raw[0], str):
-            return torch.stack([self.encode(text) for text in raw])
-        return _tokens(raw, self.num_tokens)
+    def samples(self) -> dict[str, Any]:
+        return {"kind": "symbols", "num_tokens": self.num_tokens}
 
     def decode(self, encoded: Any) -> str:
         """The symbols of some tokens: digits and the plus sign as text, others by number."""
-        symbols = [token - 1 for token in array(encoded).tolist() if token != PAD]
+        found = symbols(encoded)
         if self.rule == "addition":
-            return "".join("+" if symbol == DIGITS else str(symbol) for symbol in symbols)
-        return ("" if self.num_tokens <= DIGITS + 1 else " ").join(map(str, symbols))
+            return "".join("+" if symbol == DIGITS else str(symbol) for symbol in found)
+        return ("" if self.num_tokens <= DIGITS + 1 else " ").join(map(str, found))
 
     def _sums(self) -> tuple[np.ndarray, np.ndarray]:
         numbers = self._distinct(2 * self.length, DIGITS)
@@ -138,27 +129,11 @@ class Counting(Data):
                 f"take data.num_classes={8 * self.length} or more"
             )
         every = first[fits][:, None] + step[fits][:, None] * np.arange(self.length + 1)
-        x, y = _tokens(every[:, :-1], self.num_tokens), torch.from_numpy(every[:, -1])
+        x, y = torch.from_numpy(tokens(every[:, :-1], self.num_tokens)), torch.from_numpy(every[:, -1])
         return self.split.parts(x, y)
 
-    def encode(self, raw: Any) -> Tensor:
-        """Numbers in order; several sequences of equal length are a batch."""
-        return _tokens(raw, self.num_tokens)
+    def samples(self) -> dict[str, Any]:
+        return {"kind": "symbols", "num_tokens": self.num_tokens}
 
     def decode(self, encoded: Any) -> str:
-        return " ".join(str(token - 1) for token in array(encoded).tolist() if token != PAD)
-
-
-def _tokens(symbols: Any, num_tokens: int) -> Tensor:
-    """Symbols (…, T) as tokens; 0 is reserved for PAD."""
-    found = whole(array(symbols), np.dtype(np.int64)) + 1
-    if found.size and not 0 < found.min() <= found.max() < num_tokens:
-        given = f"{found.min() - 1} to {found.max() - 1}"
-        raise DataError(f"the symbols of this data are 0 to {num_tokens - 2}; got {given}")
-    return torch.from_numpy(found)
-
-
-def _digit(sign: str) -> int:
-    if not sign.isdecimal():
-        raise DataError(f"'{sign}' is no digit; other symbols are given by number, in a list")
-    return int(sign)
+        return " ".join(map(str, symbols(encoded)))

@@ -16,6 +16,13 @@ DAY = ("year", "month", "day", "weekday")  # the numbers that encode a date
 CLOCK = (*DAY, "seconds")
 
 
+def plain(cells: "pl.Series") -> bool:
+    """Whether cells are single values, unlike lists and structures."""
+    import polars as pl
+
+    return not cells.dtype.is_nested() and cells.dtype not in (pl.Binary, pl.Object)
+
+
 def texts(cells: "pl.Series", missing: Collection[str]) -> "pl.Series":
     """Cells stripped of blanks; marks of missing values are null."""
     import polars as pl

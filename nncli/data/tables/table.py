@@ -1,8 +1,7 @@
 """Tables from CSV or Parquet with one sample per row, and columns of numbers, categories and dates."""
 
 import re
-from dataclasses import replace
-from pathlib import Path
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Unpack
 
 import numpy as np
@@ -18,7 +17,8 @@ from nncli.data.rows import Rows
 from nncli.data.split import Split
 from nncli.data.tables.cells import moments
 from nncli.data.tables.columns import USED, Kind
-from nncli.data.tables.encode import encode, encode_file, gather, sizes_of, stored
+from nncli.data.tables.encode import stored
+from nncli.data.tables.learned import encode_file, gather, sizes_of
 from nncli.data.tables.table_file import File, Form, column, needed, open_table, survey
 from nncli.data.tables.target import Target
 from nncli.errors import DataError
@@ -73,7 +73,8 @@ class Table(Data):
         x = self._encode()
         parts = {name: (x[name], y[rows]) for name, rows in self.rows.items()}
         if self.test is not None and test_y is not None:
-            parts["test"] = encode_file(self.test, self.facts, torch.arange(len(self.test))), test_y
+            x_test = encode_file(self.test, self.facts, np.arange(len(self.test)))
+            parts["test"] = torch.from_numpy(x_test), test_y
         return parts
 
     def inferred(self) -> dict[str, Any]:
@@ -98,13 +99,9 @@ class Table(Data):
     def traits(self) -> dict[str, Any]:
         return self.parts["train"].traits() | {"samples": "cells"}
 
-    def encode(self, raw: Any) -> Tensor:
-        """Rows by name or in order, or the path of a file of the same form as the training file."""
-        if not isinstance(raw, str | Path):
-            return encode(raw, self.facts)
-        file = open_table("path", located("path", str(raw)), self.form)
-        needed(file, self.facts["kinds"])
-        return encode_file(file, self.facts, torch.arange(len(file)))
+    def samples(self) -> dict[str, Any]:
+        """Rows by name or in order, or in a file; a file may lack the target and have other columns."""
+        return {"kind": "table", "form": asdict(self.form)}
 
     def where(self, part: str, row: int) -> str:
         if part == "test" and self.test is not None:
@@ -135,7 +132,7 @@ class Table(Data):
         form = self.form
         if key == "test_path" and isinstance(self.file, CsvFile):  # of the same form as the training file
             form = replace(form, separator=self.file.separator, header=self.file.header)
-        return open_table(key, path, form)
+        return open_table(path, form, key)
 
     def _look(self) -> tuple[Tensor, Tensor | None]:
         """Everything except the inputs: the kinds of the columns, the targets and the split."""
@@ -158,6 +155,8 @@ class Table(Data):
             kinds = {name: kind for name, kind in self.kinds.items() if kind in USED and name not in apart}
             self._check_kinds(kinds, target)
             self.facts.update(target=target, missing=self.missing, kinds=kinds, columns=stored(kinds))
+            if isinstance(file, CsvFile) and (not file.header or self.form.names):
+                self.facts["names"] = file.names  # of all columns, which other files of this form do not have either
         needed(file, self.facts["kinds"])
         aim = Target(whole[target], target, self.missing, file.place)
         classes = self.facts.get("classes") if given else aim.classes(self.classes)
@@ -196,11 +195,11 @@ class Table(Data):
     def _encode(self) -> dict[str, Tensor]:
         """The inputs of the parts, as views of one tensor."""
         if "sizes" not in self.facts:
-            gather(self.file, self.facts, self.rows["train"], self.max_categories)
-        x = encode_file(self.file, self.facts, torch.cat(list(self.rows.values())))
+            gather(self.file, self.facts, self.rows["train"].numpy(), self.max_categories)
+        x = torch.from_numpy(encode_file(self.file, self.facts, torch.cat(list(self.rows.values())).numpy()))
         parts = dict(zip(self.rows, x.split([len(rows) for rows in self.rows.values()]), strict=True))
         if "sizes" not in self.facts:
-            self.facts["sizes"] = sizes_of(parts["train"], self.facts)
+            self.facts["sizes"] = sizes_of(parts["train"].numpy(), self.facts)
         if self.sizes not in ("auto", self.facts["sizes"]):
             raise DataError(
                 f"data.sizes is {self.sizes}, the data has {self.facts['sizes']}; "

@@ -1,13 +1,16 @@
 """Open a table, CSV or Parquet, and read through it once."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nncli.data.files.csv_file import CsvFile
+from nncli.data.files.csv_file import SEPARATORS, CsvFile, quote_of
+from nncli.data.files.encoding import DETECTED
 from nncli.data.files.parquet_file import ParquetFile, is_parquet
+from nncli.data.numbers import Samples
+from nncli.data.tables.cells import plain
 from nncli.data.tables.columns import Kind, Look
 from nncli.errors import DataError
 from nncli.files import ABSENT, named, refusal
@@ -31,28 +34,73 @@ class Form:
     names: list[str] | None
 
 
-def open_table(key: str, path: Path, form: Form) -> File:
-    """The file that `data.<key>` names; Parquet is recognized by its first bytes."""
+def open_table(path: Path, form: Form, key: str = "") -> File:
+    """The file that `data.<key>` names, if it is in a config; Parquet is recognized by its first bytes."""
+    told = f"data.{key}: " if key else ""
     if (why := refusal(path)) == ABSENT:
         names = [other.name for other in path.parent.glob("*")] if path.parent.is_dir() else []
         near = get_close_matches(path.name, names, n=1)
         hint = f"; did you mean {path.parent / near[0]}?" if near else ""
-        raise DataError(f"data.{key}: there is no file {path}{hint}")
+        raise DataError(f"{told}there is no file {path}{hint}")
     if why:
-        raise DataError(f"data.{key}: {named(path)} {why}")
+        raise DataError(f"{told}{named(path)} {why}")
     try:
         if is_parquet(path):
             return ParquetFile(path, form.names)
         with path.open("rb") as file:
             head = file.read(4)
     except OSError as problem:
-        raise DataError(f"data.{key}: {path} cannot be read: {problem.strerror}") from problem
+        raise DataError(f"{told}{path} cannot be read: {problem.strerror}") from problem
     if (packed := next((name for mark, name in PACKED.items() if head.startswith(mark)), None)) is not None:
-        raise DataError(f"data.{key}: {path} is {packed}; unpack it, or save it as CSV or Parquet")
-    header = None if form.header == "auto" else bool(form.header)
+        raise DataError(f"{told}{path} is {packed}; unpack it, or save it as CSV or Parquet")
     return CsvFile(
-        path, separator=form.separator, header=header, quote=form.quote, encoding=form.encoding, names=form.names
+        path,
+        separator=form.separator,
+        header=None if form.header == "auto" else bool(form.header),
+        quote=form.quote,
+        encoding=form.encoding,
+        names=form.names,
+        keys=bool(key),
+        lenient=not key,
     )
+
+
+def open_rows(path: Path, samples: Samples) -> File:
+    """A file of rows to encode, which has the input columns in any order, or in that of training if it has no names.
+
+    Its separator and encoding are detected again. The target may be missing. Uneven lines of a CSV file are left out.
+    """
+    told, inputs = samples.get("form", {}), list(samples.get("kinds") or samples.get("columns") or ())
+    separator, encoding = told.get("separator", "auto"), told.get("encoding", "auto")
+    form = Form(
+        separator="auto" if separator in (*SEPARATORS, "tab") else separator,
+        header=told.get("header", "auto"),
+        quote=told["quote"] if "quote" in told else quote_of(path),
+        encoding="auto" if encoding in DETECTED else encoding,
+        names=None,
+    )
+    file = open_table(path, form)
+    if file.header is False or ("names" in samples and not set(inputs) <= set(file.names)):
+        every: list[str] = samples.get("names", inputs)
+        for names in (every, [name for name in every if name != samples.get("target")]):
+            if len(names) == len(file.names):
+                file.names = names
+                break
+    if lost := [name for name in inputs if name not in file.names]:
+        raise DataError(
+            f"{path} has no column '{lost[0]}', which the net was trained on; "
+            f"it has {', '.join(file.names[:SHOWN])}{' …' if len(file.names) > SHOWN else ''}"
+        )
+    return file
+
+
+def rows_of(file: File) -> "Iterator[tuple[int, pl.DataFrame]]":
+    """The rows of a file by name, in pieces, each with the number of its first row."""
+    low = 0
+    for batch in file.batches():
+        batch.columns = file.names
+        yield low, batch
+        low += batch.height
 
 
 def column(file: File, key: str, name: str | int | None) -> str:
@@ -101,10 +149,8 @@ def survey(
 
 def cells(batch: "pl.DataFrame", place: str, file: File, name: str) -> "pl.Series":
     """One column of a batch; raises DataError for lists and structures."""
-    import polars as pl
-
     found = batch.get_column(place)
-    if found.dtype.is_nested() or found.dtype in (pl.Binary, pl.Object):
+    if not plain(found):
         raise DataError(
             f"{file.path}: column '{name}' is of type {found.dtype}, which is no number, text or date; "
             f"leave it out with data.columns={{{name}:skip}}"

@@ -12,7 +12,7 @@ from nncli.data.files.encoding import common
 from nncli.data.files.paths import located
 from nncli.data.rows import Rows
 from nncli.data.split import Split
-from nncli.data.text.encode import decode, encode
+from nncli.data.text.encode import decode
 from nncli.data.text.text_files import (
     Layout,
     Samples,
@@ -86,8 +86,9 @@ class Text(Data):
             return {"samples": "passages", "targets": self._found["target"]}
         return {"samples": "texts", "targets": "classes"}
 
-    def encode(self, raw: Any) -> Tensor:
-        return encode(raw, self.facts, self.max_length if "classes" in self.facts else None)
+    def samples(self) -> dict[str, Any]:
+        length = self.max_length if "classes" in self.facts else None
+        return {"kind": "text", "max_length": length, "column": self.text, "form": {"header": self.header}}
 
     def decode(self, encoded: Any) -> str:
         return decode(encoded, self.facts)

@@ -65,7 +65,7 @@ class NextToken(Windows):
 
 def ragged(vocabulary: Vocabulary, texts: Sequence[str], y: Tensor, max_length: int) -> Ragged:
     """A row for each text, truncated to `max_length` tokens."""
-    flat, lengths = vocabulary.encode(texts, max_length)
+    flat, lengths = map(torch.from_numpy, vocabulary.encode(texts, max_length))
     return Ragged(flat, lengths.cumsum(0) - lengths, lengths, y)
 
 
@@ -81,7 +81,7 @@ def windows(
     offset, ahead = (max_length, 1) if goal == "next" else (1, max_length)
     parts: dict[str, Windows] = {}
     for name, text in texts.items():
-        ids = vocabulary.encode_long(text)
+        ids = torch.from_numpy(vocabulary.encode_long(text))
         if len(ids) <= max_length:
             raise DataError(
                 f"data: the {name} part is {len(ids)} tokens long, and a window takes data.tokenizer.max_length + 1 = "

@@ -1,14 +1,12 @@
 """From text to token ids and back: characters, words or byte pairs, with the tokenizers library."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import torch
-from torch import Tensor
 
-from nncli.data.rows import PAD
+from nncli.data.numbers import PAD
 from nncli.errors import DataError
 
 if TYPE_CHECKING:
@@ -66,7 +64,7 @@ class Vocabulary:
     def json(self) -> str:
         return self._text
 
-    def encode(self, texts: Sequence[str], max_length: int) -> tuple[Tensor, Tensor]:
+    def encode(self, texts: Sequence[str], max_length: int) -> tuple[np.ndarray, np.ndarray]:
         """The concatenated ids, and the number of ids of each text: 1 to `max_length`."""
         if self.pretrained:
             if max_length <= (around := self.tokenizer.num_special_tokens_to_add(False)):
@@ -82,17 +80,17 @@ class Vocabulary:
             place = np.arange(len(flat)) - np.repeat(counts.cumsum() - counts, counts)
             pieces.append(flat[place < max_length])
             lengths.append(counts.clip(max=max_length))
-        return torch.from_numpy(np.concatenate(pieces)), torch.from_numpy(np.concatenate(lengths))
+        return np.concatenate(pieces), np.concatenate(lengths)
 
-    def encode_long(self, text: str) -> Tensor:
+    def encode_long(self, text: str) -> np.ndarray:
         """The ids of one text of any size; words and byte pairs end at the end of a line."""
         whole = self._table is not None
         pieces = [text] if whole else [line[i : i + PIECE] for line in _lines(text) for i in range(0, len(line), PIECE)]
         self.tokenizer.no_truncation()
         found = [ids for some in _batches(pieces) for ids in self._ids(some, empty=[], around=False)]
-        return torch.from_numpy(np.concatenate(found) if found else np.zeros(0, np.int32))
+        return np.concatenate(found) if found else np.zeros(0, np.int32)
 
-    def decode(self, ids: Sequence[int]) -> str:
+    def decode(self, ids: Iterable[Any]) -> str:
         """The text of some ids. Blanks between words are lost; unknown tokens are �."""
         known = self._swapped(np.array([int(i) for i in ids if int(i) != PAD], dtype=np.int32)).tolist()
         return self.tokenizer.decode(known, skip_special_tokens=False).replace(RESERVED[UNKNOWN], "�")
