@@ -15,6 +15,7 @@ from nncli.run.checkpoint import digest_of
 from nncli.run.model import Model
 
 SPAN = {"uint8": 256}  # the numbers of an input, from 0
+CALLED = {"digits": "image", "table": "row", "text": "tokens", "symbols": "tokens", "numbers": "values"}
 LENGTH = 8  # tokens of an example, where any length is allowed
 
 
@@ -36,7 +37,7 @@ def card(model: Model, which: str, name: str, form: Form, options: Options) -> d
         "commit": made.get("commit"),
         "precision": "16" if options.half else "32",
         "input": {
-            "name": samples["kind"],
+            "name": CALLED.get(samples["kind"], samples["kind"]),
             "dtype": dtype,
             "shape": [options.batch, *(None if dtype == "int64" or options.dynamic else size for size in shape)],
             "example": shape,

@@ -38,7 +38,7 @@ def recheck(
     report: dict[str, Any] = {"file": str(path), "run": card["run"], "weights": card["weights"]}
     model = _run_of(card, trust)
     if model is not None:
-        return report | compared(path, one, model, form_of(model.task, card["form"]), tolerance, fast)
+        return report | compared(path, one, model, form_of(model.task, card["form"]), tolerance, fast=fast)
     file = open_file(path, trusted=trusted)
     ours = np.asarray(card["answers"], dtype=np.float32)
     theirs = np.asarray(file(probe(card, PROBED))[card["outputs"][0]["name"]], dtype=np.float32)

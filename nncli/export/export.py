@@ -38,6 +38,7 @@ def export(
     options: Options = Options(),  # noqa: B008  # frozen
     tolerance: float | None = None,
     fast: bool = False,
+    timed: bool = True,
     trust: Collection[str] = (),
 ) -> dict[str, Any]:
     """Export a form of a run; returns the report of its acceptance, which is also written beside the file."""
@@ -56,7 +57,7 @@ def export(
             warnings.simplefilter("ignore")  # of the exporters, about one another
             notes = one.write(_copied(model, form, options), example(about, options), about, temporary, options)
         report = {"file": str(path), **_described(temporary, to, about, notes)}
-        report |= compared(temporary, one, model, reference, tolerance, fast)
+        report |= compared(temporary, one, model, reference, tolerance, fast=fast, timed=timed)
         if wrong := failures(report):
             raise NnError(f"{path} was not written: {'; '.join(wrong)}")
         put(temporary, path)
@@ -110,14 +111,16 @@ def form_of(task: Any, name: str) -> Form:
     return forms[name]
 
 
-def compared(path: Path, one: Format, model: Model, form: Form, tolerance: float, fast: bool) -> dict[str, Any]:
+def compared(
+    path: Path, one: Format, model: Model, form: Form, tolerance: float, *, fast: bool = False, timed: bool = True
+) -> dict[str, Any]:
     """The report on a file of a run whose folder is here."""
     if not one.COMPUTES:
         gap = safetensors.difference(path, form)
         return {"samples": "its tensors", "largest_difference": gap, "allowed_difference": tolerance}
     data, why = _data(model)
     file = Exported(path, one.card(path), one.load(path))
-    report = accept(file, model.task, form, data, tolerance=tolerance, fast=fast)
+    report = accept(file, model.task, form, data, tolerance=tolerance, fast=fast, timed=timed)
     return report | ({"not_compared": f"metrics, as the data cannot be loaded: {why}"} if why else {})
 
 
