@@ -5,6 +5,7 @@ Nothing here imports torch, so that an exported file can predict without it.
 
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -87,8 +88,7 @@ def _rows(raw: Any, samples: Samples) -> tuple[np.ndarray, dict[int, str]]:
     else:
         values, bad = numbers_of(raw, samples)
         found, fine, wanted = checked(values, samples)
-        others = np.flatnonzero(~fine.all(axis=1)).tolist()
-        bad = {row: bad.get(row, f"a value is not {wanted}") for row in others}
+        bad = dict.fromkeys(np.flatnonzero(~fine.all(axis=1)).tolist(), f"a value is not {wanted}") | bad
     good = np.ones(len(found), dtype=bool)
     good[list(bad)] = False
     return found[good] if bad else found, bad
@@ -104,20 +104,17 @@ def _texts(frame: Any, samples: Samples) -> list[Any]:
 
 def _one_by_one(raw: Any, samples: Samples) -> tuple[np.ndarray, dict[int, str]]:
     """All samples together, or if some are bad, each alone to find out which."""
-    together, failed = samples["kind"] != "image", None  # a picture is decoded only once
-    try:
-        if together:
+    if isinstance(raw, np.ndarray) or samples["kind"] not in ("image", "series"):  # a picture is decoded only once
+        with suppress(DataError):
             return encode(raw, samples), {}
-    except DataError as problem:
-        failed = problem
     found, bad = dict[int, np.ndarray](), dict[int, str]()
     for place, one in enumerate(raw):
         try:
             found[place] = encode(one, samples)
         except DataError as problem:
             bad[place] = str(problem)
-    if failed and not bad:
-        raise failed  # each is fine, but they differ in length
-    if failed and found:
-        return encode([raw[place] for place in found], samples), bad
-    return np.stack(list(found.values())) if found else np.empty(0), bad
+    if len({one.shape for one in found.values()}) < 2:
+        return np.stack(list(found.values())) if found else np.empty(0), bad
+    if samples["kind"] != "text":
+        raise DataError("samples of one batch must be of equal length; give them one by one")
+    return encode([raw[place] for place in found], samples), bad  # padded

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from nncli.config import search_path
 from nncli.data.base import Data
+from nncli.data.encode import encode, encode_each
 from nncli.data.rows import Windows
 from nncli.errors import DataError
 from tests.data import choices
@@ -266,6 +267,11 @@ def test_raw_samples_become_the_rows_of_setup(name: str, tmp_path: Path, monkeyp
     assert found <= there
     assert few or there <= found
     assert not again.parts
+    known = json.loads(json.dumps({**again.facts, **again.samples()}))
+    for sample, x in list(zip(samples, encoded, strict=True))[:8]:
+        plainly = encode(sample, known)
+        assert plainly.dtype == x.numpy().dtype
+        assert np.array_equal(plainly, x.numpy(), equal_nan=plainly.dtype.kind == "f")
 
 
 @pytest.mark.parametrize(
@@ -373,6 +379,96 @@ def test_texts_come_back_and_classes_have_names() -> None:
         classes.class_name(2)
     with pytest.raises(DataError, match="cannot be turned back"):
         made("digits").decode(torch.zeros(1, 8, 8))
+
+
+def settled(case: str) -> tuple[Data, dict[str, Any], list[Any]]:
+    """A source that was set up, what is known about its samples, and raw ones."""
+    changed, raw = CASES[case]()
+    data = made(case, **changed)
+    data.setup()
+    return data, json.loads(json.dumps({**data.facts, **data.samples()})), raw(data)
+
+
+def test_a_process_without_torch_encodes_the_same(tmp_path: Path) -> None:
+    program = (
+        "import json, sys\nfrom nncli.data.encode import encode, encode_each\n"
+        "found = []\n"
+        "for raw, known in json.load(sys.stdin):\n"
+        "    found.append(encode(raw, known).tolist())\n"
+        "    assert known['kind'] == 'series' or encode_each([raw], known)[0].tolist() in ([found[-1]], found[-1])\n"
+        "assert not {'torch', 'sklearn', 'pandas'} & sys.modules.keys()\nprint(json.dumps(found))\n"
+    )
+    given: list[tuple[Any, dict[str, Any]]] = []
+    wanted: list[Any] = []
+    for case in ("iris", "digits28", "shapes", "csv", "text", "pydoc", "copy", "series", "moons"):
+        data, known, raws = settled(case)
+        raw = every(data)[0] if case == "shapes" else raws[1]
+        raw = raw.tolist() if isinstance(raw, np.ndarray | Tensor) else raw
+        given.append((raw, known))
+        wanted.append(data.encode(raw).tolist())
+        if case == "series":
+            file = shutil.copy(HERE / "x.csv", tmp_path)
+            given.append((str(file), known))
+            wanted.append(data.encode(file).tolist())
+        shutil.rmtree(HERE, ignore_errors=True)
+    (tmp_path / "p.jpg").write_bytes(noise(0, 40))
+    given.append((str(tmp_path / "p.jpg"), given[2][1]))
+    wanted.append(made("shapes").encode(tmp_path / "p.jpg").tolist())
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", program],
+        input=json.dumps(given),
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.dumps(json.loads(done.stdout)) == json.dumps(wanted)
+
+
+def test_bad_samples_are_kept_apart_and_the_others_encoded(tmp_path: Path) -> None:
+    (tmp_path / "p.jpg").write_bytes(noise(0, 40))
+    broken = (tmp_path / "p.jpg").read_bytes()[:200]
+    row = {"age": 30, "job": "cook", "born": "2000-01-01", "count": 1}
+    frame = pl.DataFrame([row, row | {"age": 31}, row], schema_overrides={"age": pl.String})
+    rows = frame.with_columns(age=pl.Series(["30", "old", "1e99"]), born=pl.Series(["2000-01-01", "May", ""]))
+    iris = pl.DataFrame({"d": [1.0, 2, 3, 4], "c": ["1", "x", None, "4"], "b": [1, 2, 3, 4], "a": [1.0, 2, 3, 1e39]})
+    named = {"kind": "numbers", "shape": [4], "columns": ["a", "b", "c", "d"]}
+    text = settled("text")[1]
+    shutil.rmtree(HERE)
+    series = {"kind": "series", "columns": ["a"], "length": 2}
+    cases: list[tuple[dict[str, Any], Any, dict[int, str]]] = [
+        (settled("csv")[1], rows, {1: "'age' holds 'old', which is not a number", 2: "'1e99', which is not a number"}),
+        (named, iris, {1: "column 'c' holds 'x'", 2: "column 'c' is empty", 3: "column 'a' holds '1e+39'"}),
+        (named, [dict.fromkeys("abcd", 1.0), {"a": 1}, [1, 2, 3, None]], {1: "'b' is missing", 2: "must be numbers"}),
+        (named, np.array([[1, 2, 3, 4], [1, np.nan, 3, 4]]), {1: "not a finite number"}),
+        (named | {"dtype": "int64"}, np.array([[1, 2, 3, 4], [1, 2.5, 3, 4]]), {1: "not a whole number from"}),
+        (text, ["some words", None, 5, "more"], {1: "must be a text", 2: "this one is of type int"}),
+        (text | {"column": "said"}, pl.DataFrame({"said": ["a", None], "x": [1, 2]}), {1: "must be a text"}),
+        (series, np.array([[[1.0], [2.0]], [[1.0], [np.inf]]]), {1: "not a finite number"}),
+        (series, [[1.0, 2.0], [1.0], [3, 4, 5]], {1: "a window has 2 steps; got 1"}),
+        ({"kind": "symbols", "num_tokens": 12}, ["07+1", "0x11", "22+2"], {1: "'x' is no digit"}),
+        (
+            {"kind": "image", "shape": [1, 8, 8]},
+            [str(tmp_path / "p.jpg"), broken, tmp_path / "gone.png", np.zeros((9, 9), np.uint8)],
+            {1: "cannot be read", 2: "No such file"},
+        ),
+        ({"kind": "digits", "shape": [1, 8, 8], "side": None}, [[16] * 64, [99] * 64, [300] * 64], {2: "whole number"}),
+    ]
+    for known, raw, wanted in cases:
+        good, bad = encode_each(raw, known)
+        assert bad.keys() == wanted.keys(), bad
+        assert all(part in bad[place] for place, part in wanted.items()), bad
+        assert len(good) == len(raw) - len(bad)
+        left = [place for place in range(len(raw)) if place not in bad]
+        fine = raw[left] if isinstance(raw, np.ndarray | pl.DataFrame) else [raw[place] for place in left]
+        assert np.array_equal(good, encode_each(fine, known)[0], equal_nan=good.dtype.kind == "f")
+
+
+def test_a_batch_without_a_good_sample_is_empty() -> None:
+    for known in ({"kind": "image", "shape": [1, 8, 8]}, {"kind": "symbols", "num_tokens": 5}):
+        good, bad = encode_each(["x", "y"], known)
+        assert (len(good), list(bad)) == (0, [0, 1])
 
 
 def test_pictures_of_any_size_and_colour_are_brought_to_those_of_training(tmp_path: Path) -> None:

@@ -56,7 +56,8 @@ class CsvFile:
             raise DataError(f"data.names has {len(self.names)} names, {path} has {self.width} columns")
         self.scan = self._scan()
         if len(self) == 0:
-            raise DataError(f"{path} has a header and no rows")
+            more = f" of {self.width} fields" if self.scan.uneven else ""
+            raise DataError(f"{path} has a header and no rows{more}")
 
     def __len__(self) -> int:
         return self.scan.records - len(self.scan.dropped)

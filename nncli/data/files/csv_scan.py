@@ -73,6 +73,7 @@ class _Scanner:
         self.bytes = self.records = self.lines = 0
         self.open = False  # inside quotes at the end of the last block
         self.opened = 1  # the line of the last opening quote
+        self.begins = 1  # the line in which the current record begins
         self.fields = 0  # separators of the current record
         self.length = 0  # bytes of the current record
         self.before = FEED  # the last byte
@@ -143,10 +144,14 @@ class _Scanner:
             self.blank.append(self.records + np.flatnonzero(blank))
         self.records += len(ends)
         self.fields, self.length = len(cuts) - int(upto[-1]), len(data) - 1 - int(ends[-1])
+        self.begins = self._after(int(ends[-1]), feeds)
+
+    def _after(self, end: int, feeds: np.ndarray) -> int:
+        """The line that follows a line end of the block."""
+        return self.lines + 1 + int(np.searchsorted(feeds, end, side="right"))
 
     def _uneven(self, record: int, fields: int, ends: np.ndarray, feeds: np.ndarray) -> None:
-        begins = int(ends[record - 1]) if record else -1
-        line = self.lines + 1 + int(np.searchsorted(feeds, begins, side="right"))
+        line = self._after(int(ends[record - 1]), feeds) if record else self.begins
         text = f"this line has {fields} fields, the first one {self.width}"
         if not self.lenient:
             raise DataError(f"{self.path}, line {line}: {text}; fix the line{self.advice}")

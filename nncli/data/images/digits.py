@@ -12,7 +12,10 @@ SIDE, HIGHEST = 8, 16
 
 def encode(raw: Any, samples: Samples) -> np.ndarray:
     """A digit in scikit-learn's form (64 or 8x8 values up to 16), or any picture; several of one form are a batch."""
-    values = np.asarray(raw) if isinstance(raw, list | np.ndarray) else np.empty(0)
+    try:
+        values = np.asarray(raw) if isinstance(raw, list | np.ndarray) else np.empty(0)
+    except ValueError:  # pictures of several sizes
+        values = np.empty(0)
     if values.dtype.kind in "iuf" and (values.shape[-2:] == (SIDE, SIDE) or values.shape[-1:] == (SIDE * SIDE,)):
         found = drawn(values, samples["side"])
         return found[0] if values.shape in ((SIDE * SIDE,), (SIDE, SIDE), (1, SIDE, SIDE)) else found

@@ -85,7 +85,8 @@ class HuggingFace(Data):
     def samples(self) -> dict[str, Any]:
         """A text, a picture, or numbers."""
         if "tokenizer" in self.facts:
-            return {"kind": "text", "max_length": self.max_length, "column": self.input}
+            column = self.input if isinstance(self.input, str) else self.input[0]
+            return {"kind": "text", "max_length": self.max_length, "column": column}
         found = super().samples()
         picture = found["dtype"] == "uint8" and len(found.get("shape", ())) == 3
         return found | {"kind": "image" if picture else "numbers"}

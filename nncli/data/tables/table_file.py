@@ -80,12 +80,13 @@ def open_rows(path: Path, samples: Samples) -> File:
         names=None,
     )
     file = open_table(path, form)
-    if file.header is False or ("names" in samples and not set(inputs) <= set(file.names)):
-        every: list[str] = samples.get("names", inputs)
-        for names in (every, [name for name in every if name != samples.get("target")]):
-            if len(names) == len(file.names):
-                file.names = names
-                break
+    if file.header is False or not set(inputs) <= set(file.names):
+        every: list[str] = samples.get("names", inputs if file.header is False else [])
+        forms = every, [name for name in every if name != samples.get("target")]
+        fits = [names for names in forms if len(names) == len(file.names)]
+        if "names" in samples and not fits:
+            raise DataError(f"{path} has {len(file.names)} columns; the file of training had {len(every)}: {every}")
+        file.names = fits[0] if fits else file.names
     if lost := [name for name in inputs if name not in file.names]:
         raise DataError(
             f"{path} has no column '{lost[0]}', which the net was trained on; "
