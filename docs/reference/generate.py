@@ -26,6 +26,7 @@ LINKS = """These pages are generated from the YAML files, the signatures and the
 These pages are written by hand, and tests check them against the code:
 
 - [Faults](faults.md): what can go wrong, and what `nn` guarantees in each case
+- [Recipes and formats](exports.md): which recipe can be exported to which format
 - [Problems](problems.md): the code of every problem of a config: what it means and what to do"""
 RECIPES = """Train a recipe with `nn train recipe=NAME`, or copy it with `nn recipes cp NAME MINE`. A claim was measured
 with the command, the seed and the `trainer.precision` in its row; the bound leaves room for other seeds.

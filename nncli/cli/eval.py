@@ -47,12 +47,14 @@ def judge(
     nn eval last
     nn eval last --part val
     """
+    from nncli.export.formats import suffixes
     from nncli.run import folder
     from nncli.run.eval import judged
 
     names = [word for word in words or () if "=" not in word] or ["last"]
     values = [word for word in words or () if "=" in word]
-    if len(names) == 1 and (file := Path(names[0])).suffix and file.is_file():
+    file = Path(names[0])
+    if len(names) == 1 and file.name.endswith(suffixes()):
         from nncli.export.check import judged_file
 
         found = judged_file(file, values, part=part, trusted=trust_file, trust=trust or ())

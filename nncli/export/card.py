@@ -64,19 +64,3 @@ def _targets(tree: Any, facts: Mapping[str, Any]) -> list[str] | None:
 def example(card: Mapping[str, Any], options: Options) -> Tensor:
     """Samples from which a net is traced: two, so that one is not taken for a constant."""
     return torch.from_numpy(probe(card, options.batch or 2))
-
-
-def half(task: Any) -> None:
-    """Let the net of a task compute in half precision; preprocessing and answers stay in float32."""
-    task.net = Half(task.net)
-
-
-class Half(torch.nn.Module):
-    """A net in float16 that takes and returns float32."""
-
-    def __init__(self, net: torch.nn.Module) -> None:
-        super().__init__()
-        self.half_net = net.half()
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.half_net(x.half() if x.is_floating_point() else x).float()

@@ -14,9 +14,10 @@ from nncli.contracts import Form
 from nncli.errors import NnError, reason
 from nncli.export import formats, own
 from nncli.export.acceptance import accept, failures
-from nncli.export.card import card, example, half
+from nncli.export.card import card, example
 from nncli.export.files import Exported, read_card
 from nncli.export.formats import Format, Options, safetensors
+from nncli.export.half import half
 from nncli.export.probe import probe
 from nncli.output import as_json
 from nncli.run.assemble import load_data

@@ -77,14 +77,17 @@ def find(name: str) -> str:
     raise NnError(f"--to is {name}, which is no format of nn; {hint}There are {', '.join(there)}")
 
 
+def suffixes() -> tuple[str, ...]:
+    """How the names of exported files end."""
+    return tuple(named(name).SUFFIX for name in names())
+
+
 def of_file(path: Path) -> Format:
     """The format of a file, by its suffix."""
-    formats = [named(name) for name in names()]
-    for one in formats:
+    for one in map(named, names()):
         if path.name.endswith(one.SUFFIX):
             return one
-    suffixes = ", ".join(one.SUFFIX for one in formats)
-    raise NnError(f"{path} is not an exported file that nn can open; those end in {suffixes}")
+    raise NnError(f"{path} is not an exported file that nn can open; those end in {', '.join(suffixes())}")
 
 
 def dynamic_shapes(example: "Tensor", options: Options) -> tuple[dict[int, Any]] | None:

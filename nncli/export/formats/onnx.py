@@ -84,8 +84,18 @@ def card(path: Path) -> dict[str, Any]:
 
 def load(path: Path) -> Run:
     session = _session(path)
+    if len(session.get_inputs()) != 1:
+        raise NnError(f"{path} has {len(session.get_inputs())} inputs; nn runs files with one")
     (source,) = session.get_inputs()
-    return lambda x: session.run(None, {source.name: x})
+
+    def run(x: Any) -> Any:
+        try:
+            return session.run(None, {source.name: x})
+        except Exception as error:  # its errors have no common public class
+            why = str(error).partition("\n")[0]
+            raise NnError(f"{path} does not take {x.dtype} of shape {list(x.shape)}: {why}") from error
+
+    return run
 
 
 def _session(path: Path) -> Any:

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -52,6 +52,8 @@ def difference(path: Path, form: "Form") -> float:
 
 
 def _tensors(form: "Form") -> dict[str, "Tensor"]:
-    net = cast(Any, form.module.get_submodule("task.net"))
-    state = getattr(net, "half_net", net).state_dict()
-    return {name: tensor.detach().contiguous().clone() for name, tensor in state.items()}
+    from nncli.export.half import Half
+
+    net = form.module.get_submodule("task.net")
+    net = net.net if isinstance(net, Half) else net
+    return {name: tensor.detach().contiguous().clone() for name, tensor in net.state_dict().items()}
