@@ -1,5 +1,6 @@
 """An exported file as a model that predicts, in the runtime of its format; an ONNX file needs no torch."""
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from nncli.export import own
 from nncli.export.formats import Run, of_file
 from nncli.files import named, refusal
 
+LARGEST = 1 << 28  # numbers of a batch
 NEEDED = {"form": str, "input": dict, "outputs": list, "samples": dict, "facts": dict, "config": str, "weights": str}
 
 
@@ -50,6 +52,16 @@ def read_card(path: Path) -> dict[str, Any]:
     found = of_file(path).card(path)
     if not found:
         raise NnError(f"{named(path)} was not exported by nn: it does not say what it takes and what it returns")
-    if odd := [key for key, kind in NEEDED.items() if not isinstance(found.get(key), kind)]:
+    if odd := [key for key, kind in NEEDED.items() if not isinstance(found.get(key), kind)] or _odd_input(found):
         raise NnError(f"{named(path)}: its metadata has no valid {odd[0]}; export the run again")
     return found
+
+
+def _odd_input(card: Mapping[str, Any]) -> list[str]:
+    """What is wrong with the sizes that a card states, by which memory is reserved."""
+    example, batch = card["input"].get("example"), card["input"].get("shape", [None])[:1]
+    sizes = [*(example if isinstance(example, list) else [None]), *(size for size in batch if size is not None)]
+    if not all(isinstance(size, int) and 0 < size <= LARGEST for size in sizes) or math.prod(sizes) > LARGEST:
+        return ["input"]
+    shape = card["samples"].get("shape", example)
+    return [] if shape == example else ["samples"]

@@ -260,6 +260,24 @@ def test_weights_outside_the_folder_of_a_file_are_not_read(place: str, file: Pat
         open_file(folder / "m.onnx")
 
 
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("input", {"shape": [10**9, 1, 8, 8], "example": [1, 8, 8]}),
+        ("input", {"shape": [None], "example": [3, 10**6, 10**6]}),
+        ("samples", {"kind": "image", "shape": [3, 10**6, 10**6]}),
+        ("facts", None),
+    ],
+)
+def test_metadata_that_nn_does_not_write_is_refused(key: str, value: Any, file: Path) -> None:
+    model = onnx.load(file)
+    card = json.loads(model.metadata_props[0].value) | {key: value}
+    onnx.helper.set_model_props(model, {"nn": json.dumps(card)})
+    onnx.save(model, file)
+    with pytest.raises(NnError, match=f"its metadata has no valid {key}"):
+        open_file(file)
+
+
 def test_only_an_export_of_the_same_run_is_replaced(trained: RunFolder, file: Path, tmp_path: Path) -> None:
     export(trained.path, "onnx", file, **QUICK)
     Path("mine.onnx").write_text("precious")
