@@ -54,7 +54,8 @@ def library() -> Any:
         True  # here, as its variable is read long before: Lightning's metrics import it
     )
     transformers.logging.set_verbosity_error()
-    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
+    for name in ("huggingface_hub", "torchao", "torch.utils._pytree"):  # torchao, if installed, complains of CPUs
+        logging.getLogger(name).setLevel(logging.ERROR)
     transformers.logging.disable_progress_bar()
     if not sys.stderr.isatty():
         disable_progress_bars()  # those of downloads
