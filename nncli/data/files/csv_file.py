@@ -45,11 +45,11 @@ class CsvFile:
         lenient: bool = False,
     ) -> None:
         self.path, self.quote, self.keys, self.lenient = path, quote, keys, lenient
-        self.source, self.encoding = _source(path, encoding)
+        self.source, self.encoding = as_utf8(path, encoding)
         rows = self._sample(separator)
         if not rows:
             raise DataError(f"{path} is empty")
-        self.header = header if isinstance(header, bool) else (header or _has_header)(rows)
+        self.header = header if isinstance(header, bool) else (header or has_header)(rows)
         self.width = len(rows[0])
         self.names = names or _names(path, rows[0], self.header, keys)
         if len(self.names) != self.width:
@@ -174,7 +174,7 @@ def is_number(text: str) -> bool:
     return True
 
 
-def _source(path: Path, encoding: str) -> tuple[Path | bytes, str]:
+def as_utf8(path: Path, encoding: str) -> tuple[Path | bytes, str]:
     """The file itself if it is UTF-8, else its text as UTF-8, and the name of its encoding."""
     if encoding in ("auto", "utf-8", "utf-8-sig"):
         decoder = codecs.getincrementaldecoder("utf-8")()
@@ -208,7 +208,7 @@ def _evenness(rows: list[list[str]]) -> tuple[bool, float, int]:
     return usual > 1, counts.count(usual) / max(1, len(counts)), usual
 
 
-def _has_header(rows: list[list[str]]) -> bool:
+def has_header(rows: list[list[str]]) -> bool:
     """Whether the first row is a header: no name is a number, and a column below has numbers, or none has its name."""
     first, below = [field.strip() for field in rows[0]], [row for row in rows[1:] if len(row) == len(rows[0])]
     if any(is_number(field) or field == "?" for field in first) or not any(first):

@@ -25,8 +25,12 @@ class Scan:
 
     def line(self, row: int) -> int:
         """The line of the file, from 1, in which a row begins."""
-        record = row + int(np.searchsorted(self.dropped - np.arange(len(self.dropped)), row, side="right"))
-        return record + 1 + int(np.searchsorted(self.inner, record))
+        return int(self.lines(np.array([row]))[0])
+
+    def lines(self, rows: np.ndarray) -> np.ndarray:
+        """The line in which each of several rows begins."""
+        records = rows + np.searchsorted(self.dropped - np.arange(len(self.dropped)), rows, side="right")
+        return records + 1 + np.searchsorted(self.inner, records)
 
     def blank(self) -> int | None:
         """The first blank line between rows."""

@@ -139,7 +139,7 @@ def _columns(raw: Any, names: Sequence[str]) -> tuple[dict[str, "pl.Series"], di
             count = len(row) if isinstance(row, list | tuple) else 1
             bad[place] = f"a row has {len(names)} values ({', '.join(names)}); this one has {count}"
             rows.append({})
-    return {name: _as_text(row.get(name) for row in rows) for name in names}, bad
+    return {name: as_text(row.get(name) for row in rows) for name in names}, bad
 
 
 def codes(column: "pl.Series", values: Sequence[str], missing: Sequence[str]) -> np.ndarray:
@@ -169,7 +169,7 @@ def _encoded(
     return [parts[part].to_numpy() for part in names], wrong, f"a date such as {like} that can be used"
 
 
-def _as_text(values: Any) -> "pl.Series":
+def as_text(values: Any) -> "pl.Series":
     """Values of any JSON type as text."""
     import polars as pl
 

@@ -1,12 +1,12 @@
 """Open a table, CSV or Parquet, and read through it once."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nncli.data.files.csv_file import SEPARATORS, CsvFile, quote_of
+from nncli.data.files.csv_file import SEPARATORS, CsvFile, has_header, quote_of
 from nncli.data.files.encoding import DETECTED
 from nncli.data.files.parquet_file import ParquetFile, is_parquet
 from nncli.data.numbers import Samples
@@ -28,7 +28,7 @@ class Form:
     """The form of a CSV file; values of `auto` are detected."""
 
     separator: str
-    header: Any  # true, false or auto
+    header: Any  # true, false or auto, or a function of the first rows
     quote: str | None
     encoding: str
     names: list[str] | None
@@ -56,7 +56,7 @@ def open_table(path: Path, form: Form, key: str = "") -> File:
     return CsvFile(
         path,
         separator=form.separator,
-        header=None if form.header == "auto" else bool(form.header),
+        header=None if form.header == "auto" else form.header,
         quote=form.quote,
         encoding=form.encoding,
         names=form.names,
@@ -71,15 +71,23 @@ def open_rows(path: Path, samples: Samples) -> File:
     Its separator and encoding are detected again. The target may be missing. Uneven lines of a CSV file are left out.
     """
     told, inputs = samples.get("form", {}), list(samples.get("kinds") or samples.get("columns") or ())
+    quote = told.get("quote", '"')
     separator, encoding = told.get("separator", "auto"), told.get("encoding", "auto")
+
+    def header(rows: list[list[str]]) -> bool:
+        named = bool(inputs) and set(inputs) <= {cell.strip() for cell in rows[0]}
+        return named or (has_header(rows) if told.get("header", "auto") == "auto" else told["header"])
+
     form = Form(
         separator="auto" if separator in (*SEPARATORS, "tab") else separator,
-        header=told.get("header", "auto"),
-        quote=told["quote"] if "quote" in told else quote_of(path),
+        header=header,
+        quote=quote_of(path) if quote == '"' and path.is_file() else quote,
         encoding="auto" if encoding in DETECTED else encoding,
         names=None,
     )
     file = open_table(path, form)
+    if file.header is False and samples["kind"] in ("text", "series"):
+        file.names = [f"column_{place + 1}" for place in range(len(file.names))]  # as `read_csv` calls them
     if file.header is False or not set(inputs) <= set(file.names):
         every: list[str] = samples.get("names", inputs if file.header is False else [])
         forms = every, [name for name in every if name != samples.get("target")]
@@ -87,12 +95,22 @@ def open_rows(path: Path, samples: Samples) -> File:
         if "names" in samples and not fits:
             raise DataError(f"{path} has {len(file.names)} columns; the file of training had {len(every)}: {every}")
         file.names = fits[0] if fits else file.names
-    if lost := [name for name in inputs if name not in file.names]:
-        raise DataError(
-            f"{path} has no column '{lost[0]}', which the net was trained on; "
-            f"it has {', '.join(file.names[:SHOWN])}{' …' if len(file.names) > SHOWN else ''}"
-        )
+    require(path, file.names, inputs)
     return file
+
+
+def require(
+    path: Path, there: Sequence[str], names: Sequence[str], why: str = ", which the net was trained on"
+) -> None:
+    """Raise DataError if a file lacks columns, with the nearest of those that are there."""
+    if lost := next((name for name in names if name not in there), None):
+        near = get_close_matches(lost, there, n=1, cutoff=0.5)
+        hint = f" (did you mean '{near[0]}'?)" if near else ""
+        raise DataError(f"{named(path)} has no column '{lost}'{why}{hint}; it has {listed(there) or 'no columns'}")
+
+
+def listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:SHOWN]) + (" …" if len(names) > SHOWN else "")
 
 
 def rows_of(file: File) -> "Iterator[tuple[int, pl.DataFrame]]":

@@ -66,7 +66,7 @@ def test_a_file_that_lacks_a_column_or_has_a_bad_row_is_refused_with_its_place()
     ROWS.write_csv("x.csv")
     samples = known()
     cases = {
-        "age,Job\n1,cook\n": r"y\.csv has no column 'job', which the net was trained on; it has age, Job",
+        "age,Job\n1,cook\n": r"y\.csv has no column 'job', which the net was trained on \(did you mean 'Job'\?\)",
         "job,age\ncook,1\n\ncook,old\n": r"y\.csv, line 4: column 'age' holds 'old', which is not a number",
         "job,age\ncook,1\ncook\ncook,2\n": r"y\.csv, line 3: this line has 1 fields, the first one 2; fix the line",
     }
