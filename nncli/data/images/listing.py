@@ -41,8 +41,8 @@ def state(source: Path) -> str:
     return digest.hexdigest()[:16]
 
 
-def listing(source: Path) -> Listing:
-    """Pictures are in class folders, these optionally in train, val and test, all of it optionally in other folders."""
+def files_in(source: Path) -> tuple[list[str], list[str]]:
+    """The sorted names of the pictures in a folder or a zip, and those of its other files."""
     found = [name for name, _ in _walk(source, "")] if source.is_dir() else _zip_names(source)
     names, strays = [], []
     for name in sorted(found):
@@ -52,6 +52,12 @@ def listing(source: Path) -> Listing:
         (names if path.suffix.lower() in ENDINGS else strays).append(name)
     if not names:
         raise DataError(f"{source} holds no pictures ({', '.join(sorted(ENDINGS))})")
+    return names, strays
+
+
+def listing(source: Path) -> Listing:
+    """Pictures are in class folders, these optionally in train, val and test, all of it optionally in other folders."""
+    names, strays = files_in(source)
     folders = [PurePosixPath(name).parts[:-1] for name in names]
     above = _shared(set(folders))
     folders = [parts[above:] for parts in folders]
