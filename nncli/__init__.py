@@ -21,9 +21,16 @@ def fit(words: Sequence[str] = (), *, show: Any = "auto", trust: Collection[str]
 
 
 def load(
-    run: "str | Path" = "last", *, which: Literal["best", "last"] = "best", trust: Collection[str] = ()
+    run: "str | Path" = "last",
+    *,
+    which: Literal["best", "last"] = "best",
+    form: str = "predict",
+    trust: Collection[str] = (),
 ) -> "Model":
-    """The model of a finished run: `nncli.load("last").predict(rows)`. Needs only the run's folder."""
+    """The model of a finished run: `nncli.load("last").predict(rows)`, or with form="embedding" its embeddings.
+
+    Needs only the run's folder.
+    """
     from nncli.run.model import load as load_model
 
-    return load_model(run, which=which, trust=trust)
+    return load_model(run, which=which, form=form, trust=trust)

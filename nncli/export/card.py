@@ -45,20 +45,12 @@ def card(model: Model, which: str, name: str, form: Form, options: Options) -> d
         },
         "outputs": [{"name": output} for output in form.outputs],
         "classes": classes or None,
-        "target": _targets(tree, facts),
+        "target": model.targets,
         "samples": samples,
         "facts": facts,
         "buffers": {name: value.tolist() for name, value in model.task.named_buffers(recurse=False)},
         "config": run.config.read_text(encoding="utf-8"),
     }
-
-
-def _targets(tree: Any, facts: Mapping[str, Any]) -> list[str] | None:
-    """The names of the predicted columns."""
-    if (count := OmegaConf.select(tree, "data.num_targets")) and "columns" in facts:
-        return [str(name) for name in facts["columns"][: int(count)]]
-    target = facts.get("target") or OmegaConf.select(tree, "data.target")
-    return [target] if isinstance(target, str) and target != "auto" else None
 
 
 def example(card: Mapping[str, Any], options: Options) -> Tensor:
