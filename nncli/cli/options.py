@@ -9,6 +9,7 @@ import typer
 from nncli.cli.complete import complete_runs, complete_words
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from nncli.terminal import Terminal
@@ -41,17 +42,18 @@ Trust = Annotated[
 ]
 
 
-def may_write(out: "Path") -> None:
+def may_write(out: "Path", refuse: "Callable[[Path], None] | None" = None, like: str = "--out lr.png") -> None:
     """Refuse a file that cannot be written, or that nn did not make, before the work for it begins."""
     from nncli.errors import NnError
-    from nncli.insight.png import refuse
+    from nncli.insight import png
 
+    option = like.split()[0]
     if out.is_dir() or not out.absolute().parent.is_dir():
         what = "it is a folder" if out.is_dir() else f"the folder {out.parent} does not exist"
-        raise NnError(f"--out is {out}: {what}; give a file such as --out lr.png")
-    refuse(out)
+        raise NnError(f"{option} is {out}: {what}; give a file such as {like}")
+    (refuse or png.refuse)(out)
     if not os.access(out if out.exists() else out.absolute().parent, os.W_OK):
-        raise NnError(f"--out is {out}: it cannot be written there; choose a file in another folder")
+        raise NnError(f"{option} is {out}: it cannot be written there; choose a file in another folder")
 
 
 TrustFile = Annotated[
