@@ -161,7 +161,8 @@ def quote_of(path: Path) -> str | None:
             if not os.fstat(file.fileno()).st_size:
                 return None
             with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-                return '"' if OPENS.search(data) else None
+                first = data.find(b'"')  # much faster than a pattern, in a file without quotes
+                return '"' if first >= 0 and OPENS.search(data, max(0, first - 4)) else None
     except OSError as problem:
         raise DataError(f"{path} cannot be read: {problem.strerror}") from problem
 
