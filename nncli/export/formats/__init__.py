@@ -77,6 +77,14 @@ def find(name: str) -> str:
     raise NnError(f"--to is {name}, which is no format of nn; {hint}There are {', '.join(there)}")
 
 
+def package(name: str, extra: str) -> Any:
+    """A package that a format needs; raises NnError with the command that installs it."""
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise NnError(f"this format needs {name.partition('.')[0]}: pip install 'nncli[{extra}]'") from error
+
+
 def suffixes() -> tuple[str, ...]:
     """How the names of exported files end."""
     return tuple(named(name).SUFFIX for name in names())
