@@ -94,11 +94,13 @@ def may_replace(path: Path, one: Format, model: Model) -> None:
 
 def put(temporary: Path, path: Path) -> None:
     """Give a finished file, or folder, its name."""
-    if path.is_dir():
-        shutil.rmtree(path)
-    else:
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
+    for written in [temporary] if temporary.is_file() else temporary.iterdir():
+        with written.open("rb") as opened:
+            os.fsync(opened.fileno())
+    if path.is_dir():  # which cannot be replaced in one step; the user's own files in it are kept
+        os.replace(path, old := temporary.with_name(f"{temporary.name}.old"))
+        for file in [file for file in old.iterdir() if not (temporary / file.name).exists()]:
+            os.replace(file, temporary / file.name)
     os.replace(temporary, path)
     sync_folder(path.absolute().parent)
 

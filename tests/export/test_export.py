@@ -34,14 +34,6 @@ from tests.conftest import Begin, Nn
 QUICK: dict[str, Any] = {"timed": False}
 
 
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
-    """A run that has learned something."""
-    folder = tmp_path_factory.mktemp("trained")
-    words = ["trainer.max_epochs=3", "trainer.precision=32", f"run_dir={folder / 'digits'}"]
-    return nncli.fit(words, show="quiet")
-
-
 @pytest.fixture
 def file(trained: RunFolder) -> Path:
     export(trained.path, "onnx", Path("digits.onnx"), **QUICK)

@@ -8,11 +8,11 @@ import importlib
 import pkgutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from nncli.errors import NnError
+from nncli.export.instead import instead
 
 if TYPE_CHECKING:
     import numpy as np
@@ -72,9 +72,15 @@ def find(name: str) -> str:
     there = names()
     if name in there:
         return name
-    near = get_close_matches(name, there, n=1)
-    hint = f"did you mean {near[0]}? " if near else ""
-    raise NnError(f"--to is {name}, which is no format of nn; {hint}There are {', '.join(there)}")
+    raise NnError(f"--to is {name}; {instead(name, there)}")
+
+
+def package(name: str, extra: str) -> Any:
+    """A package that a format needs; raises NnError with the command that installs it."""
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise NnError(f"this format needs {name.partition('.')[0]}: pip install 'nncli[{extra}]'") from error
 
 
 def suffixes() -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nncli.errors import NnError
-from nncli.export.formats import KEY, Options, Run, dynamic_shapes
+from nncli.export.formats import KEY, Options, Run, dynamic_shapes, package
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -21,9 +21,9 @@ LARGEST = 2 << 30  # bytes of one ONNX file
 
 def write(form: "Form", example: "Tensor", card: Mapping[str, Any], path: Path, options: Options) -> list[str]:
     """By torch's current exporter; where that fails, by the older one, which is noted."""
-    import onnx
     import torch
 
+    onnx, _ = package("onnx", EXTRA), package("onnxscript", EXTRA)  # torch's exporter needs the second
     size = sum(t.numel() * t.element_size() for t in form.module.state_dict().values())
     if size >= LARGEST:
         raise NnError(
@@ -99,10 +99,7 @@ def load(path: Path) -> Run:
 
 
 def _session(path: Path) -> Any:
-    try:
-        import onnxruntime
-    except ImportError as error:
-        raise NnError("ONNX files run in ONNX Runtime: pip install 'nncli[onnx]'") from error
+    onnxruntime = package("onnxruntime", EXTRA)
     onnxruntime.set_default_logger_severity(4)  # its errors are raised as well
     try:  # by its path, so that ONNX Runtime refuses weights outside the file's folder
         return onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
