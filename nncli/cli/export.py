@@ -64,8 +64,8 @@ def export(
     """Write a trained net as a file for other programs, and compare the file with the run.
 
     \b
-    nn export last --to onnx
-    nn export --check digits_mlp.onnx
+    nn export last --to onnx --out digits.onnx
+    nn export --check digits.onnx
     """
     from nncli.errors import NnError
     from nncli.export.formats import Options, find
