@@ -1,7 +1,5 @@
 """Where predictions go: a file, which appears when it is complete, standard output, or a table on the terminal."""
 
-import csv
-import json
 import math
 import os
 import re
@@ -16,13 +14,13 @@ from typing import Any, Protocol
 import polars as pl
 
 from nncli.errors import NnError
+from nncli.export import own
 from nncli.files import named
 from nncli.output import say
 
 FORMATS = (".csv", ".parquet", ".jsonl")
-PLACES = (["row"], ["file"])  # how the columns begin
+OWN = "predictions"  # the folder of the cache that records them
 LENGTH, WIDTH = 20, 12  # rows and columns of a table on a terminal
-LONGEST = 1 << 20  # bytes of the first line of a file
 
 
 class Writer(Protocol):
@@ -52,6 +50,7 @@ class Parts:
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.count = folder, 0
+        folder.mkdir()
 
     def write(self, frame: pl.DataFrame) -> None:
         buffer = BytesIO()
@@ -126,36 +125,36 @@ def file(path: Path) -> Iterator[Writer]:
     parts = draft.with_suffix(".parts")
     try:
         with _reported(path):
-            parts.mkdir()
             stream = draft.open("wb")
-        try:
             inner = Parts(parts) if path.suffix.lower() == ".parquet" else Lines(stream, path.suffix.lower())
-            yield (own := _Own(inner, path))
+        try:
+            writer = _Told(inner, path)
+            yield writer
             with _reported(path):
-                if isinstance(inner, Parts) and own.begun:
+                if isinstance(inner, Parts) and writer.begun:
                     inner.join(draft)
                 stream.flush()
                 os.fsync(stream.fileno())
         finally:
             with suppress(OSError):  # what a full disk has not taken is told already
                 stream.close()
-        if own.begun:
+        if writer.begun:
             with _reported(path):
                 os.replace(draft, path)
+            with suppress(OSError):  # it will not be overwritten then
+                own.remember(path, OWN)
     finally:
         draft.unlink(missing_ok=True)
         shutil.rmtree(parts, ignore_errors=True)
 
 
-class _Own:
-    """Writes to a file, but not over one with other columns, which was made by something else."""
+class _Told:
+    """A writer whose problems are told with the name of the file."""
 
     def __init__(self, inner: Writer, path: Path) -> None:
         self.inner, self.path, self.begun = inner, path, False
 
     def write(self, frame: pl.DataFrame) -> None:
-        if not self.begun and self.path.exists() and columns_of(self.path) != frame.columns:
-            raise _not_ours(self.path)
         self.begun = True
         with _reported(self.path):
             self.inner.write(frame)
@@ -174,24 +173,8 @@ def _reported(path: Path) -> Iterator[None]:
 
 
 def refuse(path: Path) -> None:
-    """Raise NnError for an existing file, unless it looks like predictions of nn."""
-    if os.path.lexists(path) and (path.is_symlink() or not path.is_file() or columns_of(path)[:1] not in PLACES):
-        raise _not_ours(path)
-
-
-def columns_of(path: Path) -> list[str]:
-    """The names of the columns of a file of predictions; of another file, none."""
-    try:
-        if path.suffix.lower() == ".parquet":
-            return list(pl.read_parquet_schema(path))
-        with path.open("rb") as stream:
-            line = stream.readline(LONGEST)
-        if path.suffix.lower() == ".jsonl":
-            return list(json.loads(line))
-        return next(csv.reader([line.decode()]))
-    except (OSError, ValueError, TypeError, StopIteration, csv.Error, pl.exceptions.PolarsError):
-        return []
-
-
-def _not_ours(path: Path) -> NnError:
-    return NnError(f"{named(path)} exists and was not written by this command; name another file, or delete this one")
+    """Raise NnError for anything that is not a file of predictions as nn wrote it on this machine."""
+    if os.path.lexists(path) and (path.is_symlink() or not path.is_file() or not own.is_own(path, OWN)):
+        raise NnError(
+            f"{named(path)} exists, and is not a file that nn predict wrote here; name another one, or delete this one"
+        )

@@ -36,7 +36,9 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 
 @pytest.fixture
-def predict(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Predict:
+def predict(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path_factory: pytest.TempPathFactory
+) -> Predict:
     """Run `nn predict` here; its exit code and what it printed."""
 
     def here(*words: str | Path, stdin: bytes = b"") -> SimpleNamespace:
@@ -48,6 +50,7 @@ def predict(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
         return SimpleNamespace(code=ended.value.code or 0, out=said.out, err=said.err)
 
     monkeypatch.delenv("NN_DEBUG", raising=False)
+    monkeypatch.setenv("NN_CACHE", str(tmp_path_factory.mktemp("cache")))
     return here
 
 

@@ -168,7 +168,7 @@ def test_without_a_run_the_last_one_predicts(run: Run, predict: Predict) -> None
         ),
         ("table", ["x.csv", "--rejected", "a.json"], r"--rejected is a\.json; its name must end in \.csv"),
         ("table", ["x.csv", "--out", "no/a.csv"], "--out is no/a.csv: the folder no does not exist"),
-        ("table", ["x.csv", "--rejected", "x.csv"], r"x\.csv exists and was not written by this command"),
+        ("table", ["x.csv", "--rejected", "x.csv"], r"x\.csv exists, and is not a file that nn predict wrote here"),
         ("table", ["pipe"], "pipe is a pipe, not a file"),
         ("image", ["x.csv"], r"x\.csv cannot be an input of this model\. It takes pictures"),
         ("image", ["pickle.npy"], r"pickle\.npy cannot be read: it holds Python objects, which are never loaded"),
@@ -210,16 +210,16 @@ def test_a_run_or_file_that_is_not_there(predict: Predict, rows: list[dict[str, 
 
 
 def test_only_predictions_are_overwritten(run: Run, predict: Predict, rows: list[dict[str, str]]) -> None:
-    words = (run("table"), "x.csv", "--out")
+    words = (run("table"), "x.csv", "--rejected", "bad.csv", "--out")
     for name in ("a.csv", "a.parquet", "a.jsonl"):
-        assert [predict(*words, name).code for _ in range(2)] == [0, 0]
-        mine = pl.DataFrame({"row": [1], "mine": [2]})
-        {".csv": mine.write_csv, ".parquet": mine.write_parquet, ".jsonl": mine.write_ndjson}[Path(name).suffix](name)
+        assert [predict(*words, name, *more).code for more in ((), ("--top", "2"), ())] == [0, 0, 0]
+        with Path(name).open("ab") as file:
+            file.write(b"\n")
         before = Path(name).read_bytes()
         done = predict(*words, name)
-        assert (done.code, f"{name} exists and was not written by this command" in done.err) == (1, True), done.err
+        assert (done.code, done.err.startswith(f"{name} exists, and is not a file that nn")) == (1, True), done.err
         assert Path(name).read_bytes() == before
-    Path("link.csv").symlink_to("x.csv")
+    Path("link.csv").symlink_to("bad.csv")
     assert predict(*words, "link.csv").code == 1
     assert not [path for path in Path().iterdir() if path.name.startswith(".")]
 
