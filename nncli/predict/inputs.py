@@ -15,7 +15,7 @@ from nncli.data.images.listing import ENDINGS
 from nncli.errors import DataError, NnError, reason
 from nncli.files import ABSENT, home, named, refusal
 from nncli.output import say
-from nncli.predict.pieces import Samples, Source
+from nncli.predict.pieces import Piece, Samples, Source
 from nncli.predict.rows import JSON
 
 STDIN = "standard input"
@@ -77,16 +77,30 @@ def _sources(words: Sequence[str], samples: Samples, scratch: Path) -> list[Sour
             found.append(of_files([_checked(word, kind) for word in group], samples))
             continue
         for word in group:
-            if kind in ("text", "symbols") and len(word.split()) > 1 and not os.path.lexists(word):
+            if kind in ("text", "symbols") and _is_text(word):
                 from nncli.predict.texts import of_word
 
                 found.append(of_word(word, samples))
             elif word == "-":
-                source = _source(_stored(kind, scratch), samples)
-                found.append(replace(source, name="-"))
+                found.append(_called(_source(_stored(kind, scratch), samples), "-"))
             else:
                 found.append(_source(_checked(word, kind), samples))
     return found
+
+
+def _called(source: Source, name: str) -> Source:
+    """The same source under another name."""
+
+    def pieces() -> Iterator[Piece]:
+        for piece in source.pieces():
+            yield replace(piece, files=None if piece.files is None else [name] * len(piece))
+
+    return replace(source, name=name, pieces=pieces)
+
+
+def _is_text(word: str) -> bool:
+    """Whether a word is itself a text: several words that name no file."""
+    return len(word.split()) > 1 and Path(word).suffix.lower() not in EVERY and not os.path.lexists(home(word))
 
 
 def _is_picture(word: str) -> bool:

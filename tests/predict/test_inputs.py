@@ -94,7 +94,9 @@ def test_pictures_in_files_folders_zips_arrays_and_standard_input(run: Run, pred
         check(found, run("image"), raw)
     found = answers(predict(run("image"), "shots/in/10.jpg", "shots/in/1.jpg").out)
     assert found["file"].to_list() == ["shots/in/10.jpg", "shots/in/1.jpg"]
-    check(answers(predict(run("image"), "-", stdin=raw[0]).out), run("image"), raw[:1])
+    found = answers(predict(run("image"), "-", stdin=raw[0]).out)
+    assert found["file"].to_list() == ["-"]
+    check(found, run("image"), raw[:1])
     pixels = np.stack([np.asarray(Image.open(io.BytesIO(data))) for data in raw])
     np.savez("x.npz", x=pixels)
     np.save("x.npy", pixels.transpose(0, 3, 1, 2))
