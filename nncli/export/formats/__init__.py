@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 
 from nncli.errors import NnError
 
@@ -26,12 +26,18 @@ KEY = "nn"  # under which the card is stored in a file's metadata
 
 @dataclass(frozen=True)
 class Options:
-    """How to write a file: in half precision, for one size of batch, for any length or picture size, for an opset."""
+    """How to write a file.
+
+    In half precision, for one size of batch, for any length or picture size, for an opset, or with 8-bit weights,
+    calibrated on `samples`, which are batches of the training part.
+    """
 
     half: bool = False
     batch: int | None = None
     dynamic: bool = False
     opset: int | None = None
+    quantize: Literal["dynamic", "static", "weight-only"] | None = None
+    samples: Sequence["np.ndarray"] = ()
 
 
 class Format(Protocol):

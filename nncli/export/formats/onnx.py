@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from nncli.errors import NnError
 from nncli.export.formats import KEY, Options, Run, dynamic_shapes
+from nncli.export.quantize import quantize
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -54,6 +55,8 @@ def write(form: "Form", example: "Tensor", card: Mapping[str, Any], path: Path, 
     opset = next(one.version for one in model.opset_import if one.domain in ("", "ai.onnx"))
     onnx.helper.set_model_props(model, {KEY: json.dumps({**card, "opset": opset})})
     path.write_bytes(model.SerializeToString())
+    if options.quantize:
+        notes += quantize(path, path, options.quantize, options.samples)
     return [*notes, f"opset {opset}"]
 
 
