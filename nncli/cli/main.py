@@ -13,6 +13,7 @@ from nncli.cli.env import env
 from nncli.cli.eval import judge
 from nncli.cli.export import export
 from nncli.cli.init import init
+from nncli.cli.shrink import shrink
 from nncli.cli.train import resume, train
 from nncli.cli.verify import verify
 from nncli.errors import ConfigError, NnError, Stopped, unforeseen
@@ -48,6 +49,7 @@ app.command()(train)
 app.command()(resume)
 app.command(name="eval")(judge)
 app.command()(export)
+app.command()(shrink)
 app.command()(verify)
 app.add_typer(data.app, name="data")
 app.add_typer(recipes.app, name="recipes")

@@ -117,7 +117,14 @@ def form_of(task: Any, name: str) -> Form:
 
 
 def compared(
-    path: Path, one: Format, model: Model, form: Form, tolerance: float | None, *, fast: bool = False, timed: bool = True
+    path: Path,
+    one: Format,
+    model: Model,
+    form: Form,
+    tolerance: float | None,
+    *,
+    fast: bool = False,
+    timed: bool = True,
 ) -> dict[str, Any]:
     """The report on a file of a run whose folder is here."""
     if not one.COMPUTES:

@@ -6,14 +6,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from io import StringIO
 from pathlib import Path
-from typing import Any, Literal, cast, get_args
+from typing import Any, cast, get_args
 
 import numpy as np
 
 from nncli.errors import NnError
-from nncli.export.formats import Options
+from nncli.export.formats import How, Options
 
-How = Literal["dynamic", "static", "weight-only"]
 FORMATS: dict[str, tuple[How, ...]] = {"onnx": get_args(How), "pt2": ("weight-only",)}
 CALIBRATION, PIECE = 512, 32  # samples of the training part, and how many of them at a time
 LINEAR = ("Gemm", "MatMul")

@@ -12,6 +12,7 @@ from nncli.errors import NnError
 
 HEADS = ("heads", "num_heads", "num_attention_heads")  # attributes by which an attention layer is known
 SPARSE = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)  # layers whose single weights can be set to zero
+TOGETHER = 16  # channels that a CPU computes together
 
 
 class Pruned(nn.Module):
@@ -19,8 +20,9 @@ class Pruned(nn.Module):
 
     Structured pruning removes channels and hidden units, so the tensors become smaller and the net faster
     (torch-pruning; Fang et al. 2023, "DepGraph"): those with the smallest L2 norm over all layers that depend on them.
-    How many are removed depends on `share` only, so a checkpoint fits the net that is built from the same arguments.
-    Outputs keep their size, and attention layers their width.
+    Wide layers keep a multiple of 16 channels, without which they would be slower. How many are removed depends on
+    `share` only, so a checkpoint fits the net that is built from the same arguments. Outputs keep their size, and
+    attention layers their width.
 
     Otherwise the weights with the smallest magnitude in the whole net are zero and remain zero; the tensors, and the
     time that they take, remain as they are.
@@ -87,7 +89,7 @@ def _remove_channels(net: nn.Module, example: Tensor, share: float) -> None:
             norm = torch_pruning.importance.GroupMagnitudeImportance(p=2)
             # the groups are passed because the library's own defaults are shared by all its pruners
             pruner = torch_pruning.pruner.BasePruner(
-                net, example, norm, pruning_ratio=share, ignored_layers=attention, **groups
+                net, example, norm, pruning_ratio_dict=_ratios(net, share), ignored_layers=attention, **groups
             )
             pruner.ignored_layers += _outputs(pruner.DG)
             pruner.step()
@@ -101,6 +103,18 @@ def _remove_channels(net: nn.Module, example: Tensor, share: float) -> None:
         net.train(training)
     if _count(net) == before:
         raise NnError(f"{type(net).__name__} has no hidden channels that could be removed; set structured to false")
+
+
+def _ratios(net: nn.Module, share: float) -> dict[Any, float]:
+    """The fraction to remove of each layer; half a channel less, so that the library rounds to the number kept."""
+    ratios: dict[Any, float] = {}
+    for layer in net.modules():
+        if isinstance(layer, SPARSE):
+            count = len(layer.weight)
+            step = TOGETHER if count >= 2 * TOGETHER else 1
+            kept = step * max(1, round(count * (1 - share) / step))
+            ratios[layer] = 1 - (kept + 0.5) / count
+    return ratios
 
 
 def _outputs(graph: Any) -> list[nn.Module]:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from nncli.contracts import Form
 
 Run = Callable[["np.ndarray"], Sequence["np.ndarray"]]  # a batch to a tensor for each output
+How = Literal["dynamic", "static", "weight-only"]  # how to quantize
 KEY = "nn"  # under which the card is stored in a file's metadata
 
 
@@ -36,7 +37,7 @@ class Options:
     batch: int | None = None
     dynamic: bool = False
     opset: int | None = None
-    quantize: Literal["dynamic", "static", "weight-only"] | None = None
+    quantize: How | None = None
     samples: Sequence["np.ndarray"] = ()
 
 
