@@ -19,12 +19,16 @@ from nncli.run.screen import Screen
 PRUNED = "nncli.models.pruned.Pruned"
 
 
+def check(share: float) -> None:
+    if not 0 < share < 1:
+        raise NnError(f"--prune is {share:g}; it is the fraction to remove, between 0 and 1")
+
+
 def pruned(
     name: str | Path, share: float, structured: bool, epochs: int, *, quiet: bool = False, trust: Collection[str] = ()
 ) -> RunFolder:
     """Fine-tune what is left of a run's net, with the run's own settings: its schedule is stretched to the epochs."""
-    if not 0 < share < 1:
-        raise NnError(f"--prune is {share:g}; it is the fraction to remove, between 0 and 1")
+    check(share)
     run = folder.find(str(name))
     config = load_frozen(run.config, trust=trust)
     refuse_hosted(config, "pruning")
@@ -38,8 +42,8 @@ def pruned(
         "structured": structured,
     }
     tree["trainer"] |= {"max_epochs": epochs, "max_steps": None}
-    words = (f"recipe={run.config}", "model=pruned", f"model.{FIRST}={run.path}", f"model.share={share}")
-    words += (f"model.structured={structured}", f"trainer.max_epochs={epochs}")
+    what = "channels" if structured else "weights"
+    words = (f"recipe={run.config}", f"trainer.max_epochs={epochs}", f"# pruned: {share:g} of the {what}")
     name = f"{config.name.removesuffix('_pruned')}_pruned"
     made = fit(
         replace(config, name=name, tree=OmegaConf.create(tree), words=words), Screen("quiet" if quiet else "auto")

@@ -12,7 +12,7 @@ from nncli.config.compose import load_frozen
 from nncli.errors import NnError
 from nncli.export.export import export
 from nncli.export.formats import How, Options
-from nncli.export.prune import pruned
+from nncli.export.prune import check, pruned
 from nncli.export.tradeoff import picture
 from nncli.files import straying_link
 from nncli.insight.png import save
@@ -52,6 +52,9 @@ def shrink(
     trust: Collection[str] = (),
 ) -> dict[str, Any]:
     """The measured rows, also written as shrink.json and plots/shrink.png into the run's folder."""
+    for setting in tried:
+        if setting.share:
+            check(setting.share)
     run = folder.find(name)
     folder.require_writable(run)
     if link := straying_link(run.path):
@@ -66,6 +69,8 @@ def shrink(
                 runs[setting.share] = pruned(run.path, setting.share, True, epochs, quiet=True, trust=trust)
             row = _row(runs[setting.share], setting.quantize, fast, trust)
         except NnError as error:
+            if not rows:
+                raise
             row = {"failed": str(error)}
         rows.append({"setting": str(setting), **row})
         run.write(run.shrink, report)
