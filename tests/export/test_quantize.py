@@ -16,6 +16,7 @@ from torch import nn
 
 import nncli
 from nncli.errors import NnError
+from nncli.export import measure
 from nncli.export.check import recheck
 from nncli.export.export import export
 from nncli.export.files import open_file, read_card
@@ -27,6 +28,12 @@ from nncli.models.vit import ViT
 from nncli.run.folder import RunFolder
 
 QUICK: dict[str, Any] = {"timed": False}
+
+
+@pytest.fixture(autouse=True)
+def _short(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test compares speeds."""
+    monkeypatch.setattr(measure, "SECONDS", 0.001)
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +51,7 @@ def whole(trained: RunFolder, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return file
 
 
-@pytest.mark.parametrize(("how", "smaller"), [("static", 2.8), ("dynamic", 1.6), ("weight-only", 1.6)])
+@pytest.mark.parametrize(("how", "smaller"), [("static", 2.9), ("dynamic", 1.6), ("weight-only", 1.6)])
 def test_a_quantized_file_is_smaller_and_about_as_accurate(
     how: How, smaller: float, trained: RunFolder, whole: Path
 ) -> None:
@@ -88,6 +95,10 @@ def saved(net: nn.Module, example: torch.Tensor) -> Path:
     return Path("net.onnx")
 
 
+def weights(file: Path) -> int:
+    return sum(onnx.numpy_helper.to_array(tensor).nbytes for tensor in onnx.load(file).graph.initializer)
+
+
 def answers(file: Path, x: np.ndarray) -> np.ndarray:
     session = onnxruntime.InferenceSession(file)
     return np.asarray(session.run(None, {session.get_inputs()[0].name: x})[0])
@@ -108,7 +119,7 @@ def test_attention_and_embeddings_survive(how: How, make: Callable[[], nn.Module
     quantize(file, Path("small.onnx"), how, [x.numpy()])
     ours, theirs = answers(file, x.numpy()), answers(Path("small.onnx"), x.numpy())
     assert 0 < np.abs(ours - theirs).mean() < 0.03 * ours.std()
-    assert Path("small.onnx").stat().st_size < 0.7 * file.stat().st_size
+    assert weights(Path("small.onnx")) < 0.6 * weights(file)
 
 
 @pytest.mark.filterwarnings("ignore:.*LeafSpec.*is deprecated:FutureWarning")
@@ -127,7 +138,7 @@ def test_relu_is_moved_before_the_pooling_that_feeds_it() -> None:
 @pytest.mark.parametrize("how", ["dynamic", "weight-only"])
 def test_a_net_of_convolutions_is_refused_where_it_would_be_slower(how: How) -> None:
     file = saved(nn.Sequential(nn.Conv2d(1, 4, 3), nn.Flatten()), torch.randn(2, 1, 8, 8))
-    with pytest.raises(NnError, match="has no linear layers.* static"):
+    with pytest.raises(NnError, match=r"has no linear layers.* static"):
         quantize(file, Path("small.onnx"), how)
     assert not Path("small.onnx").exists()
 
@@ -182,7 +193,7 @@ def test_the_weights_that_were_pruned_are_zero_in_the_file(trained: RunFolder) -
     run = pruned(trained.path, 0.8, structured=False, epochs=1, quiet=True)
     report = export(run.path, "onnx", Path("sparse.onnx"), **QUICK)
     assert report["metrics"]["accuracy"]["after"] > 0.85
-    weights = [onnx.numpy_helper.to_array(tensor) for tensor in onnx.load("sparse.onnx").graph.initializer]
-    matrices = [weight for weight in weights if weight.ndim > 1 and weight.size > 100]
+    tensors = [onnx.numpy_helper.to_array(tensor) for tensor in onnx.load("sparse.onnx").graph.initializer]
+    matrices = [tensor for tensor in tensors if tensor.ndim > 1 and tensor.size > 100]
     assert sum((w == 0).sum() for w in matrices) / sum(w.size for w in matrices) == pytest.approx(0.8, abs=0.01)
     export(run.path, "safetensors", Path("sparse.safetensors"))
