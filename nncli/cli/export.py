@@ -102,7 +102,12 @@ def export(
     run = names[0] if names else "last"
     if prune is not None:
         from nncli.export.prune import pruned
+        from nncli.export.quantize import refuse
 
+        if which != "best":
+            raise NnError("--prune begins with the best weights, so it cannot be used with --which last")
+        for name in formats:
+            refuse(name, options)
         run = pruned(run, prune, structured, finetune, quiet=json, trust=trust or ()).path
     for name in formats:
         report = write(

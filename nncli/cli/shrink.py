@@ -53,7 +53,13 @@ def shrink(
 
     tried = dict.fromkeys([*settings(prune or (), quantize or ()), *(SWEEP if sweep else ())])
     report = measure(
-        run, list(tried), epochs=finetune, fast=fast, announce=lambda text: say(text, err=True), trust=trust or ()
+        run,
+        list(tried),
+        epochs=finetune,
+        fast=fast,
+        quiet=json,
+        announce=lambda text: say(text, err=True),
+        trust=trust or (),
     )
     if json:
         say(as_json(report))

@@ -48,6 +48,7 @@ def shrink(
     *,
     epochs: int,
     fast: bool = False,
+    quiet: bool = False,
     announce: Callable[[str], object] = lambda text: None,
     trust: Collection[str] = (),
 ) -> dict[str, Any]:
@@ -66,7 +67,7 @@ def shrink(
         announce(f"  {place} of {len(tried)} · {setting}")
         try:
             if setting.share not in runs:
-                runs[setting.share] = pruned(run.path, setting.share, True, epochs, quiet=True, trust=trust)
+                runs[setting.share] = pruned(run.path, setting.share, True, epochs, quiet=quiet, trust=trust)
             row = _row(runs[setting.share], setting.quantize, fast, trust)
         except NnError as error:
             if not rows:

@@ -15,6 +15,7 @@ import torch
 from torch import nn
 
 import nncli
+from nncli.cli.export import export as command
 from nncli.errors import NnError
 from nncli.export import measure
 from nncli.export.check import recheck
@@ -154,6 +155,14 @@ def test_a_net_of_convolutions_is_refused_where_it_would_be_slower(how: How) -> 
 def test_what_a_format_cannot_have_is_refused(to: str, options: Options, said: str, trained: RunFolder) -> None:
     with pytest.raises(NnError, match=said):
         export(trained.path, to, options=options)
+    assert not list(Path().iterdir())
+
+
+def test_what_cannot_be_exported_is_refused_before_a_pruned_net_is_trained(trained: RunFolder) -> None:
+    with pytest.raises(NnError, match="--quantize static needs --to onnx; got --to pt2"):
+        command([str(trained.path)], to=["pt2"], quantize="static", prune=0.5)
+    with pytest.raises(NnError, match="it cannot be used with --which last"):
+        command([str(trained.path)], to=["onnx"], which="last", prune=0.5)
     assert not list(Path().iterdir())
 
 

@@ -46,7 +46,7 @@ def test_a_sweep_has_each_way_alone_and_pruned_nets_in_int8_too() -> None:
 
 def test_settings_are_compared_and_the_report_stays_with_the_run(trained: RunFolder) -> None:
     said: list[str] = []
-    report = shrink(trained.name, settings([0.5], ["static"]), epochs=2, fast=True, announce=said.append)
+    report = shrink(trained.name, settings([0.5], ["static"]), epochs=2, fast=True, quiet=True, announce=said.append)
     assert said == [f"  {n} of 4 · {text}" for n, text in enumerate(map(str, settings([0.5], ["static"])), 1)]
     assert json.loads(trained.shrink.read_text()) == json.loads(json.dumps(report))
     rows = {row["setting"]: row for row in report["rows"]}
@@ -72,7 +72,7 @@ def test_what_nn_shrink_wrote_is_deleted_with_the_run(trained: RunFolder) -> Non
 
 def test_a_setting_that_is_impossible_does_not_end_the_others() -> None:
     run = nncli.fit(["model=linear", "trainer.max_epochs=1", "test=false"], show="quiet")
-    report = shrink(run.name, settings([0.5], ["dynamic"]), epochs=1, fast=True)
+    report = shrink(run.name, settings([0.5], ["dynamic"]), epochs=1, fast=True, quiet=True)
     assert [("failed" in row) for row in report["rows"]] == [False, False, True, True]
     assert "has no hidden channels" in report["rows"][2]["failed"]
 
