@@ -167,6 +167,13 @@ class Published(Protocol):
 
 
 @runtime_checkable
+class Derived(Protocol):
+    """A net made from another one, its argument `net`, with whose weights a run starts; returns a note for the user."""
+
+    def derive(self, whole: nn.Module) -> str: ...
+
+
+@runtime_checkable
 class LeftOpen(Protocol):
     """A class of nets that determines the values of its `auto` arguments from the others."""
 

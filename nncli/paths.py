@@ -4,7 +4,8 @@ import os
 from pathlib import Path
 
 # what nn itself writes into a run's folder
-RUN_FILES = ("config.yaml", "words.txt", "environment.json", "metrics.csv", "summary.json", "error.txt")
+RUN_FILES = ("config.yaml", "words.txt", "environment.json", "metrics.csv", "summary.json", "error.txt", "shrink.json")
+PLOTS = "plots"
 RUN_MARKER, CHECKPOINTS = ".nn-run", "checkpoints"
 
 _PACKAGE = Path(__file__).resolve().parent

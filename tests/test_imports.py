@@ -16,7 +16,7 @@ BOTTOM = {"paths", "files", "errors", "output", "terminal", "seed"}
 # what a room may import of ours, besides itself
 MAY: dict[str, set[str]] = {
     "cli": {*("sweep", "tune", "bench", "insight", "export", "predict", "serve", "run", "config"), *BOTTOM, "cli"},
-    "export": {"run", "config", "contracts", "data", *BOTTOM},
+    "export": {"insight", "run", "config", "contracts", "data", *BOTTOM},
     "predict": {"export", "run", "data", *BOTTOM},
     "insight": {"run", "config", "contracts", "data", *BOTTOM},
     "tune": {"bench", "insight", "run", "config", "data", *BOTTOM},

@@ -36,6 +36,16 @@ Batch = Annotated[
 ]
 Dynamic = Annotated[bool, typer.Option("--dynamic", help="Accept images of any size that the net accepts.")]
 Opset = Annotated[int | None, typer.Option(help="The version of ONNX's operators.", show_default=False)]
+Quantize = Annotated[
+    Literal["dynamic", "static", "weight-only"] | None,
+    typer.Option(help="Store 8-bit weights; static also computes in 8 bits.", show_default=False),
+]
+Prune = Annotated[
+    float | None,
+    typer.Option(min=0, max=1, help="Begin with a new run without this fraction of the weights.", show_default=False),
+]
+Structured = Annotated[bool, typer.Option("--structured", help="Prune whole channels, which makes the model faster.")]
+Finetune = Annotated[int, typer.Option(min=1, help="The epochs for which a pruned model is trained.")]
 Tolerance = Annotated[
     float | None,
     typer.Option(min=0, help="The largest difference, relative to the largest answer.", show_default=False),
@@ -54,6 +64,10 @@ def export(
     batch: Batch = None,
     dynamic: Dynamic = False,
     opset: Opset = None,
+    quantize: Quantize = None,
+    prune: Prune = None,
+    structured: Structured = False,
+    finetune: Finetune = 1,
     tolerance: Tolerance = None,
     fast: Fast = False,
     check: Check = False,
@@ -84,10 +98,20 @@ def export(
     from nncli.export.export import export as write
 
     formats = [find(name) for name in to]
-    options = Options(half, batch, dynamic, opset)
+    options = Options(half, batch, dynamic, opset, quantize)
+    run = names[0] if names else "last"
+    if prune is not None:
+        from nncli.export.prune import pruned
+        from nncli.export.quantize import refuse
+
+        if which != "best":
+            raise NnError("--prune begins with the best weights, so it cannot be used with --which last")
+        for name in formats:
+            refuse(name, options)
+        run = pruned(run, prune, structured, finetune, quiet=json, trust=trust or ()).path
     for name in formats:
         report = write(
-            names[0] if names else "last",
+            run,
             name,
             out,
             which=which,

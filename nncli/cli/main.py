@@ -14,6 +14,7 @@ from nncli.cli.eval import judge
 from nncli.cli.export import export
 from nncli.cli.init import init
 from nncli.cli.predict import predict
+from nncli.cli.shrink import shrink
 from nncli.cli.train import resume, train
 from nncli.cli.verify import verify
 from nncli.errors import ConfigError, NnError, Stopped, unforeseen
@@ -50,6 +51,7 @@ app.command()(resume)
 app.command(name="eval")(judge)
 app.command()(export)
 app.command()(predict)
+app.command()(shrink)
 app.command()(verify)
 app.add_typer(data.app, name="data")
 app.add_typer(recipes.app, name="recipes")

@@ -11,7 +11,7 @@ from nncli.config.nearest import listed
 from nncli.config.origin import source, spelled
 from nncli.errors import Code, ConfigError, Problem
 from nncli.files import lies_in, named
-from nncli.paths import CHECKPOINTS, RUN_FILES, RUN_MARKER
+from nncli.paths import CHECKPOINTS, PLOTS, RUN_FILES, RUN_MARKER
 
 # the arguments that a config may set of the loggers that it can name
 NAMES = {
@@ -36,7 +36,7 @@ TAKES: Mapping[str, set[str]] = {
     | {"entity", "job_type", "notes", "tags"},
 }
 FOLDERS = {"name", "version", "sub_dir"}  # arguments of TensorBoard's that become folders in the run's folder
-TAKEN = {*RUN_FILES, RUN_MARKER, CHECKPOINTS}
+TAKEN = {*RUN_FILES, RUN_MARKER, CHECKPOINTS, PLOTS}
 LONGEST, LONGEST_PART = 1000, 200  # bytes of a name, and between two slashes in it
 SERVER = re.compile(r"https?://[^/\s]+(?:/\S*)?")
 ADDRESS = "tracking_uri"

@@ -35,7 +35,7 @@ def card(model: Model, which: str, name: str, form: Form, options: Options) -> d
         "weights": digest_of(run.checkpoints / f"{which}.ckpt"),
         "which": which,
         "commit": made.get("commit"),
-        "precision": "16" if options.half else "32",
+        "precision": "8" if options.quantize else "16" if options.half else "32",
         "input": {
             "name": CALLED.get(samples["kind"], samples["kind"]),
             "dtype": dtype,

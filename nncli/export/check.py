@@ -14,7 +14,7 @@ from nncli.config.check import check
 from nncli.config.compose import Config, load_frozen
 from nncli.errors import ConfigError, NnError
 from nncli.export import formats
-from nncli.export.export import HALF_TOLERANCE, PROBED, TOLERANCE, compared, form_of
+from nncli.export.export import PROBED, TOLERANCES, compared, form_of
 from nncli.export.files import Exported, open_file, read_card
 from nncli.export.own import require_own
 from nncli.export.probe import probe
@@ -34,7 +34,7 @@ def recheck(
     card, one = read_card(path), formats.of_file(path)
     if one.RUNS_CODE and not trusted:
         require_own(path)
-    tolerance = HALF_TOLERANCE if card["precision"] == "16" else TOLERANCE
+    tolerance = TOLERANCES.get(card["precision"])
     report: dict[str, Any] = {"file": str(path), "run": card["run"], "weights": card["weights"]}
     model = _run_of(card, trust)
     if model is not None:
@@ -42,7 +42,7 @@ def recheck(
     file = open_file(path, trusted=trusted)
     ours = np.asarray(card["answers"], dtype=np.float32)
     theirs = np.asarray(file(probe(card, PROBED))[card["outputs"][0]["name"]], dtype=np.float32)
-    allowed = tolerance * max(1.0, float(np.abs(ours).max()))
+    allowed = None if tolerance is None else tolerance * max(1.0, float(np.abs(ours).max()))
     report |= {"samples": f"{PROBED} made-up samples, by the answers in the file; {card['run']} is not here"}
     report |= {"largest_difference": float(np.abs(ours - theirs).max()), "allowed_difference": allowed}
     try:

@@ -5,6 +5,7 @@ import os
 import shutil
 import warnings
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,7 +13,7 @@ import torch
 
 from nncli.contracts import Form
 from nncli.errors import NnError, reason
-from nncli.export import formats, own
+from nncli.export import formats, own, quantize
 from nncli.export.acceptance import accept, failures
 from nncli.export.card import card, example
 from nncli.export.files import Exported, read_card
@@ -25,7 +26,7 @@ from nncli.run.files import sync_folder, write_atomic
 from nncli.run.model import Model, load
 from nncli.run.quiet import quiet_libraries
 
-TOLERANCE, HALF_TOLERANCE = 1e-4, 1e-2  # of the largest answer, or of 1; in half precision
+TOLERANCES = {"32": 1e-4, "16": 1e-2}  # of the largest answer, or of 1, by precision; int8 is judged by its metrics
 PROBED = 4  # made-up samples whose answers a file carries
 
 
@@ -44,7 +45,8 @@ def export(
 ) -> dict[str, Any]:
     """Export a form of a run; returns the report of its acceptance, which is also written beside the file."""
     one, model = formats.named(to), load(run, which=which, trust=trust)
-    path = out or Path(f"{model.config.name}{one.SUFFIX}")
+    quantize.refuse(to, options)
+    path = out or Path(f"{model.config.name}{f'_{options.quantize}' if options.quantize else ''}{one.SUFFIX}")
     may_replace(path, one, model)
     reference = form_of(model.task, form)
     about = card(model, which, form, reference, options)
@@ -52,7 +54,9 @@ def export(
         about["answers"] = reference.module(torch.from_numpy(probe(about, PROBED))).tolist()
     temporary = path.with_name(f".{os.getpid()}.tmp.{path.name}")
     if tolerance is None:
-        tolerance = HALF_TOLERANCE if options.half else TOLERANCE
+        tolerance = TOLERANCES.get(about["precision"])
+    if options.quantize == "static":
+        options = replace(options, samples=quantize.calibration(*_data(model), options.batch))
     try:
         with quiet_libraries(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of the exporters, about one another
@@ -115,7 +119,14 @@ def form_of(task: Any, name: str) -> Form:
 
 
 def compared(
-    path: Path, one: Format, model: Model, form: Form, tolerance: float, *, fast: bool = False, timed: bool = True
+    path: Path,
+    one: Format,
+    model: Model,
+    form: Form,
+    tolerance: float | None,
+    *,
+    fast: bool = False,
+    timed: bool = True,
 ) -> dict[str, Any]:
     """The report on a file of a run whose folder is here."""
     if not one.COMPUTES:

@@ -118,7 +118,7 @@ class Groups:
 def hidden_weights(net: nn.Module) -> list[nn.Parameter]:
     """Matrices and filters between the embeddings and the output layer, for optimizers such as Muon."""
     looked_up = {id(w) for m in net.modules() if isinstance(m, nn.Embedding) for w in m.parameters()}
-    own = {id(w) for w in net.parameters(recurse=False)}  # such as position embeddings and class tokens
+    own = {id(w) for w in _inside(net).parameters(recurse=False)}  # such as position embeddings and class tokens
     wide = [w for w in net.parameters() if w.ndim > 1 and id(w) not in looked_up | own]
     away = distances(net)
     output = min(reversed(wide), key=lambda w: away[id(w)], default=None)  # some nets name it first
@@ -129,12 +129,19 @@ def distances(net: nn.Module) -> dict[int, int]:
     """The distance of each weight from the output in layers or blocks, by the weight's id."""
     depths: dict[int, int] = {}
     depth = 0
-    for part in _parts(net):
+    for part in _parts(_inside(net)):
         weights = [w for w in part.parameters() if id(w) not in depths]
         depth += any(w.ndim > 1 for w in weights) or depth == 0  # a norm belongs to the layer before it
         depths |= {id(w): depth for w in weights}
     depths = {id(w): 1 for w in net.parameters()} | depths  # the net's own parameters count as input
     return {key: max(depth, 1) - at for key, at in depths.items()}
+
+
+def _inside(net: nn.Module) -> nn.Module:
+    """The net that a net consists of, such as that in a pruned one; most are their own."""
+    children = list(net.children())
+    alone = len(children) == 1 and not list(net.parameters(recurse=False)) and list(children[0].children())
+    return _inside(children[0]) if alone else net
 
 
 def _parts(net: nn.Module) -> list[nn.Module]:

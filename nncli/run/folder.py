@@ -64,6 +64,15 @@ class RunFolder:
         return self.path / "checkpoints"
 
     @property
+    def plots(self) -> Path:
+        return self.path / "plots"
+
+    @property
+    def shrink(self) -> Path:
+        """The report of the last nn shrink; its picture is plots/shrink.png."""
+        return self.path / "shrink.json"
+
+    @property
     def name(self) -> str:
         """The name to type: `digits_mlp/1120-2104-kqzv` under the runs folder, else the path."""
         root = runs_dir()

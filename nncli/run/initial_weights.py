@@ -7,10 +7,11 @@ from typing import Any, cast
 from omegaconf import DictConfig, OmegaConf
 from torch import Tensor, nn
 
+from nncli.config.build import build
 from nncli.config.compose import Config, load_frozen
 from nncli.config.origin import source
-from nncli.config.slots import FIRST, is_net
-from nncli.contracts import Published
+from nncli.config.slots import FIRST, is_net, parameters, target_class
+from nncli.contracts import Derived, Published
 from nncli.errors import CheckpointError, NnError, Problem
 from nncli.files import ABSENT, home, named, refusal
 from nncli.run import folder
@@ -21,35 +22,57 @@ from nncli.run.identity import read
 FILE = ".safetensors"
 PREFIXES = ("net.", "model.", "module.", "_orig_mod.")  # that other programs add to the names of a net's tensors
 LISTED = 6  # tensors named in a message
+WHOLE = "net"  # an argument of a net that is made from another one
 FOLLOWS = {"num_outputs": "num_classes", "input_shape": "input_shape"}  # arguments that are facts of the data
 NUMBERED = {"classes": "classes", "tokenizer": "tokens", "columns": "columns"}  # facts that a net knows by number
 
 
 def resolve_init_from(config: Config) -> Config:
-    """Each `init_from` as an absolute path; a net without a _target_ becomes the net of the run that it names."""
-    tree, problems = config.tree.copy(), list(config.problems)
+    """Each `init_from` as an absolute path; where a section lacks the net, it is that of the run that it names."""
+    tree, problems, origins = config.tree.copy(), list(config.problems), dict(config.origins)
     reported = {problem.key for problem in problems}
     for slot, section in tree.items():
         key = f"{slot}.{FIRST}"
         if not (is_net(str(slot)) and isinstance(section, DictConfig) and FIRST in section) or key in reported:
             continue
         try:
-            if section[FIRST] is None and "_target_" not in section:
+            if section[FIRST] is None and _lacks_net(section):
                 raise NnError(f"the net is that of an earlier run; name the run: {key}=RUN")
             if isinstance(section[FIRST], str):
                 tree[slot] = _begun(section, config, follows=slot == "model")
+                moved = {f"{slot}.{name}": f"{slot}.{WHOLE}.{name}" for name in section.keys() - tree[slot].keys()}
+                origins |= {new: origins.pop(old) for old, new in moved.items() if old in origins}
         except NnError as error:
             origin = source(config.origins, key if section[FIRST] else str(slot))
             where, value = origin.where if origin else "", named(section[FIRST] or "")
             problems.append(Problem(key, value, where, "unusable-weights", str(error)))
-    return replace(config, tree=tree, problems=tuple(problems))
+            if section.get(WHOLE, "") is None:
+                tree[slot]["_target_"] = "torch.nn.Identity"  # takes any argument, so that nothing else is reported
+    return replace(config, tree=tree, problems=tuple(problems), origins=origins)
+
+
+def _lacks_net(section: DictConfig) -> bool:
+    """Whether a section is to describe the net of a run: without a _target_, or with null as the net inside."""
+    return "_target_" not in section or (WHOLE in section and section[WHOLE] is None)
 
 
 def _begun(section: DictConfig, config: Config, *, follows: bool) -> dict[str, Any]:
-    """A net's section with an absolute path, and with the run's net if it has none of its own."""
-    place = _place(section[FIRST])
-    net = {} if "_target_" in section else _net_of(place, config, follows=follows)
-    return net | cast(dict[str, Any], OmegaConf.to_container(section)) | {FIRST: str(place)}
+    """A net's section with an absolute path, and with the run's net if it has none of its own, changed as it says."""
+    place, own = _place(section[FIRST]), cast(dict[str, Any], OmegaConf.to_container(section))
+    if not _lacks_net(section):
+        return own | {FIRST: str(place)}
+    net = _net_of(place, config, follows=follows)
+    net.pop(FIRST, None)
+    if "_target_" in section:
+        cls = target_class(own["_target_"], config.trust)
+        takes = parameters(cls) if isinstance(cls, type) else own
+        net = {key: own.pop(key) for key in list(own) if key == "_target_" or key in takes} | {WHOLE: net}
+    for key, value in own.items():
+        inside = net
+        while key not in inside and isinstance(inside.get(WHOLE), dict):
+            inside = inside[WHOLE]
+        (inside if key in inside else net)[key] = value
+    return net | {FIRST: str(place)}
 
 
 def _place(name: str) -> Path:
@@ -72,10 +95,12 @@ def _net_of(place: Path, config: Config, *, follows: bool) -> dict[str, Any]:
         raise NnError(
             f"the config of {RunFolder(place).name} describes no net under model; choose one, such as model=resnet"
         )
-    net = cast(dict[str, Any], OmegaConf.to_container(model, resolve=True))
-    for argument, fact in FOLLOWS.items() if follows else ():
-        if argument in net and net[argument] == OmegaConf.select(there, f"data.{fact}"):
-            net[argument] = f"${{data.{fact}}}"
+    net = inside = cast(dict[str, Any], OmegaConf.to_container(model, resolve=True))
+    while follows and isinstance(inside, dict):
+        for argument, fact in FOLLOWS.items():
+            if argument in inside and inside[argument] == OmegaConf.select(there, f"data.{fact}"):
+                inside[argument] = f"${{data.{fact}}}"
+        inside = inside.get(WHOLE)
     return net
 
 
@@ -92,7 +117,7 @@ def first_weights(config: Config, task: nn.Module) -> list[str]:
             place = Path(section[FIRST])
             tensors, where, facts = tensors_of(place)
             for net in nets:
-                filled = fill(net, tensors, f"{slot}.{FIRST} = {place}")
+                filled = _filled(net, section, config, tensors, f"{slot}.{FIRST} = {place}")
                 other = _other_data(net, facts, cast(Any, task).facts, f"{slot}.{FIRST} = {place}")
                 notes.append(f"{slot} starts from {where}: {filled}{other}")
         else:
@@ -101,6 +126,14 @@ def first_weights(config: Config, task: nn.Module) -> list[str]:
                 note for net in nets if isinstance(net, Published) for note in net.load_first(cast(Any, task).facts)
             ]
     return notes
+
+
+def _filled(net: nn.Module, section: DictConfig, config: Config, tensors: dict[str, Tensor], asked: str) -> str:
+    """Load the tensors into a net, or into the whole net that it is made from; returns a line about it."""
+    if not isinstance(net, Derived) or tensors.keys() & net.state_dict().keys():
+        return fill(net, tensors, asked)
+    whole = build(section[WHOLE], config=config)
+    return f"{fill(whole, tensors, asked)}; {net.derive(whole)}"
 
 
 def _require_trained(slot: Any, nets: list[nn.Module]) -> None:

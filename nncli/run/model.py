@@ -7,7 +7,8 @@ from typing import Any, Literal, cast
 import numpy as np
 import torch
 from omegaconf import OmegaConf
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn.utils import parametrize
 
 from nncli.config.build import build
 from nncli.config.compose import Config
@@ -115,4 +116,13 @@ def load(
     config, task = restore_task(place, which=which, trust=trust)
     if is_lightning(type(task), "task"):
         raise NnError(f"{place.name} is a LightningModule of your own; load its weights with Lightning's own methods")
+    _settle(task)
     return Model(place, config, task, form)
+
+
+def _settle(task: nn.Module) -> None:
+    """Compute each weight that depends on others, such as a masked one, for the last time."""
+    for layer in list(task.modules()):
+        if parametrize.is_parametrized(layer):
+            for name in list(cast(nn.ModuleDict, layer.parametrizations)):
+                parametrize.remove_parametrizations(layer, name)

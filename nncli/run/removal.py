@@ -14,19 +14,21 @@ from shlex import quote
 from typing import NamedTuple
 
 from nncli.errors import NnError
-from nncli.paths import runs_dir, shown
+from nncli.paths import PLOTS, runs_dir, shown
 from nncli.run.folder import LETTERS, REMOVED, RunFolder, held, is_run, mark, marked
-from nncli.run.written import CHECKPOINTS, FILES, HALF_WRITTEN
+from nncli.run.written import CHECKPOINTS, FILES, HALF_WRITTEN, PLOT
 
 _WANDB = r"wandb/(?:offline-)?run-\d{8}_\d{6}-\w+"
 _MLFLOW = r"\d+"  # the number of an experiment
 # what nn and the loggers write into a run's folder: nothing else is deleted with it
 OWN_FILES = re.compile(
-    rf"\.nn-run|{FILES}|checkpoints/{CHECKPOINTS}|{HALF_WRITTEN}|tensorboard/hparams\.yaml|wandb/debug[\w-]*\.log"
+    rf"\.nn-run|{FILES}|checkpoints/{CHECKPOINTS}|{PLOTS}/{PLOT}|{HALF_WRITTEN}|tensorboard/hparams\.yaml|wandb/debug[\w-]*\.log"
     rf"|{_WANDB}(?:/.*)?|{_MLFLOW}/.+",
     re.DOTALL,
 )
-OWN_FOLDERS = re.compile(rf"checkpoints|tensorboard|wandb|\.trash|{_WANDB}(?:/.*)?|{_MLFLOW}(?:/.+)?", re.DOTALL)
+OWN_FOLDERS = re.compile(
+    rf"checkpoints|{PLOTS}|tensorboard|wandb|\.trash|{_WANDB}(?:/.*)?|{_MLFLOW}(?:/.+)?", re.DOTALL
+)
 OWN_LINKS = re.compile(rf"wandb/(?:latest-run|debug[\w-]*\.log)|{_WANDB}(?:/.*)?", re.DOTALL)
 EVENTS = re.compile(r"events\.out\.tfevents\.\d+\..+", re.DOTALL)  # of TensorBoard, in a folder of any name
 

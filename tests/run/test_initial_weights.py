@@ -1,6 +1,7 @@
 """First weights from an earlier run or a file; the rest frozen, thawed, or made anew."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -100,6 +101,33 @@ def test_a_teacher_is_the_net_of_its_run_and_lies_in_the_checkpoint(first: RunFo
     assert all(torch.equal(held[f"teacher.{n.removeprefix('net.')}"], t) for n, t in net_of(first).items())
 
 
+@pytest.mark.parametrize("structured", [True, False])
+def test_a_pruned_run_can_be_resumed_evaluated_continued_and_pruned_again(first: RunFolder, structured: bool) -> None:
+    said: list[str] = []
+    words = ["model=pruned", "model.share=0.4", f"model.structured={structured}", "trainer.max_epochs=2", *CPU]
+    run = fit(compose([*words, f"model.init_from={first.path}"]), Told(said))
+    assert run is not None
+    assert any("6 of 6 tensors; pruned from 3,466 to " in line for line in said), said
+    assert accuracy(run) > 0.85
+    resume(run, ["trainer.max_epochs=3"], Screen("quiet"))
+    assert judged([run], part="val")["metrics"]["val/accuracy"] == pytest.approx(accuracy(run))
+    again = trained("model=earlier", f"model.init_from={run.path}", *STILL)
+    assert accuracy(again) == pytest.approx(accuracy(run))
+    twice = fit(compose([*words, *STILL, "model.share=0.7", f"model.init_from={again.path}"]), Told(said))
+    assert twice is not None
+    counts = [re.findall(r"pruned from ([\d,]+) to ([\d,]+)", line) for line in said]
+    (before, between), (same, after) = [[int(n.replace(",", "")) for n in pair] for (pair,) in filter(None, counts)]
+    assert between == same
+    assert after < 0.7 * between < 0.49 * before
+
+
+def test_what_a_recipe_says_of_its_net_is_for_the_net_that_is_pruned(first: RunFolder) -> None:
+    Path("recipes").mkdir()
+    Path("recipes/mine.yaml").write_text("defaults: [/train, _self_]\nmodel: {width: 32, dropout: 0.25}\n")
+    run = trained("recipe=mine", "model=pruned", f"model.init_from={first.path}", *STILL)
+    assert compose([f"recipe={run.config}"]).tree.model.net.dropout == 0.25
+
+
 def test_a_file_of_tensors_with_other_prefixes(first: RunFolder, tmp_path: Path) -> None:
     tensors = {f"module.{n.removeprefix('net.')}": t.clone() for n, t in net_of(first).items()}
     save_file(tensors, tmp_path / "net.safetensors")
@@ -114,6 +142,8 @@ def test_a_file_of_tensors_with_other_prefixes(first: RunFolder, tmp_path: Path)
         (["model.init_from=gone.safetensors"], "unusable-weights", "gone.safetensors"),
         (["model.init_from=3"], "wrong-value", ".safetensors file or null"),
         (["model=earlier"], "unusable-weights", "model.init_from=RUN"),
+        (["model=pruned", "model.init_from=nobody"], "unusable-weights", "nobody"),
+        (["model=pruned"], "unusable-weights", "model.init_from=RUN"),
         (["model=earlier", "model.init_from=x.safetensors"], "unusable-weights", "such as model=resnet"),
         (["task=distillation"], "missing-key", "model_teacher.init_from="),
         (["groups.train=0"], "wrong-value", "all, head or a whole number, 1 or more"),

@@ -9,7 +9,7 @@ import pkgutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 
 from nncli.errors import NnError
 from nncli.export.instead import instead
@@ -21,17 +21,24 @@ if TYPE_CHECKING:
     from nncli.contracts import Form
 
 Run = Callable[["np.ndarray"], Sequence["np.ndarray"]]  # a batch to a tensor for each output
+How = Literal["dynamic", "static", "weight-only"]  # how to quantize
 KEY = "nn"  # under which the card is stored in a file's metadata
 
 
 @dataclass(frozen=True)
 class Options:
-    """How to write a file: in half precision, for one size of batch, for any length or picture size, for an opset."""
+    """How to write a file.
+
+    In half precision, for one size of batch, for any length or picture size, for an opset, or with 8-bit weights,
+    calibrated on `samples`, which are batches of the training part.
+    """
 
     half: bool = False
     batch: int | None = None
     dynamic: bool = False
     opset: int | None = None
+    quantize: How | None = None
+    samples: Sequence["np.ndarray"] = ()
 
 
 class Format(Protocol):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from nncli.errors import NnError
 from nncli.export.formats import KEY, Options, Run, dynamic_shapes, package
+from nncli.export.quantize import quantize
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -51,9 +52,13 @@ def write(form: "Form", example: "Tensor", card: Mapping[str, Any], path: Path, 
         model = _by_trace(form, example, path, options, names, error)
         why = str(error).partition("\n")[0]
         notes.append(f"written by torch's older exporter, as the current one fails: {type(error).__name__}: {why}")
+    for part in (*model.graph.node, *model.graph.value_info):
+        del part.metadata_props[:]  # torch's stack traces: long, and with the paths of this machine
     opset = next(one.version for one in model.opset_import if one.domain in ("", "ai.onnx"))
     onnx.helper.set_model_props(model, {KEY: json.dumps({**card, "opset": opset})})
     path.write_bytes(model.SerializeToString())
+    if options.quantize:
+        notes += quantize(path, path, options.quantize, options.samples)
     return [*notes, f"opset {opset}"]
 
 

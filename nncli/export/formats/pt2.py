@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from nncli.errors import NnError
 from nncli.export.formats import KEY, Options, Run, dynamic_shapes
+from nncli.export.quantize import weights_in_torch
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -22,6 +23,7 @@ LARGEST = 64 << 20  # bytes of a card
 def write(form: "Form", example: "Tensor", card: Mapping[str, Any], path: Path, options: Options) -> list[str]:
     import torch
 
+    notes = weights_in_torch(form.module) if options.quantize else []
     try:
         program = torch.export.export(form.module, (example,), dynamic_shapes=dynamic_shapes(example, options))
     except (RuntimeError, ValueError, TypeError) as error:
@@ -29,7 +31,7 @@ def write(form: "Form", example: "Tensor", card: Mapping[str, Any], path: Path, 
         raise NnError(f"the net cannot be written as pt2: {why}\n  --batch 1 may help, or --to torchscript") from error
     torch.export.save(program, buffer := BytesIO(), extra_files={f"{KEY}.json": json.dumps(card)})
     path.write_bytes(buffer.getbuffer())  # by Python, whose errors name the file and the reason
-    return []
+    return notes
 
 
 def card(path: Path) -> dict[str, Any]:
