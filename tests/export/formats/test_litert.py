@@ -84,8 +84,9 @@ def test_texts_are_padded_to_the_length_of_the_net(monkeypatch: pytest.MonkeyPat
 
 @pytest.mark.parametrize("option", ["half", "dynamic"])
 def test_options_that_it_does_not_have_are_refused(option: str, trained: RunFolder) -> None:
+    options = Options(half=option == "half", dynamic=option == "dynamic")
     with pytest.raises(NnError, match=f"--to litert has no --{option}"):
-        export(trained.path, "litert", Path("x.tflite"), options=Options(**{option: True}))
+        export(trained.path, "litert", Path("x.tflite"), options=options)
 
 
 def test_a_missing_package_is_named_with_the_command_that_installs_it(
