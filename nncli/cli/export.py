@@ -95,33 +95,23 @@ def export(
         raise NnError(f"one run can be exported at a time, without further words; got {' '.join([*names, *values])}")
     if out is not None and len(to) > 1:
         raise NnError("--out names one file, and there are several formats; export them one at a time")
+    if prune is not None and which != "best":
+        raise NnError("--prune begins with the best weights, so it cannot be used with --which last")
     from nncli.export.export import export as write
+    from nncli.export.quantize import refuse
 
     formats = [find(name) for name in to]
     options = Options(half, batch, dynamic, opset, quantize)
+    for name in formats:
+        refuse(name, options)
     run = names[0] if names else "last"
     if prune is not None:
         from nncli.export.prune import pruned
-        from nncli.export.quantize import refuse
 
-        if which != "best":
-            raise NnError("--prune begins with the best weights, so it cannot be used with --which last")
-        for name in formats:
-            refuse(name, options)
         run = pruned(run, prune, structured, finetune, quiet=json, trust=trust or ()).path
     for name in formats:
-        report = write(
-            run,
-            name,
-            out,
-            which=which,
-            form=form,
-            options=options,
-            tolerance=tolerance,
-            fast=fast,
-            trust=trust or (),
-        )
-        _show(report, json)
+        settings: dict[str, Any] = {"form": form, "tolerance": tolerance, "fast": fast, "trust": trust or ()}
+        _show(write(run, name, out, which=which, options=options, **settings), json)
 
 
 def _check(files: list[str], values: list[str], trusted: bool, fast: bool, json: bool, trust: list[str]) -> None:

@@ -20,6 +20,7 @@ from nncli.run.identity import RESUMABLE, read, unfit
 from nncli.run.processes import launch
 from nncli.run.processes.signals import Signals
 from nncli.run.quiet import quiet_libraries
+from nncli.run.removal import clean
 from nncli.run.resolve import complete, resolve
 from nncli.run.screen import Screen
 from nncli.run.train import train
@@ -95,7 +96,7 @@ def resume(
             announce("", "")
             return run
         run.checkpoints.mkdir(exist_ok=True)
-        folders.clean(run)
+        clean(run)
         checkpoint = newest(run.checkpoints, screen.warn)
         state = _readable(checkpoint, run) if checkpoint else None
         with quiet_libraries():

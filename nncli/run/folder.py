@@ -1,7 +1,6 @@
 """A run's folder: created without collisions, found by path, name or `last`, read and written atomically."""
 
 import os
-import re
 import secrets
 import time
 from collections.abc import Iterator
@@ -21,7 +20,6 @@ from nncli.paths import runs_dir, shown
 from nncli.run.files import sync_folder as sync_folder
 from nncli.run.files import write_atomic, write_new
 from nncli.run.summary import contents
-from nncli.run.written import HALF_WRITTEN
 
 LETTERS = "abcdefghijkmnpqrstuvwxyz"
 FORMAT = 1  # of a run's folder, stored in its marker; older versions of nn do not touch newer formats
@@ -116,14 +114,6 @@ class RunFolder:
             return "interrupted" if status == "running" and not self.is_busy() else status
         except OSError:
             return "unreadable"
-
-
-def clean(run: RunFolder) -> None:
-    """Remove what a killed process left half-written."""
-    for path in (*run.path.glob(".*"), *run.checkpoints.glob(".*")):
-        written = re.fullmatch(HALF_WRITTEN, path.relative_to(run.path).as_posix())
-        if written and path.is_file() and not path.is_symlink():
-            path.unlink()
 
 
 def require_writable(run: RunFolder) -> None:

@@ -41,6 +41,14 @@ class Contents(NamedTuple):
     strays: list[str]  # what nn did not write; a folder ends in /
 
 
+def clean(run: RunFolder) -> None:
+    """Remove what a killed process left half-written."""
+    for path in (*run.path.glob(".*"), *run.checkpoints.glob(".*"), *run.plots.glob(".*")):
+        written = re.fullmatch(HALF_WRITTEN, path.relative_to(run.path).as_posix())
+        if written and path.is_file() and not path.is_symlink():
+            path.unlink()
+
+
 def removable(run: RunFolder, *, outside: bool = False) -> RunFolder:
     """The real folder of a run that may be deleted; raises NnError if it may not."""
     real, root = Path(os.path.realpath(run.path)), Path(os.path.realpath(runs_dir()))

@@ -10,6 +10,7 @@ import pytest
 from nncli.errors import NnError
 from nncli.run import folder
 from nncli.run.folder import RunFolder, write_atomic
+from nncli.run.removal import clean
 
 
 def started(run: RunFolder, at: float, **more: object) -> RunFolder:
@@ -103,5 +104,5 @@ def test_of_what_is_half_written_only_what_nn_writes_is_removed(tmp_path: Path) 
     run = folder.make("x", str(tmp_path / "r"))
     for name in (*KEPT, *GONE):
         (run.path / name).write_text("mine")
-    folder.clean(run)
+    clean(run)
     assert {name for name in (*KEPT, *GONE) if (run.path / name).exists()} == set(KEPT)
