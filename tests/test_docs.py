@@ -12,13 +12,21 @@ ROOT = Path(__file__).parent.parent
 WARM = Path(__file__).parent / "warm.py"
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 FENCE = re.compile(r"^```(\w+)([^\n]*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
-FILE = re.compile(r"`([\w./]+\.(?:py|yaml))`")
+FILE = re.compile(r"`([\w./]+\.(?:py|yaml|cpp|txt|js|html))`")
+FILES = {"python", "yaml", "toml", "cpp", "cmake", "js", "html"}  # languages of fences that can be files
 
 
 def fences(page: Path) -> list[tuple[str, str, str, str]]:
     """(language, tags, text, what stands before) of every fence."""
     whole = page.read_text()
     return [(m[1], m[2].strip(), m[3], whole[: m.start()]) for m in FENCE.finditer(whole)]
+
+
+def write_file(work: Path, language: str, text: str, before: str) -> None:
+    """Write a fence to the file that the line above it names, if it names one."""
+    if language in FILES and (names := FILE.findall(before.rstrip().splitlines()[-1])):
+        (work / names[0]).parent.mkdir(parents=True, exist_ok=True)
+        (work / names[0]).write_text(text)
 
 
 def test_there_are_pages_with_commands() -> None:
@@ -36,11 +44,7 @@ def test_every_command_on_a_page_runs(page: Path, tmp_path: Path, warm: str) -> 
     work.mkdir()
     env = os.environ | {"PATH": f"{shim.parent}:{os.environ['PATH']}"}
     for language, tags, text, before in fences(page):
-        if language in ("python", "yaml", "toml"):
-            names = FILE.findall(before.rstrip().splitlines()[-1])
-            if names:  # the line above a fence names the file that it is
-                (work / names[0]).parent.mkdir(parents=True, exist_ok=True)
-                (work / names[0]).write_text(text)
+        write_file(work, language, text, before)
         if language != "sh" or {"gpu", "network", "slow"} & set(tags.split()):
             continue
         for line in text.strip().splitlines():

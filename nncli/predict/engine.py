@@ -15,8 +15,10 @@ def split(words: Sequence[str]) -> tuple[str, list[str]]:
     from nncli.run import folder
 
     first, path = words[0], home(words[0])
+    if _is_exported(path):
+        return first, list(words[1:])
     if path.is_file() and not folder.is_run(path):
-        return (first, list(words[1:])) if _is_exported(path) else ("last", list(words))
+        return "last", list(words)
     try:
         folder.find(first)
     except NnError as error:
@@ -29,15 +31,13 @@ def split(words: Sequence[str]) -> tuple[str, list[str]]:
 
 
 def _is_exported(path: Path) -> bool:
-    if path.suffix.lower() in EVERY:
+    """Whether this has the suffix of an exported file, which for OpenVINO is a folder."""
+    if not path.exists() or path.suffix.lower() in EVERY:
         return False
-    from nncli.export.formats import of_file
+    from nncli.export.formats import suffixes
+    from nncli.run import folder
 
-    try:
-        of_file(path)
-    except NnError:
-        return False
-    return True
+    return path.name.endswith(suffixes()) and not folder.is_run(path)
 
 
 def open_engine(
@@ -50,7 +50,7 @@ def open_engine(
 ) -> Engine:
     """The run, on the best device of this machine, or the exported file."""
     path = home(name)
-    if not path.is_file():
+    if not (path.is_file() or _is_exported(path)):
         from nncli.run.model import load
 
         return load(name, which=which, trust=trust, form="embedding" if embed else "predict").on_best_device()

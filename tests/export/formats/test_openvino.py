@@ -93,6 +93,16 @@ def test_nothing_is_reported_to_intel(trained: RunFolder, nn: Nn, tmp_path: Path
     assert "intel" not in os.listdir(home)
 
 
+def test_nn_predicts_with_it(trained: RunFolder, nn: Nn) -> None:
+    export(trained.path, "openvino", Path("digits.openvino"), timed=False)
+    np.save("x.npy", np.random.default_rng(0).integers(0, 17, (5, 1, 8, 8), dtype=np.uint8))
+    by_file, by_run = nn("predict", "digits.openvino", "x.npy"), nn("predict", str(trained.path), "x.npy")
+    assert (by_file.returncode, by_file.stdout.count("\n")) == (0, 6), by_file.stderr
+    assert [line.split(",")[1] for line in by_file.stdout.split()] == [
+        line.split(",")[1] for line in by_run.stdout.split()
+    ]
+
+
 def test_the_users_files_in_the_folder_are_kept(trained: RunFolder) -> None:
     path = Path("digits.openvino")
     for _ in range(2):
