@@ -64,7 +64,7 @@ def predict(
 
     \b
     nn predict last new.csv
-    nn predict last photos/ --out answers.csv
+    nn predict last new.csv --out answers.parquet
     """
     from nncli.errors import NnError
     from nncli.predict import answers, inputs, run, writers
