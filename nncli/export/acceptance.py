@@ -33,7 +33,7 @@ class Comparison:
             raise ValueError(f"its answers have the shape {list(theirs.shape)}, those of the run {list(ours.shape)}")
         gap = np.abs(ours.astype(np.float64) - theirs.astype(np.float64))
         self.largest = max(self.largest, float(np.nan_to_num(gap, nan=np.inf).max(initial=0.0)))
-        self.scale = max(self.scale, float(np.abs(ours).max(initial=0.0)))
+        self.scale = max(self.scale, float(np.abs(ours[np.isfinite(ours)]).max(initial=0.0)))
         self.total, self.numbers, self.samples = (
             self.total + float(gap.sum()),
             self.numbers + gap.size,

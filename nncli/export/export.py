@@ -1,6 +1,7 @@
 """Export a run: write a file, compare it with the run, and only then give it its name."""
 
 import copy
+import glob
 import os
 import shutil
 import warnings
@@ -69,7 +70,7 @@ def export(
     except OSError as error:
         raise NnError(f"{path} was not written: {reason(error)}") from error
     finally:
-        for left in path.absolute().parent.glob(f"{temporary.name}*"):
+        for left in path.absolute().parent.glob(f"{glob.escape(temporary.name)}*"):
             shutil.rmtree(left) if left.is_dir() else left.unlink()
     if one.RUNS_CODE:
         own.remember(path)
@@ -102,10 +103,16 @@ def put(temporary: Path, path: Path) -> None:
         with written.open("rb") as opened:
             os.fsync(opened.fileno())
     if path.is_dir():  # which cannot be replaced in one step; the user's own files in it are kept
+        for file in [file for file in path.iterdir() if not (temporary / file.name).exists()]:
+            (shutil.copytree if file.is_dir() else shutil.copy2)(file, temporary / file.name)
         os.replace(path, old := temporary.with_name(f"{temporary.name}.old"))
-        for file in [file for file in old.iterdir() if not (temporary / file.name).exists()]:
-            os.replace(file, temporary / file.name)
-    os.replace(temporary, path)
+        try:
+            os.replace(temporary, path)
+        except BaseException:
+            os.replace(old, path)
+            raise
+    else:
+        os.replace(temporary, path)
     sync_folder(path.absolute().parent)
 
 

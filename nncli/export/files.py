@@ -7,13 +7,18 @@ from typing import Any
 
 import numpy as np
 
+from nncli.data.encode import encoder
 from nncli.errors import NnError
 from nncli.export import own
 from nncli.export.formats import Run, of_file
 from nncli.files import named, refusal
 
 LARGEST = 1 << 28  # numbers of a batch
-NEEDED = {"form": str, "input": dict, "outputs": list, "samples": dict, "facts": dict, "config": str, "weights": str}
+NEEDED = {
+    **dict.fromkeys(("form", "config", "weights", "run", "precision"), str),
+    **dict.fromkeys(("input", "samples", "facts", "buffers"), dict),
+    **dict.fromkeys(("outputs", "answers"), list),
+}
 
 
 class Exported:
@@ -49,12 +54,28 @@ def read_card(path: Path) -> dict[str, Any]:
     """The card of an exported file; nothing in the file is run."""
     if why := refusal(path, folders=True):
         raise NnError(f"{named(path)} {why}")
-    found = of_file(path).card(path)
-    if not found:
+    try:
+        found = of_file(path).card(path)
+    except (ValueError, RecursionError) as error:
+        raise NnError(f"{named(path)}: its metadata cannot be read: {str(error)[:100]}") from error
+    if not isinstance(found, dict) or not found:
         raise NnError(f"{named(path)} was not exported by nn: it does not say what it takes and what it returns")
-    if odd := [key for key, kind in NEEDED.items() if not isinstance(found.get(key), kind)] or _odd_input(found):
+    if odd := [key for key, kind in NEEDED.items() if not isinstance(found.get(key), kind)] or _odd_values(found):
         raise NnError(f"{named(path)}: its metadata has no valid {odd[0]}; export the run again")
     return found
+
+
+def _odd_values(card: Mapping[str, Any]) -> list[str]:
+    """Which entries of a card do not contain what nn writes."""
+    outputs, classes = card["outputs"], card.get("classes")
+    if not outputs or not all(isinstance(one, dict) and isinstance(one.get("name"), str) for one in outputs):
+        return ["outputs"]
+    if classes is not None and not (isinstance(classes, list) and all(isinstance(name, str) for name in classes)):
+        return ["classes"]
+    if not isinstance(card["samples"].get("kind"), str):
+        return ["samples"]
+    encoder(card["samples"]["kind"])  # refuses a kind that does not exist
+    return _odd_input(card)
 
 
 def _odd_input(card: Mapping[str, Any]) -> list[str]:

@@ -69,6 +69,8 @@ def check(shown: Shown, card: Mapping[str, Any]) -> None:
 
 def _names(card: Mapping[str, Any], count: int) -> list[str]:
     given: Sequence[str] = card.get("classes") or [str(number) for number in range(count)]
+    if len(given) < count:
+        raise NnError(f"the model has {count} classes, and its metadata names {len(given)}; export the run again")
     return list(given)
 
 

@@ -15,7 +15,7 @@ from nncli.errors import DataError
 from nncli.files import named
 from nncli.predict.pieces import Piece, Samples, Source, per_piece, piece
 
-BROKEN = (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError)
+BROKEN = (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, KeyError)
 PLAIN = "biuf"  # booleans, integers, floats
 Read = Callable[[int], Iterator[np.ndarray]]  # the rows, so many at a time
 

@@ -22,7 +22,7 @@ import nncli
 from nncli.contracts import Form
 from nncli.errors import NnError
 from nncli.export import export as exporting
-from nncli.export.acceptance import failures
+from nncli.export.acceptance import Comparison, failures
 from nncli.export.check import judged_file, recheck
 from nncli.export.export import export
 from nncli.export.files import open_file, read_card
@@ -259,6 +259,11 @@ def test_weights_outside_the_folder_of_a_file_are_not_read(place: str, file: Pat
         ("input", {"shape": [None], "example": [3, 10**6, 10**6]}),
         ("samples", {"kind": "image", "shape": [3, 10**6, 10**6]}),
         ("facts", None),
+        ("run", None),
+        ("buffers", []),
+        ("outputs", [{}]),
+        ("classes", [1] * 10),
+        ("samples", {}),
     ],
 )
 def test_metadata_that_nn_does_not_write_is_refused(key: str, value: Any, file: Path) -> None:
@@ -268,6 +273,30 @@ def test_metadata_that_nn_does_not_write_is_refused(key: str, value: Any, file: 
     onnx.save(model, file)
     with pytest.raises(NnError, match=f"its metadata has no valid {key}"):
         open_file(file)
+
+
+@pytest.mark.parametrize("text", ["{bad", "[1]", "[" * 100_000, "3"])
+def test_metadata_that_is_no_card_is_refused(text: str, trained: RunFolder, file: Path) -> None:
+    model = onnx.load(file)
+    onnx.helper.set_model_props(model, {"nn": text})
+    onnx.save(model, file)
+    with pytest.raises(NnError, match=r"digits\.onnx: its metadata cannot be read|was not exported by nn"):
+        open_file(file)
+    with pytest.raises(NnError, match="was not exported by nn"):
+        export(trained.path, "onnx", file, **QUICK)
+
+
+def test_nothing_is_left_beside_a_file_whose_name_has_brackets(trained: RunFolder) -> None:
+    with pytest.raises(NnError, match="its answers differ"):
+        export(trained.path, "onnx", Path("m[1].onnx"), tolerance=0.0, **QUICK)
+    assert os.listdir() == []
+
+
+def test_an_infinite_answer_allows_no_difference() -> None:
+    gap = Comparison()
+    gap.add(np.array([[np.inf], [1.0]]), np.array([[5.0], [900.0]]))
+    assert gap.largest > 1e300
+    assert gap.scale == 1.0
 
 
 def test_only_an_export_of_the_same_run_is_replaced(trained: RunFolder, file: Path, tmp_path: Path) -> None:
