@@ -38,8 +38,8 @@ def shrink(
     """Compare smaller versions of a run: size, speed and metric of each as ONNX. Each pruned one is a new run.
 
     \b
-    nn shrink last --sweep
-    nn shrink last --prune 0.5 --quantize static
+    nn shrink last --quantize static --fast
+    nn shrink last --prune 0.5 --quantize static --fast
     """
     from nncli.errors import NnError
 
