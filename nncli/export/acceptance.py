@@ -19,6 +19,7 @@ from nncli.run.answers import Answers
 SIZES = (1, 3, 64)  # of the batches that a file must take
 FAST = 1_000  # samples that are compared with --fast
 PROBED = 256  # made-up samples, where there is no data
+DROP = 0.01  # by which 8-bit weights may worsen the monitored metric, of its size or of 1
 
 
 class Comparison:
@@ -34,17 +35,17 @@ class Comparison:
         gap = np.abs(ours.astype(np.float64) - theirs.astype(np.float64))
         self.largest = max(self.largest, float(np.nan_to_num(gap, nan=np.inf).max(initial=0.0)))
         self.scale = max(self.scale, float(np.abs(ours[np.isfinite(ours)]).max(initial=0.0)))
-        self.total, self.numbers, self.samples = (
-            self.total + float(gap.sum()),
-            self.numbers + gap.size,
-            self.samples + len(ours),
-        )
+        self.total += float(gap.sum())
+        self.numbers, self.samples = self.numbers + gap.size, self.samples + len(ours)
 
 
 def accept(
     file: Exported, task: Any, form: Form, data: Any, *, tolerance: float | None, fast: bool = False, timed: bool = True
 ) -> dict[str, Any]:
-    """The report on a file; `data` is None where it cannot be loaded. `tolerance` None allows any difference."""
+    """The report on a file; `data` is None where it cannot be loaded.
+
+    With a `tolerance` of None, any difference is allowed that leaves the monitored metric as good.
+    """
     part = None if data is None else "test" if "test" in data.parts else "val"
     judging = task if isinstance(task, Judging) and file.card["form"] == "predict" else None
     gap, few, answers = Comparison(), None, (Answers(0), Answers(0))
@@ -63,13 +64,15 @@ def accept(
     for size in SIZES:
         gap.add(*_both(file, form, torch.from_numpy(np.resize(few.numpy(), (size, *few.shape[1:])))))
     allowed = None if tolerance is None else tolerance * max(1.0, gap.scale)
+    metrics = _metrics(task, answers) if judging and part else {}
     return {
         "samples": f"{gap.samples - sum(SIZES):,} of the {part} part" if part else f"{PROBED} made-up samples",
         "largest_difference": gap.largest,
         "mean_difference": gap.total / gap.numbers,
         "allowed_difference": allowed,
-        "same_classes": file.card["classes"] == _classes(file, data),
-        "metrics": _metrics(task, answers) if judging and part else {},
+        "same_classes": data is None or same_classes(file.card, data),
+        "metrics": metrics,
+        "monitored": monitored(task, metrics) if tolerance is None else {},
         "batches": [fixed] if fixed else list(SIZES),
         "timing": _timings(file, form, few) if timed else {},
         "machine": {"system": platform.platform(), "cores": os.cpu_count(), "threads": torch.get_num_threads()},
@@ -84,6 +87,12 @@ def failures(report: Mapping[str, Any]) -> list[str]:
         found.append(
             f"its answers differ from those of the run by up to {report['largest_difference']:.3g}; "
             f"{allowed:.3g} is allowed"
+        )
+    if allowed is None and not (drop := report["monitored"]):
+        found.append("no metric shows whether 8-bit weights are as good; --tolerance states what difference is allowed")
+    elif allowed is None and not drop["worse_by"] <= drop["allowed"]:
+        found.append(
+            f"8-bit weights make {drop['metric']} worse by {drop['worse_by']:.3g}; {drop['allowed']:.3g} is allowed"
         )
     if not report.get("same_classes", True):
         found.append("its names of classes are not those of the data, in this order")
@@ -110,9 +119,20 @@ def _both(file: Exported, form: Form, x: Tensor) -> tuple[np.ndarray, np.ndarray
     return ours, np.asarray(file(x.contiguous().numpy())[form.outputs[0]], dtype=np.float32)
 
 
-def _classes(file: Exported, data: Any) -> list[str] | None:
-    names = file.card["classes"]
-    return names if data is None or names is None else [data.class_name(number) for number in range(data.num_classes)]
+def same_classes(card: Mapping[str, Any], data: Any) -> bool:
+    """Whether a card names the classes of the data, in their order."""
+    names = card["classes"]
+    return names is None or names == [data.class_name(number) for number in range(data.num_classes)]
+
+
+def monitored(task: Any, metrics: Mapping[str, Mapping[str, float]]) -> dict[str, Any]:
+    """By how much the metric that chose the weights is worse than before; {} if it was not measured."""
+    _, _, name = str(task.monitor).partition("/")
+    both, better = metrics.get(name, {}), task.metrics.get(name)
+    if better is None or not {"before", "after"} <= both.keys():
+        return {}
+    worse = (both["after"] - both["before"]) * (1 if better == "min" else -1)
+    return {"metric": name, "worse_by": worse, "allowed": DROP * max(1.0, abs(both["before"]))}
 
 
 def _metrics(task: Any, answers: tuple[Answers, ...]) -> dict[str, dict[str, float]]:

@@ -48,6 +48,7 @@ def card(model: Model, which: str, name: str, form: Form, options: Options) -> d
         "target": model.targets,
         "samples": samples,
         "facts": facts,
+        "metrics": model.metrics,
         "buffers": {name: value.tolist() for name, value in model.task.named_buffers(recurse=False)},
         "config": run.config.read_text(encoding="utf-8"),
     }

@@ -1,7 +1,7 @@
 """Compare an exported file with its run again, or where the run is not available, with what the file says of it."""
 
 import tempfile
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -14,6 +14,7 @@ from nncli.config.check import check
 from nncli.config.compose import Config, load_frozen
 from nncli.errors import ConfigError, NnError
 from nncli.export import formats
+from nncli.export.acceptance import Comparison, monitored, same_classes
 from nncli.export.export import PROBED, TOLERANCES, compared, form_of
 from nncli.export.files import Exported, open_file, read_card
 from nncli.export.own import require_own
@@ -34,22 +35,32 @@ def recheck(
     card, one = read_card(path), formats.of_file(path)
     if one.RUNS_CODE and not trusted:
         require_own(path)
-    tolerance = TOLERANCES.get(card["precision"])
+    tolerance = card.get("tolerance", TOLERANCES.get(card["precision"]))
     report: dict[str, Any] = {"file": str(path), "run": card["run"], "weights": card["weights"]}
     model = _run_of(card, trust)
     if model is not None:
         return report | compared(path, one, model, form_of(model.task, card["form"]), tolerance, fast=fast)
-    file = open_file(path, trusted=trusted)
-    ours = np.asarray(card["answers"], dtype=np.float32)
-    theirs = np.asarray(file(probe(card, PROBED))[card["outputs"][0]["name"]], dtype=np.float32)
-    allowed = None if tolerance is None else tolerance * max(1.0, float(np.abs(ours).max()))
+    file, gap = open_file(path, trusted=trusted), Comparison()
+    answers = file(probe(card, PROBED))[card["outputs"][0]["name"]]
+    gap.add(np.asarray(card["answers"], dtype=np.float32), np.asarray(answers, dtype=np.float32))
     report |= {"samples": f"{PROBED} made-up samples, by the answers in the file; {card['run']} is not here"}
-    report |= {"largest_difference": float(np.abs(ours - theirs).max()), "allowed_difference": allowed}
+    report |= {"largest_difference": gap.largest, "mean_difference": gap.total / gap.numbers, "monitored": {}}
+    report["allowed_difference"] = None if tolerance is None else tolerance * max(1.0, gap.scale)
+    if card["form"] != "predict":
+        return report
     try:
-        found = judged_file(path, words, trusted=trusted, trust=trust)["metrics"]
-        return report | {"metrics": {name: {"after": value} for name, value in found.items()}}
+        parts = _parts_of(file, words, trust)
     except NnError as error:
         return report | {"not_compared": f"metrics, as the data cannot be loaded: {error}"}
+    after, _ = evaluate(parts, "test", _predict(file))
+    before = {name.removeprefix("test/"): value for name, value in card["metrics"].items()}
+    metrics = {name: {"before": before[name]} if name in before else {} for name in after}
+    metrics = {name: both | {"after": after[name]} for name, both in metrics.items()}
+    return report | {
+        "same_classes": same_classes(card, parts.data),
+        "metrics": metrics,
+        "monitored": monitored(parts.task, metrics) if tolerance is None else {},
+    }
 
 
 def judged_file(
@@ -64,20 +75,27 @@ def judged_file(
     file = open_file(path, trusted=trusted)
     if file.card["form"] != "predict":
         raise NnError(f"{path} returns {file.card['outputs'][0]['name']}, which cannot be evaluated")
-    config = _config_of(file, words, trust)
-    facts = dict(file.card["facts"])
+    parts = _parts_of(file, words, trust)
+    if not same_classes(file.card, parts.data):
+        raise NnError(f"{path}: its names of classes are not those of the data, in this order")
+    return described(parts, part, *evaluate(parts, part, _predict(file)))
+
+
+def _parts_of(file: Exported, words: Sequence[str], trust: Collection[str]) -> Parts:
+    """The data of a file's run, and its task without a net."""
+    config, facts = _config_of(file, words, trust), dict(file.card["facts"])
     data, task = load_data(config, facts), build_task(config, facts)
     for name, value in file.card["buffers"].items():
         task.get_buffer(name).copy_(torch.tensor(value))
     settings = section(config, "trainer")
     parts = Parts(data, task, place(settings), settings)
     place_data(config, parts)
+    return parts
+
+
+def _predict(file: Exported) -> Callable[[Tensor], Tensor]:
     name = file.card["outputs"][0]["name"]
-
-    def predict(x: Tensor) -> Tensor:
-        return torch.from_numpy(np.asarray(file(x.contiguous().numpy())[name]))
-
-    return described(parts, part, *evaluate(parts, part, predict))
+    return lambda x: torch.from_numpy(np.asarray(file(x.contiguous().numpy())[name]))
 
 
 def _run_of(card: dict[str, Any], trust: Collection[str]) -> Model | None:

@@ -56,6 +56,7 @@ def export(
     temporary = path.with_name(f".{os.getpid()}.tmp.{path.name}")
     if tolerance is None:
         tolerance = TOLERANCES.get(about["precision"])
+    about["tolerance"] = tolerance
     if options.quantize == "static":
         options = replace(options, samples=quantize.calibration(*_data(model), options.batch))
     try:

@@ -16,7 +16,7 @@ from nncli.files import named, refusal
 LARGEST = 1 << 28  # numbers of a batch
 NEEDED = {
     **dict.fromkeys(("form", "config", "weights", "run", "precision"), str),
-    **dict.fromkeys(("input", "samples", "facts", "buffers"), dict),
+    **dict.fromkeys(("input", "samples", "facts", "buffers", "metrics"), dict),
     **dict.fromkeys(("outputs", "answers"), list),
 }
 

@@ -136,7 +136,8 @@ def test_a_file_is_checked_again_where_its_run_is_not(
     report = recheck(file)
     assert failures(report) == []
     assert "made-up" in report["samples"]
-    assert report["metrics"]["test/accuracy"]["after"] > 0.9
+    assert report["metrics"]["accuracy"]["after"] > 0.9
+    assert report["metrics"]["accuracy"]["before"] == report["metrics"]["accuracy"]["after"]
     model = onnx.load(file)
     weight = next(one for one in model.graph.initializer if len(one.dims) == 2)
     values = onnx.numpy_helper.to_array(weight).copy()
@@ -144,6 +145,17 @@ def test_a_file_is_checked_again_where_its_run_is_not(
     weight.CopyFrom(onnx.numpy_helper.from_array(values, weight.name))
     onnx.save(model, file)
     assert "differ" in failures(recheck(file))[0]
+
+
+def test_swapped_names_are_caught_where_the_run_is_not(file: Path, monkeypatch: pytest.MonkeyPatch, nn: Nn) -> None:
+    monkeypatch.setattr("nncli.export.check._run_of", lambda *_: None)
+    model = onnx.load(file)
+    card = json.loads(model.metadata_props[0].value)
+    onnx.helper.set_model_props(model, {"nn": json.dumps(card | {"classes": card["classes"][::-1]})})
+    onnx.save(model, file)
+    assert failures(recheck(file)) == ["its names of classes are not those of the data, in this order"]
+    done = nn("eval", file.name)
+    assert (done.returncode, "names of classes" in done.stderr) == (1, True)
 
 
 def test_half_precision_is_smaller_and_close(trained: RunFolder, file: Path) -> None:

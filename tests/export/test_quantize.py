@@ -18,6 +18,7 @@ import nncli
 from nncli.cli.export import export as command
 from nncli.errors import NnError
 from nncli.export import measure
+from nncli.export.acceptance import failures
 from nncli.export.check import recheck
 from nncli.export.export import export
 from nncli.export.files import open_file, read_card
@@ -63,7 +64,7 @@ def test_a_quantized_file_is_smaller_and_about_as_accurate(
     assert accuracy["after"] == pytest.approx(accuracy["before"], abs=0.01)
     assert 1e-5 < report["largest_difference"] < 0.2
     card = read_card(Path("small.onnx"))
-    assert {**read_card(whole), "precision": "8"} == card
+    assert {**read_card(whole), "precision": "8", "tolerance": None} == card
     assert recheck(Path("small.onnx"), fast=True)["metrics"]["accuracy"] == accuracy
 
 
@@ -175,7 +176,19 @@ def test_calibration_needs_the_data(tmp_path: Path) -> None:
     Path("x.csv").unlink()
     with pytest.raises(NnError, match="--quantize static is calibrated on the training data, which cannot be loaded"):
         export(run.path, "onnx", options=Options(quantize="static"))
-    export(run.path, "onnx", Path("x.onnx"), options=Options(quantize="dynamic"), **QUICK)
+    with pytest.raises(NnError, match="no metric shows whether 8-bit weights are as good; --tolerance states"):
+        export(run.path, "onnx", Path("x.onnx"), options=Options(quantize="dynamic"), **QUICK)
+    assert not Path("x.onnx").exists()
+    export(run.path, "onnx", Path("x.onnx"), options=Options(quantize="dynamic"), tolerance=0.5, **QUICK)
+    assert failures(recheck(Path("x.onnx"))) == []
+
+
+def test_badly_calibrated_weights_are_refused(trained: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    dark = [np.zeros((64, 1, 8, 8), np.uint8)]
+    monkeypatch.setattr("nncli.export.quantize.calibration", lambda *_: dark)
+    with pytest.raises(NnError, match=r"not written: 8-bit weights make accuracy worse by 0\.\d+; 0\.01 is"):
+        export(trained.path, "onnx", Path("small.onnx"), options=Options(quantize="static"), **QUICK)
+    assert not list(Path().iterdir())
 
 
 # torchao's import warns of what torch 2.13 has deprecated
