@@ -88,9 +88,10 @@ def failures(report: Mapping[str, Any]) -> list[str]:
             f"its answers differ from those of the run by up to {report['largest_difference']:.3g}; "
             f"{allowed:.3g} is allowed"
         )
-    if allowed is None and not (drop := report["monitored"]):
+    drop = report.get("monitored")
+    if allowed is None and not drop:
         found.append("no metric shows whether 8-bit weights are as good; --tolerance states what difference is allowed")
-    elif allowed is None and not drop["worse_by"] <= drop["allowed"]:
+    elif allowed is None and drop and not drop["worse_by"] <= drop["allowed"]:
         found.append(
             f"8-bit weights make {drop['metric']} worse by {drop['worse_by']:.3g}; {drop['allowed']:.3g} is allowed"
         )
