@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from nncli.cli.complete import complete_runs
-from nncli.cli.options import Json, Trust, TrustFile, console
+from nncli.cli.options import Json, Trust, TrustFile, console, refuse_given
 from nncli.output import as_json, say
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ Combine = Annotated[
 
 
 def judge(
+    context: typer.Context,
     words: Words = None,
     part: Part = "test",
     which: Which = "best",
@@ -47,6 +48,7 @@ def judge(
     nn eval last
     nn eval last --part val
     """
+    from nncli.errors import NnError
     from nncli.export.formats import suffixes
     from nncli.run import folder
     from nncli.run.eval import judged
@@ -54,15 +56,21 @@ def judge(
     names = [word for word in words or () if "=" not in word] or ["last"]
     values = [word for word in words or () if "=" in word]
     file = Path(names[0])
-    if len(names) == 1 and file.name.endswith(suffixes()):
+    if file.name.endswith(suffixes()) and not folder.is_run(file):
         from nncli.export.check import judged_file
 
+        refuse_given(context, ["which", "combine"], "has no effect on an exported file")
+        if len(names) > 1:
+            raise NnError(f"an exported file is evaluated alone, without runs or other files; got {names[1]}")
         found = judged_file(file, values, part=part, trusted=trust_file, trust=trust or ())
         if json:
             say(as_json({"file": str(file), "part": part, **found}))
         else:
             _show(f"{file} · {part} part", found)
         return
+    refuse_given(context, ["trust_file"], "is for exported files, and this is a run")
+    if len(names) == 1:
+        refuse_given(context, ["combine"], "has no effect on one run; name several")
     runs = [folder.find(name) for name in names]
     found = judged(runs, values, part=part, which=which, combine=combine, trust=trust or ())
     if json:

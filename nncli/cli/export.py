@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from nncli.cli.complete import complete_runs
-from nncli.cli.options import Json, Trust, TrustFile, console
+from nncli.cli.options import Json, Trust, TrustFile, console, refuse_given
+from nncli.errors import NnError
 from nncli.output import as_json, say
 
 if TYPE_CHECKING:
@@ -52,9 +53,12 @@ Tolerance = Annotated[
 ]
 Fast = Annotated[bool, typer.Option("--fast", help="Compare 1,000 samples instead of the whole part.")]
 Check = Annotated[bool, typer.Option("--check", help="Compare exported files with their run again, on any machine.")]
+PRUNING = ("structured", "finetune")
+WRITING = ("to", "out", "which", "form", "half", "batch", "dynamic", "opset", "quantize", "prune", *PRUNING)
 
 
 def export(
+    context: typer.Context,
     words: Words = None,
     to: To = None,
     out: Out = None,
@@ -81,41 +85,62 @@ def export(
     nn export last --to onnx --out digits.onnx
     nn export --check digits.onnx
     """
-    from nncli.errors import NnError
-    from nncli.export.formats import Options, find
-
     names = [word for word in words or () if "=" not in word]
     values = [word for word in words or () if "=" in word]
     if check:
-        _check(names, values, trust_file, fast, json, trust or [])
+        refuse_given(context, WRITING, "has no effect with --check")
+        _check(names, values, trust_file, tolerance, fast, json, trust or [])
         return
-    if not to:
-        raise NnError("name a format: nn export last --to onnx")
-    if len(names) > 1 or values:
-        raise NnError(f"one run can be exported at a time, without further words; got {' '.join([*names, *values])}")
-    if out is not None and len(to) > 1:
+    refuse_given(context, ["trust_file"], "is for --check, which opens a file")
+    if prune is None:
+        refuse_given(context, PRUNING, "has no effect without --prune")
+    run, formats = _asked(names, values, to or [])
+    if out is not None and len(formats) > 1:
         raise NnError("--out names one file, and there are several formats; export them one at a time")
     if prune is not None and which != "best":
         raise NnError("--prune begins with the best weights, so it cannot be used with --which last")
-    from nncli.export.export import export as write
-    from nncli.export.quantize import refuse
+    from nncli.export import prune as cut
+    from nncli.export.export import ready, written
+    from nncli.export.formats import Options
+    from nncli.run.model import load
 
-    formats = [find(name) for name in to]
-    options = Options(half, batch, dynamic, opset, quantize)
-    for name in formats:
-        refuse(name, options)
-    run = names[0] if names else "last"
+    options, trusted = Options(half, batch, dynamic, opset, quantize), trust or ()
+    model = load(run, which=which, trust=trusted)
+    name = None if prune is None else cut.new_name(model.config.name)
+    paths = {one: ready(model, one, out, form, options, pruned=name) for one in formats}
     if prune is not None:
-        from nncli.export.prune import pruned
+        pruned = cut.pruned(model.run.path, prune, structured, finetune, quiet=json, trust=trusted)
+        model = load(pruned.path, trust=trusted)
+    for one, path in paths.items():
+        how: dict[str, Any] = {"which": which, "form": form, "tolerance": tolerance, "fast": fast}
+        _show(written(model, one, path, options=options, **how), json)
 
-        run = pruned(run, prune, structured, finetune, quiet=json, trust=trust or ()).path
-    for name in formats:
-        settings: dict[str, Any] = {"form": form, "tolerance": tolerance, "fast": fast, "trust": trust or ()}
-        _show(write(run, name, out, which=which, options=options, **settings), json)
+
+def _asked(names: list[str], values: list[str], to: list[str]) -> tuple[str, list[str]]:
+    """The run and the formats; raises NnError with the right command for words that name something else."""
+    from nncli.export.formats import find, suffixes
+    from nncli.export.formats import names as every
+
+    run = names[0] if names else "last"
+    if not to:
+        like = next((word for word in names if word in every()), "onnx")
+        raise NnError(f"name a format: nn export {run if run != like else 'last'} --to {like}")
+    if len(names) > 1 or values:
+        raise NnError(f"one run can be exported at a time, without further words; got {' '.join([*names, *values])}")
+    if run.endswith(suffixes()):
+        raise NnError(f"{run} is an exported file already; name the run that it is from, or: nn export --check {run}")
+    return run, [find(name) for name in to]
 
 
-def _check(files: list[str], values: list[str], trusted: bool, fast: bool, json: bool, trust: list[str]) -> None:
-    from nncli.errors import NnError
+def _check(
+    files: list[str],
+    values: list[str],
+    trusted: bool,
+    tolerance: float | None,
+    fast: bool,
+    json: bool,
+    trust: list[str],
+) -> None:
     from nncli.export.acceptance import failures
     from nncli.export.check import recheck
 
@@ -123,7 +148,7 @@ def _check(files: list[str], values: list[str], trusted: bool, fast: bool, json:
         raise NnError("name the exported file: nn export --check digits_mlp.onnx")
     wrong = []
     for file in files:
-        report = recheck(Path(file), values, trusted=trusted, fast=fast, trust=trust)
+        report = recheck(Path(file), values, trusted=trusted, tolerance=tolerance, fast=fast, trust=trust)
         _show(report, json)
         wrong += [f"{file}: {text}" for text in failures(report)]
     if wrong:

@@ -9,7 +9,7 @@ import typer
 from nncli.cli.complete import complete_runs, complete_words
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from nncli.terminal import Terminal
@@ -54,6 +54,15 @@ def may_write(out: "Path", refuse: "Callable[[Path], None] | None" = None, like:
     (refuse or png.refuse)(out)
     if not os.access(out if out.exists() else out.absolute().parent, os.W_OK):
         raise NnError(f"{option} is {out}: it cannot be written there; choose a file in another folder")
+
+
+def refuse_given(context: typer.Context, names: "Iterable[str]", why: str) -> None:
+    """Raise NnError if one of these options was typed: it would have no effect."""
+    from nncli.errors import NnError
+
+    typed = [name for name in names if getattr(context.get_parameter_source(name), "name", "") == "COMMANDLINE"]
+    if odd := next(iter(typed), None):
+        raise NnError(f"--{odd.replace('_', '-')} {why}")
 
 
 TrustFile = Annotated[

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from nncli.cli.complete import complete_runs
-from nncli.cli.options import Json, Trust, may_write
+from nncli.cli.options import Json, Trust, TrustFile, may_write, refuse_given
 from nncli.output import as_json, say
 
 if TYPE_CHECKING:
@@ -42,12 +42,10 @@ Top = Annotated[int | None, typer.Option(min=1, help="Show so many of the most p
 Probabilities = Annotated[bool, typer.Option("--probabilities", help="Add the probability of every class.")]
 Embed = Annotated[bool, typer.Option("--embed", help="Write embeddings: the input of the net's last layer.")]
 Which = Annotated[Literal["best", "last"], typer.Option(help="The weights of the run.")]
-TrustFile = Annotated[
-    bool, typer.Option("--trust-file", help="Open a file that can run code although it was not exported here.")
-]
 
 
 def predict(
+    context: typer.Context,
     words: Words = None,
     out: Out = None,
     rejected: Rejected = None,
@@ -68,13 +66,19 @@ def predict(
     """
     from nncli.errors import NnError
     from nncli.predict import answers, inputs, run, writers
-    from nncli.predict.engine import open_engine, split
+    from nncli.predict.engine import is_file, open_engine, split
 
+    if out and rejected and out.absolute() == rejected.absolute():
+        raise NnError(f"--out and --rejected are both {out}; give them different names")
     for option, path in (("--out", out), ("--rejected", rejected)):
         _check(option, path, writers.FORMATS if option == "--out" else (".csv",))
     name, given = split(words or ["last"])
     if words and name != words[0]:
         say("predicting with the last run", err=True)
+    if is_file(name):
+        refuse_given(context, ["which"], "has no effect on an exported file")
+    else:
+        refuse_given(context, ["trust_file"], "is for exported files, and this is a run")
     engine = open_engine(name, which=which, embed=embed, trust=trust or (), trust_file=trust_file)
     shown = answers.Shown(top, probabilities)
     answers.check(shown, engine.card)
@@ -124,4 +128,4 @@ def _report(count: "Count", out: Path | None, rejected: Path | None, json: bool)
     if out and json:
         say(as_json({"out": str(out), "predicted": count.predicted, "rejected": count.rejected}))
     elif out:
-        say(f"{count.predicted:,} predictions in {out}")
+        say(f"{count.predicted:,} prediction{'' if count.predicted == 1 else 's'} in {out}")

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nncli.cli.options import Json, Run, Trust, console
+from nncli.cli.options import Json, Run, Trust, console, refuse_given
 from nncli.output import as_json, say
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ Fast = Annotated[bool, typer.Option("--fast", help="Evaluate 1,000 samples inste
 
 
 def shrink(
+    context: typer.Context,
     run: Run = "last",
     quantize: Quantize = None,
     prune: Prune = None,
@@ -45,6 +46,8 @@ def shrink(
 
     if not (sweep or quantize or prune):
         raise NnError("choose what to compare, such as --sweep, --quantize static or --prune 0.5")
+    if not (sweep or prune):
+        refuse_given(context, ["finetune"], "has no effect without --prune or --sweep")
     from nncli.export.shrink import HOWS, SWEEP, settings
     from nncli.export.shrink import shrink as measure
 

@@ -23,19 +23,25 @@ from nncli.run.assemble import SECTIONS, Parts, build_task, load_data, place_dat
 from nncli.run.eval import described, evaluate
 from nncli.run.model import Model, load
 from nncli.run.placement import place
-from nncli.run.restore import MOVABLE
+from nncli.run.restore import ALONE, HERE, MOVABLE
 
 NO_NET = {"_target_": "torch.nn.Identity"}
 
 
 def recheck(
-    path: Path, words: Sequence[str] = (), *, trusted: bool = False, fast: bool = False, trust: Collection[str] = ()
+    path: Path,
+    words: Sequence[str] = (),
+    *,
+    trusted: bool = False,
+    tolerance: float | None = None,
+    fast: bool = False,
+    trust: Collection[str] = (),
 ) -> dict[str, Any]:
-    """The report on an exported file, wherever it is now."""
+    """The report on an exported file, wherever it is now; by its own tolerance if none is given."""
     card, one = read_card(path), formats.of_file(path)
     if one.RUNS_CODE and not trusted:
         require_own(path)
-    tolerance = card.get("tolerance", TOLERANCES.get(card["precision"]))
+    tolerance = card.get("tolerance", TOLERANCES.get(card["precision"])) if tolerance is None else tolerance
     report: dict[str, Any] = {"file": str(path), "run": card["run"], "weights": card["weights"]}
     model = _run_of(card, trust)
     if model is not None:
@@ -114,10 +120,21 @@ def _run_of(card: dict[str, Any], trust: Collection[str]) -> Model | None:
 def _config_of(file: Exported, words: Sequence[str], trust: Collection[str]) -> Config:
     """The config in a file, checked like any other, with the file in place of its net."""
     with tempfile.TemporaryDirectory() as folder:
-        (Path(folder) / "config.yaml").write_text(file.card["config"], encoding="utf-8")
-        first = ["trainer.accelerator=cpu", "trainer.precision=32", "trainer.devices=1", "trainer.strategy=auto"]
-        allowed = (*MOVABLE, "trainer.devices", "trainer.strategy")
-        config = load_frozen(Path(folder) / "config.yaml", [*first, *words], allowed=allowed, trust=trust)
+        path = Path(folder) / "config.yaml"
+        path.write_text(file.card["config"], encoding="utf-8")
+        try:
+            return _checked(path, words, trust)
+        except ConfigError as error:
+            found = [
+                replace(one, where=one.where.replace(str(path), file.name), text=one.text.replace(str(path), file.name))
+                for one in error.problems
+            ]
+            raise ConfigError(found, error.see) from error
+
+
+def _checked(path: Path, words: Sequence[str], trust: Collection[str]) -> Config:
+    first, allowed = (*HERE, "trainer.accelerator=cpu"), (*MOVABLE, *ALONE)
+    config = load_frozen(path, [*first, *words], allowed=allowed, trust=trust)
     tree = config.tree.copy()
     tree.pop("logger", None)
     tree["model"] = NO_NET

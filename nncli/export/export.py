@@ -2,6 +2,7 @@
 
 import copy
 import glob
+import json
 import os
 import shutil
 import warnings
@@ -28,6 +29,7 @@ from nncli.run.model import Model, load
 from nncli.run.quiet import quiet_libraries
 
 TOLERANCES = {"32": 1e-4, "16": 1e-2}  # of the largest answer, or of 1, by precision; int8 is judged by its metrics
+PLAIN = Options()
 PROBED = 4  # made-up samples whose answers a file carries
 
 
@@ -38,18 +40,52 @@ def export(
     *,
     which: Literal["best", "last"] = "best",
     form: str = "predict",
-    options: Options = Options(),  # noqa: B008  # frozen
+    options: Options = PLAIN,
     tolerance: float | None = None,
     fast: bool = False,
     timed: bool = True,
     trust: Collection[str] = (),
 ) -> dict[str, Any]:
     """Export a form of a run; returns the report of its acceptance, which is also written beside the file."""
-    one, model = formats.named(to), load(run, which=which, trust=trust)
+    model = load(run, which=which, trust=trust)
+    path = ready(model, to, out, form, options)
+    return written(
+        model, to, path, which=which, form=form, options=options, tolerance=tolerance, fast=fast, timed=timed
+    )
+
+
+def ready(
+    model: Model, to: str, out: Path | None, form: str, options: Options = PLAIN, *, pruned: str | None = None
+) -> Path:
+    """The file that an export will have; raises NnError for what can be known to fail before it begins.
+
+    `pruned` is the name of the new run that will be exported instead of this one.
+    """
+    one = formats.named(to)
+    formats.refuse(to, options)
     quantize.refuse(to, options)
-    path = out or Path(f"{model.config.name}{f'_{options.quantize}' if options.quantize else ''}{one.SUFFIX}")
-    may_replace(path, one, model)
-    reference = form_of(model.task, form)
+    one.require()
+    form_of(model.task, form)
+    how = f"_{options.quantize}" if options.quantize else ""
+    path = out or Path(f"{pruned or model.config.name}{how}{one.SUFFIX}")
+    may_replace(path, one, None if pruned else model.run.name)
+    return path
+
+
+def written(
+    model: Model,
+    to: str,
+    path: Path,
+    *,
+    which: Literal["best", "last"],
+    form: str,
+    options: Options,
+    tolerance: float | None,
+    fast: bool,
+    timed: bool = True,
+) -> dict[str, Any]:
+    """The report on a file that is written and compared with the model, and then gets its name."""
+    one, reference = formats.named(to), form_of(model.task, form)
     about = card(model, which, form, reference, options)
     with torch.inference_mode():
         about["answers"] = reference.module(torch.from_numpy(probe(about, PROBED))).tolist()
@@ -67,19 +103,26 @@ def export(
         report |= compared(temporary, one, model, reference, tolerance, fast=fast, timed=timed)
         if wrong := failures(report):
             raise NnError(f"{path} was not written: {'; '.join(wrong)}")
+        if one.RUNS_CODE:
+            own.remember(temporary)
+        beside = temporary.with_name(f"{temporary.name}.json")
+        write_atomic(beside, (as_json(report, indent=2) + "\n").encode())
         put(temporary, path)
+        os.replace(beside, report_of(path))
     except OSError as error:
         raise NnError(f"{path} was not written: {reason(error)}") from error
     finally:
         for left in path.absolute().parent.glob(f"{glob.escape(temporary.name)}*"):
             shutil.rmtree(left) if left.is_dir() else left.unlink()
-    if one.RUNS_CODE:
-        own.remember(path)
-    write_atomic(Path(f"{path}.json"), (as_json(report, indent=2) + "\n").encode())
     return report
 
 
-def may_replace(path: Path, one: Format, model: Model) -> None:
+def report_of(path: Path) -> Path:
+    """Where the report on an exported file is."""
+    return Path(f"{path}.json")
+
+
+def may_replace(path: Path, one: Format, run: str | None) -> None:
     """Raise NnError unless a file of this name can be written: none is there, or an earlier export of this run."""
     if not path.name.endswith(one.SUFFIX):
         raise NnError(f"--out is {path}; a file of this format ends in {one.SUFFIX}")
@@ -87,15 +130,28 @@ def may_replace(path: Path, one: Format, model: Model) -> None:
     if not folder.is_dir() or not os.access(folder, os.W_OK):
         why = "cannot be written to" if folder.is_dir() else "does not exist"
         raise NnError(f"--out is {path}: the folder {path.parent} {why}")
+    if os.path.lexists(report_of(path)) and not _is_report(report_of(path)):
+        raise NnError(
+            f"{report_of(path)} exists and is no report of nn; name another file with --out, or delete this one"
+        )
     if not os.path.lexists(path):
         return
     try:
         there = "" if path.is_symlink() else read_card(path)["run"]
     except NnError:
         there = ""
-    if there != model.run.name:
+    if there != run:
         what = f"is an export of {there}" if there else "was not exported by nn"
         raise NnError(f"{path} exists and {what}; name another file with --out, or delete this one")
+
+
+def _is_report(path: Path) -> bool:
+    """Whether this is a report on an exported file."""
+    try:
+        found = None if path.is_symlink() else json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(found, dict) and {"file", "run", "allowed_difference"} <= found.keys()
 
 
 def put(temporary: Path, path: Path) -> None:

@@ -24,6 +24,11 @@ def check(share: float) -> None:
         raise NnError(f"--prune is {share:g}; it is the fraction to remove, between 0 and 1")
 
 
+def new_name(name: str) -> str:
+    """The name of the pruned runs of a run with this name."""
+    return f"{name.removesuffix('_pruned')}_pruned"
+
+
 def pruned(
     name: str | Path, share: float, structured: bool, epochs: int, *, quiet: bool = False, trust: Collection[str] = ()
 ) -> RunFolder:
@@ -44,9 +49,7 @@ def pruned(
     tree["trainer"] |= {"max_epochs": epochs, "max_steps": None}
     what = "channels" if structured else "weights"
     words = (f"recipe={run.config}", f"trainer.max_epochs={epochs}", f"# pruned: {share:g} of the {what}")
-    name = f"{config.name.removesuffix('_pruned')}_pruned"
-    made = fit(
-        replace(config, name=name, tree=OmegaConf.create(tree), words=words), Screen("quiet" if quiet else "auto")
-    )
+    config = replace(config, name=new_name(config.name), tree=OmegaConf.create(tree), words=words)
+    made = fit(config, Screen("quiet" if quiet else "auto"))
     assert made is not None
     return made

@@ -30,6 +30,11 @@ def split(words: Sequence[str]) -> tuple[str, list[str]]:
     return first, list(words[1:])
 
 
+def is_file(name: str) -> bool:
+    """Whether this names an exported file, and not a run."""
+    return home(name).is_file() or _is_exported(home(name))
+
+
 def _is_exported(path: Path) -> bool:
     """Whether this has the suffix of an exported file, which for OpenVINO is a folder."""
     if not path.exists() or path.suffix.lower() in EVERY:
@@ -50,7 +55,7 @@ def open_engine(
 ) -> Engine:
     """The run, on the best device of this machine, or the exported file."""
     path = home(name)
-    if not (path.is_file() or _is_exported(path)):
+    if not is_file(name):
         from nncli.run.model import load
 
         return load(name, which=which, trust=trust, form="embedding" if embed else "predict").on_best_device()

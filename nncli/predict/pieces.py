@@ -10,6 +10,7 @@ import polars as pl
 from nncli.data.encode import encode_each
 
 Samples = Mapping[str, Any]
+Times = Callable[[int], list[str | None]]
 MOST = 1024  # samples of a piece
 VALUES = 1 << 22  # in a piece
 
@@ -26,6 +27,7 @@ class Piece:
     rows: np.ndarray | None = None
     files: Sequence[str] | None = None
     cells: pl.DataFrame | None = None
+    times: Times | None = None  # of the steps after a series
 
     def __len__(self) -> int:
         return len(self.rows if self.rows is not None else self.files or ())
@@ -40,6 +42,7 @@ class Source:
     pieces: Callable[[], Iterator[Piece]]
     rows: bool = True  # whether its samples are rows; otherwise each is a file
     columns: Sequence[str] = ()  # of the cells of its rows
+    timed: bool = False  # whether its pieces have times
 
 
 def piece(raw: Any, samples: Samples, faults: Mapping[int, str], **places: Any) -> Piece:

@@ -110,6 +110,10 @@ def _parsed(
     for place, (number, line) in enumerate(lines):
         try:
             value = json.loads(line)
+            if b"\\u" in line:  # half of a surrogate pair is no character
+                json.dumps(value, ensure_ascii=False).encode()
+        except UnicodeEncodeError:
+            value, faults[place] = {}, "this line has half of a character"
         except (ValueError, RecursionError):
             value, faults[place] = {}, "this line is not JSON"
         if isinstance(value, str):

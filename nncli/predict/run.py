@@ -61,6 +61,7 @@ def predict(
     for source in sources:
         require(Path(source.name), source.columns, keep, " to keep")
     names, cells, count = _place_names(sources), sources[0].columns, Count()
+    timed = any(source.timed for source in sources)
     if rejected:  # its header
         rejected.write(_with_cells(pl.DataFrame(schema=dict.fromkeys([*names, "reason"], pl.String)), None, cells))
     pieces = ((len(piece), (source, piece)) for source in sources for piece in source.pieces())
@@ -69,7 +70,8 @@ def predict(
             places, bad = _places(source, piece, names), sorted(piece.faults)
             if len(bad) < len(piece):
                 good = np.delete(np.arange(len(piece)), bad)
-                answers.write(_answered(engine, piece.x, _with_cells(places, piece.cells, keep)[good], shown))
+                found = _answered(engine, piece, _with_cells(places, piece.cells, keep)[good], shown, timed)
+                answers.write(found)
             if bad and rejected:
                 before = places[bad].with_columns(pl.Series("reason", [piece.faults[place] for place in bad]))
                 rejected.write(_with_cells(before, piece.cells[bad] if piece.cells is not None else None, cells))
@@ -106,14 +108,16 @@ def _with_cells(before: pl.DataFrame, cells: pl.DataFrame | None, names: Sequenc
     return before.with_columns(column.alias(name) for column, name in zip(found, called, strict=True))
 
 
-def _answered(engine: Engine, x: np.ndarray, before: pl.DataFrame, shown: Shown) -> pl.DataFrame:
+def _answered(engine: Engine, piece: Piece, before: pl.DataFrame, shown: Shown, timed: bool) -> pl.DataFrame:
     """The answers beside the places and cells; those of the same name are called predicted_…"""
     try:
-        outputs = engine(x)
+        outputs = engine(piece.x)
     except (RuntimeError, ValueError, IndexError) as error:
         why = str(error).partition("\n")[0]
-        raise NnError(f"{engine.name} cannot take samples of {list(x.shape[1:])}: {why}") from error
+        raise NnError(f"{engine.name} cannot take samples of {list(piece.x.shape[1:])}: {why}") from error
     found, rows = table(outputs, engine.card, shown)
+    if timed:
+        found.insert_column(1, pl.Series("time", piece.times(rows) if piece.times else [None] * rows, dtype=pl.String))
     found.columns = [f"predicted_{name}" if name in before.columns else name for name in found.columns]
     return before[np.repeat(np.arange(before.height), rows)].hstack(found) if rows > 1 else before.hstack(found)
 

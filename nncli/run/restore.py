@@ -22,16 +22,18 @@ MOVABLE = (
     "trainer.precision",
     "trainer.limit_batches",
 )
+ALONE = {"trainer.devices": "1", "trainer.num_nodes": "1", "trainer.strategy": "auto"}
+HERE = ("trainer.accelerator=auto", "trainer.precision=32", *(f"{key}={value}" for key, value in ALONE.items()))
 
 
 def restore(
     run: RunFolder, words: Sequence[str] = (), *, which: Literal["best", "last"] = "best", trust: Collection[str] = ()
 ) -> tuple[Config, Parts]:
-    """The parts of a run with its best (or last) weights, on the best single device of this machine."""
-    first = {"trainer.devices=1", "trainer.num_nodes=1", "trainer.strategy=auto"}
-    moved = [] if any(w.startswith("trainer.accelerator=") for w in words) else ["trainer.accelerator=auto"]
-    allowed = (*MOVABLE, *(w.split("=")[0] for w in first))
-    config = load_frozen(run.config, [*sorted(first), *moved, *words], allowed=allowed, trust=trust)
+    """The parts of a run with its best (or last) weights, on the best single device of this machine, in float32.
+
+    Words can choose another device or precision.
+    """
+    config = load_frozen(run.config, [*HERE, *words], allowed=(*MOVABLE, *ALONE), trust=trust)
     require(config, trains=False)
     state, file = _state(run, which)
     return config, again(config, state, file)

@@ -22,10 +22,10 @@ import nncli
 from nncli.contracts import Form
 from nncli.errors import NnError
 from nncli.export import export as exporting
-from nncli.export.acceptance import Comparison, failures
+from nncli.export.acceptance import Comparison, accept, failures
 from nncli.export.check import judged_file, recheck
 from nncli.export.export import export
-from nncli.export.files import open_file, read_card
+from nncli.export.files import Exported, open_file, read_card
 from nncli.export.formats import Options, dynamic_shapes
 from nncli.run.eval import judged
 from nncli.run.folder import RunFolder
@@ -163,7 +163,24 @@ def test_half_precision_is_smaller_and_close(trained: RunFolder, file: Path) -> 
     whole = json.loads(Path("digits.onnx.json").read_text())
     weights = sum(p.numel() for p in nncli.load(trained.path).task.net.parameters())
     assert whole["bytes"] - report["bytes"] > 1.6 * weights
-    assert 0 < report["largest_difference"] < 0.01
+    assert 0 < report["mean_difference"] < report["largest_difference"] < 0.01
+
+
+def test_a_file_is_run_with_batches_of_1_3_and_64(trained: RunFolder, file: Path) -> None:
+    sizes, opened = list[int](), open_file(file)
+
+    def recorded(x: np.ndarray) -> Any:
+        sizes.append(len(x))
+        assert len(x) != 3 or not refused, "a file that does not take three"
+        return opened.run(x)
+
+    task, refused = nncli.load(trained.path).task, False
+    watched = Exported(file, opened.card, recorded)
+    accept(watched, task, task.forms()["predict"], None, tolerance=1e-4, timed=False)
+    assert sizes[-3:] == [1, 3, 64]
+    refused = True
+    with pytest.raises(AssertionError, match="does not take three"):
+        accept(watched, task, task.forms()["predict"], None, tolerance=1e-4, timed=False)
 
 
 def test_a_fixed_batch_is_filled_and_cut(trained: RunFolder) -> None:
@@ -229,8 +246,9 @@ def test_files_that_could_run_code_are_opened_only_if_nn_wrote_them_here(trained
         with pytest.raises(NnError, match="--trust-file"):
             open_file(changed)
         elsewhere = {"NN_CACHE": str(Path("other-cache").absolute())}  # as on another machine
-        done = nn("eval", path.name, **elsewhere)
-        assert (done.returncode, "--trust-file" in done.stderr) == (1, True)
+        for words in (["eval", path.name], ["export", "--check", path.name]):
+            done = nn(*words, **elsewhere)
+            assert (done.returncode, "--trust-file" in done.stderr) == (1, True)
         assert nn("eval", path.name, "--trust-file", **elsewhere).returncode == 0
 
 
@@ -317,6 +335,12 @@ def test_only_an_export_of_the_same_run_is_replaced(trained: RunFolder, file: Pa
     with pytest.raises(NnError, match=r"mine\.onnx exists and was not exported by nn"):
         export(trained.path, "onnx", Path("mine.onnx"), **QUICK)
     assert Path("mine.onnx").read_text() == "precious"
+    Path("new.onnx.json").write_text('{"precious": true}')
+    with pytest.raises(NnError, match=r"new\.onnx\.json exists and is no report of nn"):
+        export(trained.path, "onnx", Path("new.onnx"), **QUICK)
+    assert Path("new.onnx.json").read_text() == '{"precious": true}'
+    file.unlink()
+    export(trained.path, "onnx", file, **QUICK)
     other = nncli.fit(["model.width=8", "trainer.max_steps=2", "test=false"], show="quiet")
     with pytest.raises(NnError, match="is an export of"):
         export(other.path, "onnx", file, which="last", **QUICK)
@@ -368,6 +392,13 @@ def test_a_kill_in_the_middle_leaves_no_file_of_the_final_name(
     [
         (["last", "--to", "onxx"], "did you mean onnx?"),
         (["last"], "name a format: nn export last --to onnx"),
+        (["last", "onnx"], "name a format: nn export last --to onnx"),
+        (["onnx"], "name a format: nn export last --to onnx"),
+        (["a.onnx", "--to", "pt2"], "a.onnx is an exported file already"),
+        (["--check", "a.onnx", "--half"], "--half has no effect with --check"),
+        (["last", "--to", "onnx", "--structured"], "--structured has no effect without --prune"),
+        (["last", "--to", "onnx", "--trust-file"], "--trust-file is for --check"),
+        (["last", "--to", "safetensors", "--batch", "2"], "--batch has no effect with --to safetensors"),
         (["--check"], "name the exported file"),
         (["--check", "no.onnx"], "no.onnx does not exist"),
         (["last", "--to", "onnx", "--form", "predct"], "--form is predct; Classification has predict, embedding"),
@@ -380,6 +411,22 @@ def test_wrong_words(words: list[str], told: str, nn: Nn, trained: RunFolder) ->
     assert done.returncode == 1
     assert told in done.stderr, done.stderr
     assert len(done.stderr.splitlines()) <= 2
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["eval", "digits.onnx", "last"], "an exported file is evaluated alone"),
+        (["eval", "digits.onnx", "--which", "last"], "--which has no effect on an exported file"),
+        (["eval", "digits.onnx", "data.rooot=x"], "(digits.onnx:"),
+        (["predict", "digits.onnx", "x.npy", "--which", "last"], "--which has no effect on an exported file"),
+        (["predict", "digits.onnx", "x.npy", "--out", "a.csv", "--rejected", "a.csv"], "are both a.csv"),
+        (["export", "--check", "digits.onnx", "--tolerance", "1e-15"], "1e-15 is allowed"),
+    ],
+)
+def test_wrong_words_about_a_file(words: list[str], told: str, nn: Nn, file: Path) -> None:
+    done = nn(*words)
+    assert (done.returncode, told in done.stderr) == (1, True), done.stderr
 
 
 def test_tokens_may_have_any_length() -> None:

@@ -15,7 +15,6 @@ import torch
 from torch import nn
 
 import nncli
-from nncli.cli.export import export as command
 from nncli.errors import NnError
 from nncli.export import measure
 from nncli.export.acceptance import failures
@@ -28,6 +27,7 @@ from nncli.export.quantize import _pool_last, quantize
 from nncli.models.tokens import TokenWindow
 from nncli.models.vit import ViT
 from nncli.run.folder import RunFolder
+from tests.conftest import Nn
 
 QUICK: dict[str, Any] = {"timed": False}
 
@@ -159,11 +159,22 @@ def test_what_a_format_cannot_have_is_refused(to: str, options: Options, said: s
     assert not list(Path().iterdir())
 
 
-def test_what_cannot_be_exported_is_refused_before_a_pruned_net_is_trained(trained: RunFolder) -> None:
-    with pytest.raises(NnError, match="--quantize static needs --to onnx; got --to pt2"):
-        command([str(trained.path)], to=["pt2"], quantize="static", prune=0.5)
-    with pytest.raises(NnError, match="it cannot be used with --which last"):
-        command([str(trained.path)], to=["onnx"], which="last", prune=0.5)
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--to", "pt2", "--quantize", "static"], "--quantize static needs --to onnx; got --to pt2"),
+        (["--to", "onnx", "--which", "last"], "it cannot be used with --which last"),
+        (["--to", "onnx", "--form", "nothing"], "--form is nothing"),
+        (["--to", "onnx", "--to", "pt2", "--opset", "18"], "--opset has no effect with --to pt2"),
+        (["--to", "onnx", "--out", "no/x.onnx"], "the folder no does not exist"),
+        (["--to", "tensorrt"], "pip install tensorrt"),
+    ],
+)
+def test_what_cannot_be_exported_is_refused_before_a_pruned_net_is_trained(
+    words: list[str], said: str, trained: RunFolder, nn: Nn
+) -> None:
+    done = nn("export", str(trained.path), *words, "--prune", "0.5")
+    assert (done.returncode, said in done.stderr) == (1, True), done.stderr
     assert not list(Path().iterdir())
 
 

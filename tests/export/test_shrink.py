@@ -3,13 +3,12 @@
 import json
 import shutil
 from pathlib import Path
-from typing import Any
 
 import pytest
 from PIL import Image
 
 import nncli
-from nncli.cli.shrink import shrink as command
+from nncli.cli.main import app
 from nncli.errors import NnError
 from nncli.export import measure
 from nncli.export.shrink import SWEEP, Setting, settings, shrink
@@ -78,27 +77,28 @@ def test_a_setting_that_is_impossible_does_not_end_the_others() -> None:
 
 
 def test_the_command_prints_a_table_or_json(trained: RunFolder, capsys: pytest.CaptureFixture[str]) -> None:
-    command("last", quantize=["dynamic"], fast=True)
+    app(["shrink", "last", "--quantize", "dynamic", "--fast"], standalone_mode=False)
     lines = [line.split() for line in capsys.readouterr().out.splitlines()]
     assert lines[0][0] == trained.name
     assert [line[0] for line in lines[2:4]] == ["unchanged", "dynamic"]
     assert float(lines[3][3]) > 1.2, "times smaller"
-    command("last", quantize=["dynamic"], fast=True, json=True)
+    app(["shrink", "last", "--quantize", "dynamic", "--fast", "--json"], standalone_mode=False)
     report = json.loads(capsys.readouterr().out)
     assert [row["setting"] for row in report["rows"]] == ["unchanged", "dynamic"]
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("words", "said"),
     [
-        ({}, "choose what to compare"),
-        ({"quantize": ["int4"]}, "--quantize is int4; it must be dynamic, static or weight-only"),
-        ({"prune": [1.0]}, "it is the fraction to remove, between 0 and 1"),
+        ([], "choose what to compare"),
+        (["--quantize", "int4"], "--quantize is int4; it must be dynamic, static or weight-only"),
+        (["--prune", "1.0"], "it is the fraction to remove, between 0 and 1"),
+        (["--quantize", "static", "--finetune", "2"], "--finetune has no effect without --prune or --sweep"),
     ],
 )
-def test_what_cannot_be_compared_is_told(options: dict[str, Any], said: str, trained: RunFolder) -> None:
+def test_what_cannot_be_compared_is_told(words: list[str], said: str, trained: RunFolder) -> None:
     with pytest.raises(NnError, match=said):
-        command(trained.name, **options)
+        app(["shrink", trained.name, *words], standalone_mode=False)
 
 
 def test_a_run_that_does_not_exist_is_told() -> None:

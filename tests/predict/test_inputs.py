@@ -12,6 +12,7 @@ from PIL import Image
 
 import nncli
 from nncli.data.images import decode_pool
+from nncli.errors import NnError
 from tests.data.pictures import lay, noise, pack
 from tests.predict.conftest import Predict, Run, csv_of, people
 
@@ -173,6 +174,23 @@ def test_a_series_is_forecast_from_its_last_steps(run: Run, predict: Predict) ->
     assert (done.code, "gap.csv: row 9: column 'north' is empty" in done.err) == (1, True), done.err
     frame[:4].write_csv("short.csv")
     assert "it has 4 rows, and a forecast is made from the last 6" in predict(run("series"), "short.csv").err
+
+
+def test_a_forecast_has_the_times_of_its_steps(run: Run, predict: Predict) -> None:
+    steps = np.random.default_rng(2).normal(size=(9, 2)).round(3)
+    when = [f"2024-03-05 {hour:02}:00" for hour in range(15, 24)]
+    frame = pl.DataFrame({"time": when, "north": steps[:, 0], "south": steps[:, 1]})
+    frame.write_csv("x.csv")
+    np.save("x.npy", steps)
+    found = answers(predict(run("series"), "x.csv", "x.npy").out)
+    assert found["time"].to_list() == ["2024-03-06 00:00", "2024-03-06 01:00", "2024-03-06 02:00", *[None] * 3]
+    frame.reverse().write_csv("newest_first.csv")
+    done = predict(run("series"), "newest_first.csv")
+    assert (done.code, "2024-03-05 19:00 does not come after 2024-03-05 20:00" in done.err) == (1, True), done.err
+    with pytest.raises(NnError, match="does not come after"):
+        nncli.load(run("series")).predict("newest_first.csv")
+    frame.with_columns(time=pl.lit("soon")).write_csv("odd.csv")
+    assert "column 'time' is 'soon', which is no time" in predict(run("series"), "odd.csv").err
 
 
 def test_zips_and_folders_without_pictures_are_named(run: Run, predict: Predict) -> None:

@@ -117,10 +117,10 @@ def test_bad_rows_are_reported_and_kept_apart_and_the_rest_is_predicted(
 
 def test_bad_lines_of_json_and_bad_arrays_are_kept_apart(run: Run, predict: Predict) -> None:
     row = json.dumps(people(1)[0])
-    Path("x.jsonl").write_text("\n".join([row, "{nonsense", "3", row]))
+    Path("x.jsonl").write_text("\n".join([row, "{nonsense", "3", row, '{"age": "\\ud800"}']))
     done = predict(run("table"), "x.jsonl", "--rejected", "bad.csv")
     assert [line.split(",")[0] for line in done.out.splitlines()] == ["row", "1", "4"]
-    reasons = ["2,this line is not JSON", "3,this line is no JSON object"]
+    reasons = ["2,this line is not JSON", "3,this line is no JSON object", "5,this line has half of a character"]
     assert [line.rstrip(",") for line in Path("bad.csv").read_text().splitlines()[1:]] == reasons
     x = np.full((3, 4), 2.0)
     x[1, 2] = np.nan

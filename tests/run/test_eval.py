@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+import nncli
 from nncli.config.compose import compose
 from nncli.errors import NnError
 from nncli.run.eval import judged
@@ -45,6 +46,20 @@ def answers(runs: Sequence[RunFolder]) -> tuple[torch.Tensor, torch.Tensor]:
 
 def metric(runs: list[RunFolder], name: str, combine: Any = "mean") -> float:
     return judged(runs, combine=combine)["metrics"][f"test/{name}"]
+
+
+def test_a_run_in_bf16_is_tested_evaluated_and_predicted_in_float32() -> None:
+    words = ["data=diabetes", "task=regression", "loss=mse", "model.num_outputs=1", "trainer.max_epochs=2"]
+    run = fit(compose([*words, "trainer.precision=bf16", "trainer.accelerator=cpu"]), Screen("quiet"))
+    assert run is not None
+    tested, found = run.read(run.summary)["metrics"]["test/rmse"], metric([run], "rmse")
+    _, parts = restore(run)
+    x, y = parts.data.parts["test"].span(0, 10_000)
+    predicted = nncli.load(run.path).predict(x.numpy())
+    assert found == tested
+    assert found == pytest.approx((predicted.flatten() - y.flatten()).square().mean().sqrt().item(), rel=1e-5)
+    rough = judged([run], ["trainer.precision=bf16", "trainer.accelerator=cpu"])["metrics"]["test/rmse"]
+    assert rough != found, "the precision can be chosen"
 
 
 def test_several_runs_answer_by_the_mean_and_by_votes() -> None:

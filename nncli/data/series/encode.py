@@ -19,7 +19,8 @@ def encode(raw: Any, samples: Samples) -> np.ndarray:
     """
     names, length = list(known(samples, "columns")), samples["length"]
     if isinstance(raw, str | Path):
-        raw = read(located("path", str(raw)), names, [], None).values
+        told = samples.get("time") or {}
+        raw = read(located("path", str(raw)), names, [], told.get("column"), needed=False).values
     values = array(by_name(raw, names))
     if values.ndim == 1 and len(names) == 1:
         values = values[:, None]

@@ -3,39 +3,19 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from nncli.data.files.csv_file import CsvFile, is_number, read_csv
 from nncli.data.files.paths import regular
+from nncli.data.series.times import LOOK, form_of, parsed
 from nncli.data.tables.columns import DRESSED
 from nncli.errors import DataError
 
 if TYPE_CHECKING:
     import polars as pl
 
-FORMATS = (
-    "%Y-%m-%d %H:%M:%S%.f",
-    "%Y-%m-%dT%H:%M:%S%.f",
-    "%Y-%m-%dT%H:%M:%S%.fZ",
-    "%Y-%m-%d %H:%M:%S%z",
-    "%Y-%m-%dT%H:%M:%S%.f%z",
-    "%Y-%m-%d %H:%M",
-    "%Y-%m-%dT%H:%M",
-    "%Y-%m-%d",
-    "%Y-%m",
-    "%Y/%m/%d %H:%M",
-    "%Y/%m/%d",
-    "%d.%m.%Y %H:%M",
-    "%d.%m.%Y",
-    "%d/%m/%Y %H:%M",
-    "%d/%m/%Y",
-    "%m/%d/%Y %H:%M",
-    "%m/%d/%Y",
-    "%Y%m%d",
-)
-LOOK = 1000  # rows from which the time format is detected
 HIGHEST = 1e38  # the limit of float32
 Line = Callable[[int], int]  # row -> line of the file
 GAP = 1.5  # times the usual step is a gap; months and years differ by less
@@ -55,13 +35,16 @@ class Measures:
     source: str = "the series"  # the file, for messages
 
 
-def read(path: Path, target: list[str] | None, others: list[str], time: str | None) -> Measures:
+def read(path: Path, target: list[str] | None, others: list[str], time: str | None, *, needed: bool = True) -> Measures:
     """The `target` columns (None: all remaining columns of numbers), followed by the others.
 
-    `time` is the name of a column, "auto" for the first one of dates, or None for consecutive rows.
+    `time` is the name of a column, "auto" for the first one of dates, or None for consecutive rows. If it is not
+    `needed`, it may be missing.
     """
     table, file = _open(path)
     line = file.scan.line
+    if not needed and time not in table.columns:
+        time = None
     if time == "auto":
         time = _find_time(table)
     _require(path, table, [*(target or []), *others, *([time] if time else [])])
@@ -82,19 +65,6 @@ def read(path: Path, target: list[str] | None, others: list[str], time: str | No
     return Measures(values, names, time, stamps, form, gaps, line, str(path))
 
 
-def moment(text: str | int | float, form: str | None) -> float:
-    """A time in text form on the scale of `stamps`."""
-    import polars as pl
-
-    column = pl.Series([str(text)])
-    found = column.cast(pl.Float64, strict=False) if form is None else _parsed(column, form)
-    if found[0] is None and form is not None:
-        found = _parsed(column, _form(column) or form)
-    if found[0] is None:
-        raise DataError(f"data.borders: {text} is no time")
-    return float(found[0])
-
-
 def _open(path: Path) -> tuple["pl.DataFrame", CsvFile]:
     """All cells as text. Without a header the columns are numbered."""
     try:
@@ -111,7 +81,7 @@ def _named(rows: list[list[str]]) -> bool:
     """Whether the first line is a header, with a cell that is neither a number nor a time."""
     import polars as pl
 
-    return any(not is_number(cell) and not _form(pl.Series([cell])) for cell in rows[0])
+    return any(not is_number(cell) and not form_of(pl.Series([cell])) for cell in rows[0])
 
 
 def _require(path: Path, table: "pl.DataFrame", names: list[str]) -> None:
@@ -159,37 +129,16 @@ def _numbers(path: Path, table: "pl.DataFrame", name: str, line: Line) -> np.nda
 def _find_time(table: "pl.DataFrame") -> str | None:
     """The first column of dates, or else the first column if it increases evenly, such as years."""
     for name in table.columns:
-        if not _counts(table, name) and _form(table[name]):
+        if not _counts(table, name) and form_of(table[name]):
             return name
     first = table.columns[0]
     steps = np.diff(_cast(table[first].head(LOOK)).to_numpy())
     return first if table.width > 1 and len(steps) > 1 and steps[0] > 0 and (steps == steps[0]).all() else None
 
 
-def _form(column: "pl.Series") -> str | None:
-    """The format that fits most times of a column, and at least half of them.
-
-    Of two formats that fit equally, such as day and month of 3/4/2020, it is the one in which times increase.
-    """
-    head = column.head(LOOK).drop_nulls()
-    tried = [(form, _parsed(head, form)) for form in FORMATS]
-    fits = [(stamps.null_count(), not stamps.drop_nulls().is_sorted(), form) for form, stamps in tried]
-    wrong, _, form = min(fits, key=lambda fit: fit[:2])
-    return form if wrong * 2 < len(head) else None
-
-
-def _parsed(column: "pl.Series", form: str) -> "pl.Series":
-    """Times in microseconds; null for cells of another format."""
-    import polars as pl
-
-    text, form = (column + "-01", f"{form}-%d") if form == "%Y-%m" else (column, form)
-    zone: dict[str, Any] = {"time_zone": "UTC"} if form.endswith("%z") else {}
-    return text.str.strip_chars().str.to_datetime(form, time_unit="us", strict=False, **zone).cast(pl.Int64)
-
-
 def _stamps(path: Path, table: "pl.DataFrame", time: str, line: Line) -> tuple[np.ndarray, str | None]:
-    form = _form(table[time])
-    stamps = _parsed(table[time], form) if form else _cast(table[time])
+    form = form_of(table[time])
+    stamps = parsed(table[time], form) if form else _cast(table[time])
     if stamps.has_nulls():
         row = int(stamps.is_null().arg_true()[0])
         like = f" like {table[time][0]}" if row else ""

@@ -10,7 +10,8 @@ from torch import Tensor
 from nncli.data.base import Data, Parts, Shape
 from nncli.data.files.paths import located
 from nncli.data.rows import Rows, Windows
-from nncli.data.series.measures import Measures, moment, read
+from nncli.data.series.measures import Measures, read
+from nncli.data.series.times import moment
 from nncli.data.split import Ordered
 from nncli.errors import DataError
 
@@ -78,6 +79,8 @@ class Series(Data):
                 f"{found.source}; fill in what is missing, or accept it with data.gaps={len(found.gaps)}"
             )
         self.facts["columns"] = found.names
+        if found.time is not None:
+            self.facts["time"] = {"column": found.time, "form": found.form}
         return self._cut_up(torch.from_numpy(np.ascontiguousarray(found.values)), self._edges(found), targets)
 
     def inferred(self) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """The formats of exported files, one module each: its name is what `--to` takes.
 
 A format defines what `Format` says: SUFFIX, EXTRA (the extra of the package that it needs, or ""), RUNS_CODE (whether
-opening a file can run code in it), COMPUTES (whether a file holds more than weights), and the functions.
+opening a file can run code in it), COMPUTES (whether a file holds more than weights), OPTIONS (which of the options
+have an effect, besides --quantize), and the functions.
 """
 
 import importlib
@@ -48,6 +49,11 @@ class Format(Protocol):
     EXTRA: str
     RUNS_CODE: bool
     COMPUTES: bool
+    OPTIONS: Sequence[str]
+
+    def require(self) -> None:
+        """Raise NnError unless the packages that write a file and run it are here."""
+        ...
 
     def write(
         self, form: "Form", example: "Tensor", card: Mapping[str, Any], path: Path, options: Options
@@ -88,6 +94,14 @@ def package(name: str, extra: str) -> Any:
         return importlib.import_module(name)
     except ImportError as error:
         raise NnError(f"this format needs {name.partition('.')[0]}: pip install 'nncli[{extra}]'") from error
+
+
+def refuse(to: str, options: Options) -> None:
+    """Raise NnError for an option without effect on a format."""
+    given = {"half": options.half, "batch": options.batch, "dynamic": options.dynamic, "opset": options.opset}
+    if odd := next((key for key, value in given.items() if value and key not in named(to).OPTIONS), None):
+        able = " or ".join(f"--to {name}" for name in names() if odd in named(name).OPTIONS)
+        raise NnError(f"--{odd} has no effect with --to {to}; it is for {able}")
 
 
 def suffixes() -> tuple[str, ...]:

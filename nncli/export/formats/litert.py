@@ -19,13 +19,17 @@ if TYPE_CHECKING:
     from nncli.contracts import Form
 
 SUFFIX, EXTRA, RUNS_CODE, COMPUTES = ".tflite", "litert", False, True
+OPTIONS = ("batch",)  # it computes in float32, on inputs of one size
+
+
+def require() -> None:
+    with _quiet():
+        for name in ("litert_torch", "ai_edge_litert"):
+            package(name, EXTRA)
 
 
 def write(form: "Form", example: "Tensor", card: Mapping[str, Any], path: Path, options: Options) -> list[str]:
     """For one size of batch, and one length of texts: the converter supports no others."""
-    if options.half or options.dynamic:
-        option = "--half" if options.half else "--dynamic"
-        raise NnError(f"--to litert has no {option}: it computes in float32, on inputs of one size; take --to onnx")
     size, name = options.batch or 1, card["input"]["name"]
     with _quiet():
         litert_torch = package("litert_torch", EXTRA)

@@ -3,6 +3,7 @@
 import json
 import logging
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,15 +17,21 @@ if TYPE_CHECKING:
     from nncli.contracts import Form
 
 SUFFIX, EXTRA, RUNS_CODE, COMPUTES = ".onnx", "onnx", False, True
+OPTIONS = ("half", "batch", "dynamic", "opset")
 OPSETS = range(18, 24)  # between which torch's exporter and ONNX Runtime agree
 LARGEST = 2 << 30  # bytes of one ONNX file
+
+
+def require() -> None:
+    for name in ("onnx", "onnxscript", "onnxruntime"):  # torch's exporter needs the second
+        package(name, EXTRA)
 
 
 def write(form: "Form", example: "Tensor", card: Mapping[str, Any], path: Path, options: Options) -> list[str]:
     """By torch's current exporter; where that fails, by the older one, which is noted."""
     import torch
 
-    onnx, _ = package("onnx", EXTRA), package("onnxscript", EXTRA)  # torch's exporter needs the second
+    onnx = package("onnx", EXTRA)
     size = sum(t.numel() * t.element_size() for t in form.module.state_dict().values())
     if size >= LARGEST:
         raise NnError(
@@ -104,10 +111,17 @@ def load(path: Path) -> Run:
 
 
 def _session(path: Path) -> Any:
+    """The file in ONNX Runtime; opened once for its card and its computation."""
+    stat = path.stat()
+    return _opened(str(path.absolute()), (stat.st_mtime_ns, stat.st_size, stat.st_ino))
+
+
+@lru_cache(1)
+def _opened(path: str, unchanged: tuple[int, ...]) -> Any:
     onnxruntime = package("onnxruntime", EXTRA)
     onnxruntime.set_default_logger_severity(4)  # its errors are raised as well
     try:  # by its path, so that ONNX Runtime refuses weights outside the file's folder
-        return onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+        return onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     except Exception as error:  # its errors have no common public class
         why = str(error).replace("\n", " ")[:300]
         raise NnError(f"{path} cannot be opened by ONNX Runtime: {why}") from error

@@ -15,7 +15,13 @@ if TYPE_CHECKING:
     from nncli.contracts import Form
 
 SUFFIX, EXTRA, RUNS_CODE, COMPUTES = ".openvino", "openvino", False, True
+OPTIONS = onnx.OPTIONS
 MODEL = "model.xml"
+
+
+def require() -> None:
+    _openvino()
+    onnx.require()
 
 
 def write(form: "Form", example: "Tensor", card: Mapping[str, Any], path: Path, options: Options) -> list[str]:

@@ -17,7 +17,12 @@ if TYPE_CHECKING:
     from nncli.contracts import Form
 
 SUFFIX, EXTRA, RUNS_CODE, COMPUTES = ".pt2", "", True, True
+OPTIONS = ("half", "batch", "dynamic")
 LARGEST = 64 << 20  # bytes of a card
+
+
+def require() -> None:
+    """torch is enough."""
 
 
 def write(form: "Form", example: "Tensor", card: Mapping[str, Any], path: Path, options: Options) -> list[str]:

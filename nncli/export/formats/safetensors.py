@@ -16,6 +16,11 @@ if TYPE_CHECKING:
     from nncli.contracts import Form
 
 SUFFIX, EXTRA, RUNS_CODE, COMPUTES = ".safetensors", "", False, False
+OPTIONS = ("half",)
+
+
+def require() -> None:
+    """safetensors comes with nn."""
 
 
 def write(form: "Form", example: "Tensor", card: Mapping[str, Any], path: Path, options: Options) -> list[str]:

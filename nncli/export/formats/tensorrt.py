@@ -18,7 +18,13 @@ if TYPE_CHECKING:
     from nncli.contracts import Form
 
 SUFFIX, EXTRA, RUNS_CODE, COMPUTES = ".engine", "", True, True
+OPTIONS = onnx.OPTIONS
 LARGEST = 256  # samples of a batch
+
+
+def require() -> None:
+    _tensorrt()
+    onnx.require()
 
 
 def write(form: "Form", example: "Tensor", card: Mapping[str, Any], path: Path, options: Options) -> list[str]:

@@ -18,6 +18,11 @@ if TYPE_CHECKING:
     from nncli.contracts import Form
 
 SUFFIX, EXTRA, RUNS_CODE, COMPUTES = ".torchscript", "", True, True
+OPTIONS = ("half", "batch", "dynamic")
+
+
+def require() -> None:
+    """torch is enough."""
 
 
 def write(form: "Form", example: "Tensor", card: Mapping[str, Any], path: Path, options: Options) -> list[str]:
