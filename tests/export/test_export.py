@@ -236,6 +236,13 @@ def test_the_weights_alone_start_another_run(trained: RunFolder) -> None:
         open_file(Path("w.safetensors"))
 
 
+@pytest.mark.parametrize("to", ["onnx", "pt2"])
+def test_a_file_has_no_paths_of_the_machine_that_wrote_it(to: str, trained: RunFolder) -> None:
+    export(trained.path, to, Path(f"d.{to}"), **QUICK)
+    assert str(Path(torch.__file__).parent).encode() not in Path(f"d.{to}").read_bytes()
+    assert str(Path(nncli.__file__).parent).encode() not in Path(f"d.{to}").read_bytes()
+
+
 def test_files_that_could_run_code_are_opened_only_if_nn_wrote_them_here(trained: RunFolder, nn: Nn) -> None:
     for name in ("torchscript", "pt2"):
         path = Path(f"digits.{name}")

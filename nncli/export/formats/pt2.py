@@ -34,6 +34,8 @@ def write(form: "Form", example: "Tensor", card: Mapping[str, Any], path: Path, 
     except (RuntimeError, ValueError, TypeError) as error:
         why = f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
         raise NnError(f"the net cannot be written as pt2: {why}\n  --batch 1 may help, or --to torchscript") from error
+    for node in program.graph.nodes:
+        node.meta.pop("stack_trace", None)  # with the paths of this machine
     torch.export.save(program, buffer := BytesIO(), extra_files={f"{KEY}.json": json.dumps(card)})
     path.write_bytes(buffer.getbuffer())  # by Python, whose errors name the file and the reason
     return notes
