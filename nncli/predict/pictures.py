@@ -1,8 +1,10 @@
 """Pictures: files, folders and zips, decoded ahead by several processes, and one from standard input."""
 
+import math
 import os
 import re
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +13,9 @@ from nncli.data.encode import encode_each
 from nncli.data.images import decode_pool
 from nncli.data.images.decode import UNREADABLE, Form, reader, reason
 from nncli.data.images.listing import files_in
-from nncli.predict.pieces import Piece, Samples, Source
+from nncli.predict.pieces import Piece, Samples, Source, per_piece
 
+TOGETHER = 256  # pictures that are predicted together
 Some = tuple[np.ndarray, dict[int, str], int]  # encoded pictures, why others cannot be read, how many there were
 
 
@@ -48,9 +51,11 @@ def _decoded(source: Path, names: list[str], prefix: str, samples: Samples) -> I
 
 
 def _pixels(source: Path, names: list[str], samples: Samples) -> Iterator[Some]:
-    low = 0
-    for pixels, troubles in decode_pool.stream(source, names, Form(*samples["shape"], exact=False)):
-        reasons = {trouble.name: trouble.reason for trouble in troubles}
+    low, most = 0, min(TOGETHER, per_piece(math.prod(samples["shape"])))
+    decoded = decode_pool.stream(source, names, Form(*samples["shape"], exact=False))
+    while some := list(islice(decoded, max(1, most // decode_pool.BATCH))):
+        pixels = np.concatenate([part for part, _ in some])
+        reasons = {trouble.name: trouble.reason for _, troubles in some for trouble in troubles}
         faults = {i: reasons[name] for i, name in enumerate(names[low : low + len(pixels)]) if name in reasons}
         yield np.delete(pixels, list(faults), axis=0) if faults else pixels, faults, len(pixels)
         low += len(pixels)

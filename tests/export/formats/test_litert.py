@@ -85,7 +85,7 @@ def test_texts_are_padded_to_the_length_of_the_net(monkeypatch: pytest.MonkeyPat
 @pytest.mark.parametrize("option", ["half", "dynamic"])
 def test_options_that_it_does_not_have_are_refused(option: str, trained: RunFolder) -> None:
     options = Options(half=option == "half", dynamic=option == "dynamic")
-    with pytest.raises(NnError, match=f"--to litert has no --{option}"):
+    with pytest.raises(NnError, match=f"--{option} has no effect with --to litert"):
         export(trained.path, "litert", Path("x.tflite"), options=options)
 
 
