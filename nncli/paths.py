@@ -4,7 +4,16 @@ import os
 from pathlib import Path
 
 # what nn itself writes into a run's folder
-RUN_FILES = ("config.yaml", "words.txt", "environment.json", "metrics.csv", "summary.json", "error.txt", "shrink.json")
+RUN_FILES = (
+    "config.yaml",
+    "words.txt",
+    "environment.json",
+    "metrics.csv",
+    "summary.json",
+    "error.txt",
+    "shrink.json",
+    "pruned",
+)
 PLOTS = "plots"
 RUN_MARKER, CHECKPOINTS = ".nn-run", "checkpoints"
 

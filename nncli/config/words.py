@@ -32,6 +32,7 @@ class Words:
 
     recipe: str | None = None
     overrides: list[Override] = field(default_factory=list)
+    searched: list[Override] = field(default_factory=list)  # with several values, for a sweep
     problems: list[Problem] = field(default_factory=list)
 
     def refuse(self, word: str, fault: Fault) -> None:
@@ -39,8 +40,11 @@ class Words:
         self.problems.append(Problem(key[:200], value[:200], TYPED, *fault))
 
 
-def parse(words: Sequence[str]) -> Words:
-    """`recipe=` taken out, every other word parsed by Hydra's grammar; what cannot be parsed is a problem."""
+def parse(words: Sequence[str], *, searched: bool = False) -> Words:
+    """`recipe=` taken out, every other word parsed by Hydra's grammar; what cannot be parsed is a problem.
+
+    Words with several values are problems too, unless a sweep has `searched` for them.
+    """
     found = Words()
     parser = OverridesParser.create()
     spent = 0
@@ -62,7 +66,9 @@ def parse(words: Sequence[str]) -> Words:
             except (HydraException, RecursionError, ValueError, OverflowError):
                 found.refuse(word, ("invalid-override", _quoting(word)))
                 continue
-            if fault := _meaning(override):
+            if searched and override.is_sweep_override():
+                found.searched.append(override)
+            elif fault := _meaning(override):
                 found.refuse(word, fault)
             else:
                 found.overrides.append(override)

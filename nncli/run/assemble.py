@@ -1,5 +1,6 @@
 """The objects of a config: first all of its problems at once, then data, task and devices, then one batch."""
 
+import copy
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -106,8 +107,21 @@ def require(config: Config, *, trains: bool = True, besides: Sequence[Problem] =
     return config
 
 
+class Kept:
+    """The data that was loaded last, in a process that trains several runs on it."""
+
+    on = False
+    key = ""
+    data: Any = None
+
+
 def load_data(config: Config, facts: dict[str, Any] | None = None) -> Any:
     """The data of a config; `facts` are those that an earlier run derived from its training part."""
+    key = f"{OmegaConf.to_yaml(config.tree.data, resolve=True)}{facts}"
+    if Kept.on and Kept.key == key:
+        data = copy.copy(Kept.data)  # its samples are shared, and nothing changes them
+        data.facts = copy.deepcopy(data.facts)
+        return data
     data = cast(Any, build(config.tree.data, config=config))
     if is_lightning(type(data), "data"):
         data.facts = {}
@@ -115,6 +129,9 @@ def load_data(config: Config, facts: dict[str, Any] | None = None) -> Any:
     data.facts = dict(facts or {})
     data.prepare_data()
     data.setup()
+    if Kept.on:
+        Kept.key, Kept.data = key, copy.copy(data)
+        Kept.data.facts = copy.deepcopy(data.facts)
     return data
 
 

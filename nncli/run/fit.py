@@ -1,6 +1,6 @@
 """fit(config): check everything, create the folder, freeze the config in it, train. resume(run): continue in it."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -48,8 +48,12 @@ def fit(
     *,
     dry_run: bool = False,
     announce: Announce = _alone,
+    trial: Mapping[str, Any] | None = None,
 ) -> RunFolder | None:
-    """Train from the start in a new folder, whose path is announced; with dry_run, stop after the checks."""
+    """Train from the start in a new folder, whose path is announced; with dry_run, stop after the checks.
+
+    `trial` says which one of several runs this is, and is recorded with it.
+    """
     with Signals().caught() as signals:
         config, parts = prepared(config, screen)
         screen.trust = config.trust
@@ -64,7 +68,8 @@ def fit(
         with folders.held(run):
             folders.write_atomic(run.words, "".join(f"{w}\n" for w in config.words).encode(errors="replace"))
             placement = {k: str(v) for k, v in vars(parts.where).items()}
-            run.write(run.environment, environment(int(config.tree.seed), placement))
+            facts = environment(int(config.tree.seed), placement)
+            run.write(run.environment, facts | ({"trial": dict(trial)} if trial else {}))
             _freeze(run, config)  # last: a run with a config can be resumed
             screen.line(f"  checked · run {run.name}")
             announce(str(run.path), "")
@@ -96,6 +101,7 @@ def resume(
             announce("", "")
             return run
         run.checkpoints.mkdir(exist_ok=True)
+        run.pruned.unlink(missing_ok=True)
         clean(run)
         checkpoint = newest(run.checkpoints, screen.warn)
         state = _readable(checkpoint, run) if checkpoint else None

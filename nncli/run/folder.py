@@ -71,6 +71,11 @@ class RunFolder:
         return self.path / "shrink.json"
 
     @property
+    def pruned(self) -> Path:
+        """Written by a sweep that ends this trial early; it stops after its next evaluation."""
+        return self.path / "pruned"
+
+    @property
     def name(self) -> str:
         """The name to type: `digits_mlp/1120-2104-kqzv` under the runs folder, else the path."""
         root = runs_dir()

@@ -88,7 +88,7 @@ def train(
         status = "stopped"
         try:
             session.go()
-            status = "finished"
+            status = "pruned" if run.pruned.exists() else "finished"
         except NonFinite as error:
             where = _replay(config, run, parts, error) if error.unclear else str(error)
             status = f"failed: {where}"

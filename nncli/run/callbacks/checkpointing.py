@@ -183,9 +183,11 @@ class Keeper(StepCallback):
         self.recorder.row(trainer, epoch, judged)
         self.watch.judged(trainer, "val", judged)
         better = bool(judged) and self.best.take(judged, self.step)
-        if self.best.given_up:
+        stale, run = time.monotonic() - self.saved_at >= SHORTEST, self.recorder.folder
+        wishes = self.signals.asked or 0, int(stale), int(run is not None and run.pruned.exists())
+        stop, stale, pruned = self._agree(trainer, *wishes)
+        if self.best.given_up or pruned:
             trainer.should_stop = True
-        stop, stale = self._agree(trainer, self.signals.asked or 0, int(time.monotonic() - self.saved_at >= SHORTEST))
         if better:
             self.held = copy.deepcopy(trainer._checkpoint_connector.dump_checkpoint())
         if stop or stale or self._is_end(trainer):

@@ -1,0 +1,267 @@
+"""The trials of a sweep in Optuna's storage, which several programs may share: each slot is trained once.
+
+A slot is a trial as a person counts them, from 0. It is claimed by one program; if that program dies, or its worker
+does, the slot is queued again with the same values, as another trial of Optuna's.
+"""
+
+import os
+import socket
+import time
+import uuid
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import optuna
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.trial import FrozenTrial, TrialState
+
+from nncli.errors import NnError
+from nncli.sweep.space import Between, Choice, Dimension, Picked, Space
+
+BEAT = 10.0  # seconds after which a program says that it is alive
+SILENT = 60.0  # seconds of silence after which it counts as dead
+PATIENCE = 300.0  # seconds that a storage may be away
+ENDED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
+Result = TypeVar("Result")
+
+
+@dataclass
+class Claimed:
+    """A slot that this program trains."""
+
+    slot: int
+    trial: optuna.Trial
+    picked: Picked
+
+
+class Study:
+    """The shared record of a sweep."""
+
+    def __init__(self, name: str, url: str, directions: list[str], sampler: Any, pruner: Any) -> None:
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
+        self.storage = storage(url)
+        self.me = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
+        self.study = patiently(
+            lambda: optuna.create_study(
+                storage=self.storage,
+                study_name=name,
+                directions=directions,
+                load_if_exists=True,
+                sampler=sampler,
+                pruner=pruner,
+            )
+        )
+        self.running: dict[int, Claimed] = {}
+        self._beaten = 0.0
+
+    # -- slots
+
+    def open(self, total: int, picked: Iterable[Mapping[str, Any]] = ()) -> None:
+        """Queue the slots that nobody has queued yet; those of a grid with their values."""
+        known = {trial.user_attrs["slot"] for trial in self.trials()}
+        values = list(picked)
+        for slot in range(total):
+            if slot not in known:
+                self._queue(slot, values[slot] if values else {}, 0)
+
+    def _queue(self, slot: int, picked: Mapping[str, Any], attempt: int) -> None:
+        facts = {"slot": slot, "attempt": attempt}
+        patiently(lambda: self.study.enqueue_trial(dict(picked), user_attrs=facts))
+
+    def claim(self, space: Space) -> Claimed | None:
+        """A queued slot, with values for its keys; None if there is none."""
+        while waiting := [trial for trial in self.trials() if trial.state == TrialState.WAITING]:
+            for one in sorted(waiting, key=lambda trial: trial.user_attrs["slot"]):
+                if not self._take(one):
+                    continue
+                trial = optuna.Trial(self.study, one._trial_id)
+                found = Claimed(one.user_attrs["slot"], trial, {})
+                self.running[one._trial_id] = found
+                found.picked = patiently(lambda trial=trial: _picked(trial, space))
+                return found
+        return None
+
+    def _take(self, trial: FrozenTrial) -> bool:
+        """Whether this program got the trial, and no other has its slot."""
+        slot, number = trial.user_attrs["slot"], trial._trial_id
+        try:
+            if not patiently(lambda: self.storage.set_trial_state_values(number, TrialState.RUNNING)):
+                return False
+        except optuna.exceptions.UpdateFinishedTrialError:
+            return False
+        patiently(lambda: self.storage.set_trial_user_attr(number, "program", self.me))
+        same = [other for other in self.trials() if other.user_attrs["slot"] == slot and other._trial_id != number]
+        if any(other.state != TrialState.FAIL and other.number < trial.number for other in same):
+            self._fail(number, "the slot was queued twice")
+            return False
+        return True
+
+    # -- what becomes of a trial
+
+    def report(self, claimed: Claimed, step: int, value: float) -> bool:
+        """Record an evaluation; whether the trial is to be pruned."""
+        patiently(lambda: claimed.trial.report(value, step))
+        return bool(patiently(claimed.trial.should_prune))
+
+    def end(self, claimed: Claimed, values: list[float], *, pruned: bool = False) -> None:
+        """Record the result of a trial."""
+        state = TrialState.PRUNED if pruned else TrialState.COMPLETE
+        self.running.pop(claimed.trial._trial_id, None)
+        patiently(lambda: self.study.tell(claimed.trial, None if pruned else values, state, skip_if_finished=True))
+
+    def fail(self, claimed: Claimed, why: str) -> None:
+        """Record that a trial cannot be trained."""
+        self.running.pop(claimed.trial._trial_id, None)
+        self._fail(claimed.trial._trial_id, why)
+
+    def lose(self, claimed: Claimed, retries: int) -> bool:
+        """Queue the slot of a dead worker again; False if this was its last attempt."""
+        trial = next(one for one in self.trials() if one._trial_id == claimed.trial._trial_id)
+        self.running.pop(trial._trial_id, None)
+        return self._again(trial, retries, "its worker died")
+
+    def adopt(self, retries: int) -> int:
+        """Queue the slots of programs that have died again; how many there were."""
+        alive = self._alive()
+        lost = [trial for trial in self.trials() if trial.state == TrialState.RUNNING and not self._held(trial, alive)]
+        return sum(self._again(trial, retries, "its program died") for trial in lost)
+
+    def _held(self, trial: FrozenTrial, alive: set[str]) -> bool:
+        program = trial.user_attrs.get("program")
+        if program == self.me:
+            return trial._trial_id in self.running
+        if program is None:  # claimed a moment ago
+            begun = trial.datetime_start
+            return begun is None or time.time() - begun.timestamp() < SILENT
+        return program in alive
+
+    def release(self) -> None:
+        """Queue what this program has not finished again, for whoever continues."""
+        for claimed in list(self.running.values()):
+            trial = next(one for one in self.trials() if one._trial_id == claimed.trial._trial_id)
+            self.running.pop(trial._trial_id, None)
+            self._again(trial, None, "the sweep was stopped")
+
+    def _again(self, trial: FrozenTrial, retries: int | None, why: str) -> bool:
+        """Queue a slot again, with the same values, before its trial is given up: a kill in between loses nothing."""
+        attempt = trial.user_attrs["attempt"] + (retries is not None)
+        again = retries is None or attempt <= retries
+        if again:
+            self._queue(trial.user_attrs["slot"], trial.params, attempt)
+        self._fail(trial._trial_id, f"{why}; queued again" if again else why, replaced=again)
+        return again
+
+    def _fail(self, number: int, why: str, *, replaced: bool = True) -> None:
+        def recorded() -> None:
+            self.storage.set_trial_user_attr(number, "why", why)
+            self.storage.set_trial_user_attr(number, "replaced", replaced)
+            self.storage.set_trial_state_values(number, TrialState.FAIL)
+
+        try:
+            patiently(recorded)
+        except optuna.exceptions.UpdateFinishedTrialError:
+            pass
+
+    # -- who is alive
+
+    def beat(self) -> None:
+        """Say that this program is alive, now and then."""
+        if time.monotonic() - self._beaten < BEAT:
+            return
+        self._beaten = time.monotonic()
+        patiently(lambda: self.study.set_user_attr(f"alive {self.me}", time.time()))
+
+    def _alive(self) -> set[str]:
+        beats = patiently(lambda: self.study.user_attrs)
+        found = set[str]()
+        for key, when in beats.items():
+            program = key.removeprefix("alive ")
+            host, pid, _ = program.split(":") if key.startswith("alive ") else ("", "", "")
+            if not host or time.time() - when > SILENT:
+                continue
+            if host == socket.gethostname() and not _exists(int(pid)):
+                continue
+            found.add(program)
+        return found
+
+    # -- looking
+
+    def trials(self) -> list[FrozenTrial]:
+        """All trials of Optuna's that belong to a slot."""
+        every = patiently(lambda: self.storage.get_all_trials(self.study._study_id, deepcopy=False))
+        return [trial for trial in every if "slot" in trial.user_attrs]
+
+    def slots(self) -> dict[int, FrozenTrial]:
+        """The trial that counts for each slot."""
+        found: dict[int, FrozenTrial] = {}
+        for trial in self.trials():
+            if not (trial.state == TrialState.FAIL and trial.user_attrs.get("replaced", True)):
+                slot = trial.user_attrs["slot"]
+                found[slot] = min(found.get(slot, trial), trial, key=lambda one: (one.state not in ENDED, one.number))
+        return dict(sorted(found.items()))
+
+
+def _picked(trial: optuna.Trial, space: Space) -> Picked:
+    """Values for the groups, and then for the keys that exist with them."""
+    chosen = {key: _suggested(trial, key, choice) for key, choice in space.groups.items()}
+    return chosen | {key: _suggested(trial, key, space.keys[key]) for key in space.fitting(chosen)}
+
+
+def _suggested(trial: optuna.Trial, key: str, dimension: Dimension) -> Any:
+    match dimension:
+        case Choice(values):
+            return trial._suggest(key, CategoricalDistribution(values))
+        case Between(whole=True):
+            step = int(dimension.step or 1)
+            return trial._suggest(
+                key,
+                IntDistribution(int(dimension.low), int(dimension.high), dimension.log, 1 if dimension.log else step),
+            )
+        case Between():
+            step = None if dimension.log else dimension.step
+            return trial._suggest(key, FloatDistribution(dimension.low, dimension.high, dimension.log, step))
+
+
+def storage(url: str) -> Any:
+    """A database by its address, or a local file that takes many writers."""
+    if "://" in url:
+        from optuna.storages import RDBStorage
+
+        try:
+            return RDBStorage(url, engine_kwargs={"pool_pre_ping": True})
+        except ImportError as error:
+            raise NnError(
+                f"sweep.storage needs a driver: {error}. For PostgreSQL: pip install 'nncli[postgresql]'"
+            ) from error
+        except Exception as error:  # of SQLAlchemy and its drivers
+            raise NnError(f"sweep.storage cannot be opened: {str(error).splitlines()[0]}") from error
+    from optuna.storages import JournalStorage
+    from optuna.storages.journal import JournalFileBackend
+
+    return JournalStorage(JournalFileBackend(url))
+
+
+def patiently(act: Callable[[], Result]) -> Result:
+    """Do something with the storage; while it cannot be reached, try again."""
+    from sqlalchemy.exc import OperationalError
+
+    end, pause = time.monotonic() + PATIENCE, 0.5
+    while True:
+        try:
+            return act()
+        except (optuna.exceptions.StorageInternalError, OperationalError) as error:
+            if time.monotonic() > end:
+                raise NnError(f"the storage of the sweep has been away for {PATIENCE:g} s: {error}") from error
+            time.sleep(pause)
+            pause = min(2 * pause, 10.0)
+
+
+def _exists(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

@@ -1,0 +1,317 @@
+"""Train the trials of a sweep: claim them one by one, hand them to workers, prune those that fall behind."""
+
+import csv
+import hashlib
+import os
+import time
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from nncli.config.compose import Config, compose, freeze
+from nncli.errors import NnError, Stopped
+from nncli.paths import runs_dir
+from nncli.run.assemble import require
+from nncli.run.folder import RunFolder
+from nncli.run.processes.pool import Pool
+from nncli.run.processes.signals import Signals
+from nncli.run.removal import remove
+from nncli.run.summary import contents
+from nncli.sweep.settings import Settings
+from nncli.sweep.space import Picked, Space, check
+from nncli.sweep.study import ENDED, Claimed, Study
+
+LOOK = 0.05  # seconds between two looks at the trials
+ADOPT = 10.0  # seconds between two looks for programs that have died
+GROWING = ("trials", "minutes", "patience", "workers", "retries", "fail", "storage")  # may change when it continues
+Tell = Callable[[str], object]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A trial as people see it."""
+
+    slot: int
+    state: str  # waiting, running, complete, pruned or failed
+    picked: Picked
+    values: list[float] | None
+    why: str = ""
+
+
+@dataclass
+class Following:
+    """A run in training: how much of its metrics has been reported."""
+
+    claimed: Claimed
+    run: RunFolder
+    rows: int = 0
+    asked: bool = False  # to end early
+
+
+@dataclass
+class Sweep:
+    """A sweep in its folder."""
+
+    folder: Path
+    settings: Settings
+    space: Space
+    config: Config  # of the first trial
+    metrics: list[str]
+    directions: list[str]
+    trust: Collection[str] = ()
+    study: Study = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.study = Study(
+            self.folder.name,
+            self.settings.storage or str(self.folder / "study.log"),
+            [f"{direction}imize" for direction in self.directions],
+            _sampler(self.settings),
+            _pruner(self.settings, self.config),
+        )
+
+    def run(self, tell: Tell) -> None:
+        """Train until every trial has ended, or a limit is reached; raises Stopped with the rest still queued."""
+        with Signals().caught() as signals:
+            signals.at_once = False
+            self._open()
+            pool = Pool(_workers(self.settings), self.folder / "workers.log", _devices(self.config))
+            try:
+                self._train(pool, signals, tell)
+            except BaseException:
+                pool.stop()
+                self.study.release()
+                raise
+            pool.close()
+
+    def _open(self) -> None:
+        """Queue all trials."""
+        grid = list(self.space.grid()) if self.settings.method == "grid" else []
+        self.study.open(self.total, grid)
+
+    @property
+    def total(self) -> int:
+        """How many trials there will be."""
+        size = self.space.size() if self.settings.method == "grid" else None
+        if size is not None:
+            return int(min(size, self.settings.trials or size))
+        assert self.settings.trials is not None
+        return self.settings.trials
+
+    def _train(self, pool: Pool, signals: Signals, tell: Tell) -> None:
+        began, looked = time.monotonic(), 0.0
+        while True:
+            if signals.asked:
+                raise Stopped(signals.asked)
+            self.study.beat()
+            if time.monotonic() - looked > ADOPT or not looked:
+                looked = time.monotonic()
+                self.study.adopt(self.settings.retries)
+            open_ = not self._enough(began)
+            for worker in pool.idle() if open_ else ():
+                if (claimed := self.study.claim(self.space)) is None:
+                    break
+                worker.train(*self._order(claimed))
+            if not pool.busy() and (not open_ or all(one.state in ENDED for one in self.study.slots().values())):
+                return
+            for job, answer in pool.answers(LOOK):
+                self._ended(job, answer, tell)
+            for worker in pool.busy():
+                self._follow(worker.job)
+
+    def _order(self, claimed: Claimed) -> tuple[Following, dict[str, Any]]:
+        """The job of a trial, whose config is frozen here."""
+        run = RunFolder(self.folder / f"{claimed.slot:04}")
+        if run.path.exists() and not run.config.is_file():
+            remove(run)  # it ended before it began
+        configs = self.folder / "configs"
+        configs.mkdir(exist_ok=True)
+        file = configs / f"{claimed.slot:04}.yaml"
+        words = self.words(claimed.picked)
+        file.write_text(freeze(compose(words, trust=self.trust)), encoding="utf-8")
+        trial = {"sweep": self.folder.name, "number": claimed.slot, "words": words}
+        order = {"config": str(file), "run": str(run.path), "trial": trial, "trust": list(self.trust)}
+        return Following(claimed, run), order
+
+    def words(self, picked: Picked) -> list[str]:
+        """The words of a trial; the test part is not looked at."""
+        return [*(word for word in self.space.words(picked) if not word.startswith("test=")), "test=false"]
+
+    def _follow(self, one: Following) -> None:
+        """Report new evaluations of a run, and end it if it falls behind."""
+        if len(self.metrics) > 1 or self.settings.pruner == "none" or not one.run.metrics.is_file():
+            return
+        with one.run.metrics.open(newline="") as file:
+            rows = [row for row in csv.DictReader(file) if row.get(self.metrics[0])]
+        for row in rows[one.rows :]:
+            one.rows += 1
+            if (
+                self.study.report(one.claimed, int(float(row["epoch"])) + 1, float(row[self.metrics[0]]))
+                and not one.asked
+            ):
+                one.asked = True
+                one.run.pruned.touch()
+
+    def _ended(self, one: Following, answer: dict[str, Any] | None, tell: Tell) -> None:
+        """Record how a trial ended."""
+        claimed = one.claimed
+        if answer is None:
+            again = self.study.lose(claimed, self.settings.retries)
+            tell(f"trial {claimed.slot}: its worker died{'; it is tried again' if again else ''}")
+        elif why := answer.get("failed"):
+            self.study.fail(claimed, why)
+            tell(f"trial {claimed.slot} failed: {why}")
+            if self.settings.fail == "stop":
+                raise NnError(f"trial {claimed.slot} failed, and sweep.fail is stop: {why}")
+        elif not answer.get("stopped"):
+            facts = contents(one.run.summary)[0]
+            values = [facts.get("metrics", {}).get(name, facts.get(name)) for name in self.metrics]
+            if None in values:
+                self.study.fail(claimed, f"it has no {self.metrics[values.index(None)]}")
+                return
+            self.study.end(claimed, [float(value) for value in values], pruned=facts.get("status") == "pruned")
+            tell(_line(claimed, facts.get("status", ""), self.metrics, values))
+
+    def _enough(self, began: float) -> bool:
+        """Whether no further trial is to begin."""
+        minutes, patience = self.settings.minutes, self.settings.patience
+        if minutes is not None and time.monotonic() - began > minutes * 60:
+            return True
+        if patience is None or len(self.metrics) > 1:
+            return False
+        done = [trial for trial in self.study.slots().values() if trial.state in ENDED]
+        values = [trial.value for trial in sorted(done, key=lambda one: one.number) if trial.value is not None]
+        best = max if self.directions[0] == "max" else min
+        return len(values) - 1 - values.index(best(values)) >= patience if values else False
+
+    def trials(self) -> list[Trial]:
+        """All trials, by number."""
+        return [
+            Trial(slot, STATES[one.state.name], one.params, one.values, one.user_attrs.get("why", ""))
+            for slot, one in self.study.slots().items()
+        ]
+
+    def best(self) -> Trial | None:
+        """The best complete trial."""
+        done = [one for one in self.trials() if one.state == "complete" and one.values]
+        sign = 1 if self.directions[0] == "max" else -1
+        return max(done, key=lambda one: sign * (one.values or [0.0])[0], default=None)
+
+
+STATES = {"WAITING": "waiting", "RUNNING": "running", "COMPLETE": "complete", "PRUNED": "pruned", "FAIL": "failed"}
+
+
+def prepare(settings: Settings, words: Sequence[str], space: Space, trust: Collection[str] = ()) -> Sweep:
+    """The sweep of these words, new or continued; raises NnError for what no trial could train."""
+    if not space.dimensions:
+        raise NnError(
+            "there is nothing to search: give a key several values, such as model.width=16,32 or "
+            "'optimizer.lr=tag(log,interval(1e-4,1e-1))', or take sweep=auto"
+        )
+    config = require(check(space))
+    metrics, directions = _metrics(settings, config)
+    name = settings.name or f"{config.name}_sweep"
+    folder = runs_dir() / name
+    facts = {
+        "words": list(words),
+        "settings": {key: value for key, value in asdict(settings).items() if key not in GROWING},
+        "config": hashlib.sha256(freeze(config).encode()).hexdigest(),
+    }
+    _same(folder, facts)
+    return Sweep(folder, settings, space, config, metrics, directions, trust)
+
+
+def _same(folder: Path, facts: dict[str, Any]) -> None:
+    """Make the folder of a sweep, or make sure that it is one of the same words and configs."""
+    file = folder / "sweep.yaml"
+    if not file.is_file():
+        if folder.exists() and any(folder.iterdir()):
+            raise NnError(f"{folder} exists and is no sweep; choose another name: sweep.name=…")
+        folder.mkdir(parents=True, exist_ok=True)
+        file.write_text(yaml.safe_dump(facts, sort_keys=False), encoding="utf-8")
+        return
+    there = yaml.safe_load(file.read_text(encoding="utf-8"))
+    if odd := [key for key in facts if facts[key] != there.get(key)]:
+        what = {"words": "other words", "settings": "other settings", "config": "a recipe that has changed since"}
+        raise NnError(
+            f"the sweep {folder.name} was begun with {what[odd[0]]}; to begin another one: sweep.name=…\n"
+            f"  it was: nn sweep {' '.join(there.get('words', []))}"
+        )
+
+
+def _metrics(settings: Settings, config: Config) -> tuple[list[str], list[str]]:
+    """The names of what is compared, and whether lower (min) or higher (max) is better."""
+    from nncli.config.slots import target_class
+
+    task = config.tree.task
+    given = task.monitor if settings.metric == "auto" else settings.metric
+    names = [given] if isinstance(given, str) else list(given)
+    known: dict[str, Any] = {
+        f"val/{key}": value for key, value in target_class(task._target_, config.trust).metrics.items()
+    }
+    known["parameters"] = "min"
+    if odd := [name for name in names if name not in known]:
+        from nncli.config.nearest import guess
+
+        raise NnError(f"sweep.metric is {odd[0]}. {guess(odd[0], known)}It can be {', '.join(known)}")
+    return names, [known[name] for name in names]
+
+
+def _workers(settings: Settings) -> int:
+    """How many trials are trained side by side."""
+    if settings.workers != "auto":
+        return settings.workers
+    import torch
+
+    return torch.cuda.device_count() or max(1, (os.cpu_count() or 1) // 2)
+
+
+def _devices(config: Config) -> list[str] | None:
+    """What each worker sees of the GPUs: as many as a trial takes."""
+    import torch
+
+    count, each = torch.cuda.device_count(), config.tree.trainer.devices
+    each = each if isinstance(each, int) else 1
+    found = [",".join(map(str, range(low, low + each))) for low in range(0, count - each + 1, each)]
+    return found or None
+
+
+def _sampler(settings: Settings) -> Any:
+    from optuna import samplers
+
+    seed = settings.seed
+    match settings.method:
+        case "tpe":
+            return samplers.TPESampler(seed=seed, multivariate=True, group=True, constant_liar=True)
+        case "gp":
+            return samplers.GPSampler(seed=seed)
+        case "cmaes":
+            return samplers.CmaEsSampler(seed=seed)
+        case "qmc":
+            return samplers.QMCSampler(seed=seed)
+    return samplers.RandomSampler(seed=seed)
+
+
+def _pruner(settings: Settings, config: Config) -> Any:
+    from optuna import pruners
+
+    most = config.tree.trainer.max_epochs
+    match settings.pruner:
+        case "median":
+            return pruners.MedianPruner()
+        case "hyperband":
+            return pruners.HyperbandPruner(max_resource=most)
+        case "asha":
+            return pruners.SuccessiveHalvingPruner()
+    return pruners.NopPruner()
+
+
+def _line(claimed: Claimed, status: str, metrics: list[str], values: list[Any]) -> str:
+    results = " ".join(f"{name} {value:.4f}" for name, value in zip(metrics, values, strict=True))
+    picked = " ".join(
+        f"{key}={value:.4g}" if isinstance(value, float) else f"{key}={value}" for key, value in claimed.picked.items()
+    )
+    return f"trial {claimed.slot:>3}  {results}  {'pruned  ' if status == 'pruned' else ''}{picked}"
