@@ -15,6 +15,7 @@ from nncli.cli.export import export
 from nncli.cli.init import init
 from nncli.cli.predict import predict
 from nncli.cli.shrink import shrink
+from nncli.cli.sweep import sweep
 from nncli.cli.train import resume, train
 from nncli.cli.verify import verify
 from nncli.errors import ConfigError, NnError, Stopped, unforeseen
@@ -52,6 +53,7 @@ app.command(name="eval")(judge)
 app.command()(export)
 app.command()(predict)
 app.command()(shrink)
+app.command()(sweep)
 app.command()(verify)
 app.add_typer(data.app, name="data")
 app.add_typer(recipes.app, name="recipes")

@@ -12,7 +12,6 @@ from hydra.core.override_parser.types import (
     IntervalSweep,
     Override,
     RangeSweep,
-    ValueType,
 )
 
 from nncli.config import search_path

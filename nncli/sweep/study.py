@@ -9,6 +9,7 @@ import socket
 import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -38,7 +39,9 @@ class Claimed:
 class Study:
     """The shared record of a sweep."""
 
-    def __init__(self, name: str, url: str, directions: list[str], sampler: Any, pruner: Any) -> None:
+    def __init__(self, name: str, url: str, directions: list[str], sampler: Callable[[int], Any], pruner: Any) -> None:
+        """`sampler` makes one for a slot, so that a sweep that continues does not draw the same numbers again."""
+        self.sampler = sampler
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self.storage = storage(url)
         self.me = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
@@ -48,7 +51,7 @@ class Study:
                 study_name=name,
                 directions=directions,
                 load_if_exists=True,
-                sampler=sampler,
+                sampler=sampler(0),
                 pruner=pruner,
             )
         )
@@ -75,10 +78,11 @@ class Study:
             for one in sorted(waiting, key=lambda trial: trial.user_attrs["slot"]):
                 if not self._take(one):
                     continue
+                self.study.sampler = self.sampler(one.user_attrs["slot"])
                 trial = optuna.Trial(self.study, one._trial_id)
                 found = Claimed(one.user_attrs["slot"], trial, {})
                 self.running[one._trial_id] = found
-                found.picked = patiently(lambda trial=trial: _picked(trial, space))
+                found.picked = patiently(lambda trial=trial: picked(trial, space))
                 return found
         return None
 
@@ -158,10 +162,8 @@ class Study:
             self.storage.set_trial_user_attr(number, "replaced", replaced)
             self.storage.set_trial_state_values(number, TrialState.FAIL)
 
-        try:
+        with suppress(optuna.exceptions.UpdateFinishedTrialError):
             patiently(recorded)
-        except optuna.exceptions.UpdateFinishedTrialError:
-            pass
 
     # -- who is alive
 
@@ -202,7 +204,7 @@ class Study:
         return dict(sorted(found.items()))
 
 
-def _picked(trial: optuna.Trial, space: Space) -> Picked:
+def picked(trial: optuna.Trial, space: Space) -> Picked:
     """Values for the groups, and then for the keys that exist with them."""
     chosen = {key: _suggested(trial, key, choice) for key, choice in space.groups.items()}
     return chosen | {key: _suggested(trial, key, space.keys[key]) for key in space.fitting(chosen)}

@@ -4,11 +4,17 @@ import csv
 import hashlib
 import os
 import time
-from collections.abc import Callable, Collection, Sequence
+import warnings
+from collections import Counter
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, field
+from difflib import get_close_matches
+from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import yaml
 
 from nncli.config.compose import Config, compose, freeze
@@ -20,14 +26,15 @@ from nncli.run.processes.pool import Pool
 from nncli.run.processes.signals import Signals
 from nncli.run.removal import remove
 from nncli.run.summary import contents
+from nncli.sweep.screen import SweepScreen
 from nncli.sweep.settings import Settings
 from nncli.sweep.space import Picked, Space, check
-from nncli.sweep.study import ENDED, Claimed, Study
+from nncli.sweep.study import ENDED, Claimed, Study, picked
 
+MOST = 8  # workers that `auto` starts
 LOOK = 0.05  # seconds between two looks at the trials
 ADOPT = 10.0  # seconds between two looks for programs that have died
 GROWING = ("trials", "minutes", "patience", "workers", "retries", "fail", "storage")  # may change when it continues
-Tell = Callable[[str], object]
 
 
 @dataclass(frozen=True)
@@ -69,28 +76,23 @@ class Sweep:
             self.folder.name,
             self.settings.storage or str(self.folder / "study.log"),
             [f"{direction}imize" for direction in self.directions],
-            _sampler(self.settings),
+            partial(_sampler, self.settings),
             _pruner(self.settings, self.config),
         )
 
-    def run(self, tell: Tell) -> None:
+    def run(self, screen: SweepScreen) -> None:
         """Train until every trial has ended, or a limit is reached; raises Stopped with the rest still queued."""
         with Signals().caught() as signals:
             signals.at_once = False
-            self._open()
-            pool = Pool(_workers(self.settings), self.folder / "workers.log", _devices(self.config))
+            self.study.open(self.total, self.space.grid() if self.settings.method == "grid" else ())
+            pool = Pool(workers(self.settings), self.folder / "workers.log", _devices(self.config))
             try:
-                self._train(pool, signals, tell)
+                self._train(pool, signals, screen)
             except BaseException:
                 pool.stop()
                 self.study.release()
                 raise
             pool.close()
-
-    def _open(self) -> None:
-        """Queue all trials."""
-        grid = list(self.space.grid()) if self.settings.method == "grid" else []
-        self.study.open(self.total, grid)
 
     @property
     def total(self) -> int:
@@ -101,7 +103,7 @@ class Sweep:
         assert self.settings.trials is not None
         return self.settings.trials
 
-    def _train(self, pool: Pool, signals: Signals, tell: Tell) -> None:
+    def _train(self, pool: Pool, signals: Signals, screen: SweepScreen) -> None:
         began, looked = time.monotonic(), 0.0
         while True:
             if signals.asked:
@@ -110,6 +112,7 @@ class Sweep:
             if time.monotonic() - looked > ADOPT or not looked:
                 looked = time.monotonic()
                 self.study.adopt(self.settings.retries)
+                self._progress(screen)
             open_ = not self._enough(began)
             for worker in pool.idle() if open_ else ():
                 if (claimed := self.study.claim(self.space)) is None:
@@ -118,7 +121,8 @@ class Sweep:
             if not pool.busy() and (not open_ or all(one.state in ENDED for one in self.study.slots().values())):
                 return
             for job, answer in pool.answers(LOOK):
-                self._ended(job, answer, tell)
+                self._ended(job, answer, screen)
+                self._progress(screen)
             for worker in pool.busy():
                 self._follow(worker.job)
 
@@ -155,25 +159,36 @@ class Sweep:
                 one.asked = True
                 one.run.pruned.touch()
 
-    def _ended(self, one: Following, answer: dict[str, Any] | None, tell: Tell) -> None:
+    def _ended(self, one: Following, answer: dict[str, Any] | None, screen: SweepScreen) -> None:
         """Record how a trial ended."""
-        claimed = one.claimed
+        claimed, values = one.claimed, list[float]()
         if answer is None:
-            again = self.study.lose(claimed, self.settings.retries)
-            tell(f"trial {claimed.slot}: its worker died{'; it is tried again' if again else ''}")
-        elif why := answer.get("failed"):
-            self.study.fail(claimed, why)
-            tell(f"trial {claimed.slot} failed: {why}")
-            if self.settings.fail == "stop":
-                raise NnError(f"trial {claimed.slot} failed, and sweep.fail is stop: {why}")
-        elif not answer.get("stopped"):
-            facts = contents(one.run.summary)[0]
-            values = [facts.get("metrics", {}).get(name, facts.get(name)) for name in self.metrics]
-            if None in values:
-                self.study.fail(claimed, f"it has no {self.metrics[values.index(None)]}")
+            if self.study.lose(claimed, self.settings.retries):
+                screen.ended(claimed.slot, "repeated", [], claimed.picked, "its process died; it is tried again")
                 return
-            self.study.end(claimed, [float(value) for value in values], pruned=facts.get("status") == "pruned")
-            tell(_line(claimed, facts.get("status", ""), self.metrics, values))
+            state, why = "failed", "its process died"
+        elif answer.get("stopped"):
+            return  # queued again by `release`
+        elif not (why := answer.get("failed", "")):
+            facts = contents(one.run.summary)[0]
+            state = "pruned" if facts.get("status") == "pruned" else "complete"
+            found = [facts.get("metrics", {}).get(name, facts.get(name)) for name in self.metrics]
+            if None in found:
+                why = f"it has no {self.metrics[found.index(None)]}"
+            else:
+                values = [float(value) for value in found]
+                self.study.end(claimed, values, pruned=state == "pruned")
+        if why:
+            state = "failed"
+            self.study.fail(claimed, why)
+        screen.ended(claimed.slot, state, values, claimed.picked, why)
+        if why and self.settings.fail == "stop":
+            raise NnError(f"trial {claimed.slot} failed, and sweep.fail is stop: {why}")
+
+    def _progress(self, screen: SweepScreen) -> None:
+        trials = self.trials()
+        best = self.best(trials)
+        screen.progress(Counter(one.state for one in trials), (best.slot, (best.values or [0.0])[0]) if best else None)
 
     def _enough(self, began: float) -> bool:
         """Whether no further trial is to begin."""
@@ -187,6 +202,18 @@ class Sweep:
         best = max if self.directions[0] == "max" else min
         return len(values) - 1 - values.index(best(values)) >= patience if values else False
 
+    def preview(self, count: int) -> list[list[str]]:
+        """The words of the first trials, without recording anything."""
+        import optuna
+
+        if self.settings.method == "grid":
+            return [self.words(picked) for picked in islice(self.space.grid(), count)]
+        study, found = optuna.create_study(directions=[f"{one}imize" for one in self.directions]), list[list[str]]()
+        for slot in range(min(count, self.total)):
+            study.sampler = _sampler(self.settings, slot)
+            found.append(self.words(picked(study.ask(), self.space)))
+        return found
+
     def trials(self) -> list[Trial]:
         """All trials, by number."""
         return [
@@ -194,9 +221,9 @@ class Sweep:
             for slot, one in self.study.slots().items()
         ]
 
-    def best(self) -> Trial | None:
+    def best(self, trials: list[Trial] | None = None) -> Trial | None:
         """The best complete trial."""
-        done = [one for one in self.trials() if one.state == "complete" and one.values]
+        done = [one for one in trials or self.trials() if one.state == "complete" and one.values]
         sign = 1 if self.directions[0] == "max" else -1
         return max(done, key=lambda one: sign * (one.values or [0.0])[0], default=None)
 
@@ -222,6 +249,22 @@ def prepare(settings: Settings, words: Sequence[str], space: Space, trust: Colle
     }
     _same(folder, facts)
     return Sweep(folder, settings, space, config, metrics, directions, trust)
+
+
+def named(name: str) -> Path:
+    """The folder of a sweep; raises NnError if there is none of this name."""
+    found = sorted(path.parent for path in runs_dir().glob("*/sweep.yaml"))
+    for folder in (runs_dir() / name, Path(name).absolute()):
+        if (folder / "sweep.yaml").is_file():
+            return folder
+    near = get_close_matches(name, [path.name for path in found], 1)
+    hint = f" Did you mean {near[0]}?" if near else f" The sweeps are: {', '.join(p.name for p in found) or 'none yet'}"
+    raise NnError(f"there is no sweep {name}.{hint}")
+
+
+def words_of(folder: Path) -> list[str]:
+    """The words that began a sweep."""
+    return list(yaml.safe_load((folder / "sweep.yaml").read_text(encoding="utf-8"))["words"])
 
 
 def _same(folder: Path, facts: dict[str, Any]) -> None:
@@ -260,39 +303,48 @@ def _metrics(settings: Settings, config: Config) -> tuple[list[str], list[str]]:
     return names, [known[name] for name in names]
 
 
-def _workers(settings: Settings) -> int:
-    """How many trials are trained side by side."""
+def workers(settings: Settings) -> int:
+    """How many trials are trained side by side: one on each GPU, or on each core, which serves small nets best."""
     if settings.workers != "auto":
         return settings.workers
+    return gpus() or max(1, min(os.cpu_count() or 1, MOST, settings.trials or MOST))
+
+
+def gpus() -> int:
+    """The number of GPUs of this machine; torch is imported only where there may be one."""
+    if not Path("/dev/nvidia0").exists():
+        return 0
     import torch
 
-    return torch.cuda.device_count() or max(1, (os.cpu_count() or 1) // 2)
+    return torch.cuda.device_count()
 
 
 def _devices(config: Config) -> list[str] | None:
     """What each worker sees of the GPUs: as many as a trial takes."""
-    import torch
-
-    count, each = torch.cuda.device_count(), config.tree.trainer.devices
+    each = config.tree.trainer.devices
     each = each if isinstance(each, int) else 1
-    found = [",".join(map(str, range(low, low + each))) for low in range(0, count - each + 1, each)]
+    found = [",".join(map(str, range(low, low + each))) for low in range(0, gpus() - each + 1, each)]
     return found or None
 
 
-def _sampler(settings: Settings) -> Any:
+def _sampler(settings: Settings, slot: int = 0) -> Any:
+    """The search for one slot: each has its own random numbers, except where points are spread over all of them."""
+    import optuna
     from optuna import samplers
 
-    seed = settings.seed
-    match settings.method:
-        case "tpe":
-            return samplers.TPESampler(seed=seed, multivariate=True, group=True, constant_liar=True)
-        case "gp":
-            return samplers.GPSampler(seed=seed)
-        case "cmaes":
-            return samplers.CmaEsSampler(seed=seed)
-        case "qmc":
-            return samplers.QMCSampler(seed=seed)
-    return samplers.RandomSampler(seed=seed)
+    seed = int(np.random.SeedSequence([settings.seed, slot]).generate_state(1)[0])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        match settings.method:
+            case "tpe":
+                return samplers.TPESampler(seed=seed, multivariate=True, group=True, constant_liar=True)
+            case "gp":
+                return samplers.GPSampler(seed=seed)
+            case "cmaes":
+                return samplers.CmaEsSampler(seed=seed)
+            case "qmc":
+                return samplers.QMCSampler(seed=settings.seed, scramble=True)
+        return samplers.RandomSampler(seed=seed)
 
 
 def _pruner(settings: Settings, config: Config) -> Any:
@@ -307,11 +359,3 @@ def _pruner(settings: Settings, config: Config) -> Any:
         case "asha":
             return pruners.SuccessiveHalvingPruner()
     return pruners.NopPruner()
-
-
-def _line(claimed: Claimed, status: str, metrics: list[str], values: list[Any]) -> str:
-    results = " ".join(f"{name} {value:.4f}" for name, value in zip(metrics, values, strict=True))
-    picked = " ".join(
-        f"{key}={value:.4g}" if isinstance(value, float) else f"{key}={value}" for key, value in claimed.picked.items()
-    )
-    return f"trial {claimed.slot:>3}  {results}  {'pruned  ' if status == 'pruned' else ''}{picked}"

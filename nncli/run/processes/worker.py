@@ -1,6 +1,6 @@
 """A process that trains one run after another: `python -m nncli.run.processes.worker`, see pool.py.
 
-A line of its input is a job as JSON; its answer says how the run ended. It ends with its input, that is with its parent.
+A line of its input is a job as JSON; its answer says how the run ended. It ends with its input, and so with its parent.
 """
 
 import json
