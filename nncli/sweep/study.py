@@ -9,11 +9,12 @@ import socket
 import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import optuna
+from filelock import FileLock
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import FrozenTrial, TrialState
 
@@ -22,6 +23,7 @@ from nncli.sweep.space import Between, Choice, Dimension, Picked, Space
 
 BEAT = 10.0  # seconds after which a program says that it is alive
 SILENT = 60.0  # seconds of silence after which it counts as dead
+TRIES = 10  # to make the tables of a database, beside others that do the same
 PATIENCE = 300.0  # seconds that a storage may be away
 ENDED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
 Result = TypeVar("Result")
@@ -43,11 +45,11 @@ class Study:
         """`sampler` makes one for a slot, so that a sweep that continues does not draw the same numbers again."""
         self.sampler = sampler
         optuna.logging.set_verbosity(optuna.logging.ERROR)
-        self.storage = storage(url)
+        self.url, opened = url, storage(url)
         self.me = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
         self.study = patiently(
             lambda: optuna.create_study(
-                storage=self.storage,
+                storage=opened,
                 study_name=name,
                 directions=directions,
                 load_if_exists=True,
@@ -55,6 +57,7 @@ class Study:
                 pruner=pruner,
             )
         )
+        self.storage = self.study._storage  # of a database, with a cache
         self.running: dict[int, Claimed] = {}
         self._beaten = 0.0
 
@@ -62,11 +65,11 @@ class Study:
 
     def open(self, total: int, picked: Iterable[Mapping[str, Any]] = ()) -> None:
         """Queue the slots that nobody has queued yet; those of a grid with their values."""
-        known = {trial.user_attrs["slot"] for trial in self.trials()}
-        values = list(picked)
-        for slot in range(total):
-            if slot not in known:
-                self._queue(slot, values[slot] if values else {}, 0)
+        with FileLock(f"{self.url}.open") if "://" not in self.url else nullcontext():
+            known, values = {trial.user_attrs["slot"] for trial in self.trials()}, list(picked)
+            for slot in range(total):
+                if slot not in known:
+                    self._queue(slot, values[slot] if values else {}, 0)
 
     def _queue(self, slot: int, picked: Mapping[str, Any], attempt: int) -> None:
         facts = {"slot": slot, "attempt": attempt}
@@ -228,16 +231,19 @@ def _suggested(trial: optuna.Trial, key: str, dimension: Dimension) -> Any:
 def storage(url: str) -> Any:
     """A database by its address, or a local file that takes many writers."""
     if "://" in url:
-        from optuna.storages import RDBStorage
+        from sqlalchemy.exc import IntegrityError, ProgrammingError
 
-        try:
-            return RDBStorage(url, engine_kwargs={"pool_pre_ping": True})
-        except ImportError as error:
-            raise NnError(
-                f"sweep.storage needs a driver: {error}. For PostgreSQL: pip install 'nncli[postgresql]'"
-            ) from error
-        except Exception as error:  # of SQLAlchemy and its drivers
-            raise NnError(f"sweep.storage cannot be opened: {str(error).splitlines()[0]}") from error
+        for pause in (*range(TRIES), None):
+            try:
+                return optuna.storages.RDBStorage(url, engine_kwargs={"pool_pre_ping": True})
+            except ImportError as error:
+                raise NnError(f"sweep.storage needs a driver: {error}; pip install 'nncli[postgresql]'") from error
+            except (IntegrityError, ProgrammingError):  # another program makes the same tables now
+                if pause is None:
+                    raise
+                time.sleep(pause / 10)
+            except Exception as error:  # of SQLAlchemy and its drivers
+                raise NnError(f"sweep.storage cannot be opened: {str(error).splitlines()[0]}") from error
     from optuna.storages import JournalStorage
     from optuna.storages.journal import JournalFileBackend
 
