@@ -199,12 +199,17 @@ class Study:
 
     def slots(self) -> dict[int, FrozenTrial]:
         """The trial that counts for each slot."""
-        found: dict[int, FrozenTrial] = {}
-        for trial in self.trials():
-            if not (trial.state == TrialState.FAIL and trial.user_attrs.get("replaced", True)):
-                slot = trial.user_attrs["slot"]
-                found[slot] = min(found.get(slot, trial), trial, key=lambda one: (one.state not in ENDED, one.number))
-        return dict(sorted(found.items()))
+        return counted(self.trials())
+
+
+def counted(trials: Iterable[FrozenTrial]) -> dict[int, FrozenTrial]:
+    """Of trials of Optuna's, the one that counts for each slot."""
+    found: dict[int, FrozenTrial] = {}
+    for trial in trials:
+        if not (trial.state == TrialState.FAIL and trial.user_attrs.get("replaced", True)):
+            slot = trial.user_attrs["slot"]
+            found[slot] = min(found.get(slot, trial), trial, key=lambda one: (one.state not in ENDED, one.number))
+    return dict(sorted(found.items()))
 
 
 def picked(trial: optuna.Trial, space: Space) -> Picked:

@@ -6,7 +6,7 @@ import os
 import time
 import warnings
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from difflib import get_close_matches
 from functools import partial
@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import yaml
+from optuna.trial import FrozenTrial
 
 from nncli.config.compose import Config, compose, freeze
 from nncli.errors import NnError, Stopped
@@ -85,7 +86,7 @@ class Sweep:
         with Signals().caught() as signals:
             signals.at_once = False
             self.study.open(self.total, self.space.grid() if self.settings.method == "grid" else ())
-            pool = Pool(workers(self.settings), self.folder / "workers.log", _devices(self.config))
+            pool = Pool(workers(self.settings), self.folder / "workers.log", device_sets(self.config))
             try:
                 self._train(pool, signals, screen)
             except BaseException:
@@ -216,19 +217,29 @@ class Sweep:
 
     def trials(self) -> list[Trial]:
         """All trials, by number."""
-        return [
-            Trial(slot, STATES[one.state.name], one.params, one.values, one.user_attrs.get("why", ""))
-            for slot, one in self.study.slots().items()
-        ]
+        return seen(self.study.slots())
 
     def best(self, trials: list[Trial] | None = None) -> Trial | None:
         """The best complete trial."""
-        done = [one for one in trials or self.trials() if one.state == "complete" and one.values]
-        sign = 1 if self.directions[0] == "max" else -1
-        return max(done, key=lambda one: sign * (one.values or [0.0])[0], default=None)
+        return best_of(trials or self.trials(), self.directions[0])
 
 
 STATES = {"WAITING": "waiting", "RUNNING": "running", "COMPLETE": "complete", "PRUNED": "pruned", "FAIL": "failed"}
+
+
+def seen(slots: Mapping[int, FrozenTrial]) -> list[Trial]:
+    """The trials as people see them."""
+    return [
+        Trial(slot, STATES[one.state.name], one.params, one.values, one.user_attrs.get("why", ""))
+        for slot, one in slots.items()
+    ]
+
+
+def best_of(trials: Sequence[Trial], direction: str) -> Trial | None:
+    """The best complete trial by its first metric."""
+    done = [one for one in trials if one.state == "complete" and one.values]
+    sign = 1 if direction == "max" else -1
+    return max(done, key=lambda one: sign * (one.values or [0.0])[0], default=None)
 
 
 def prepare(settings: Settings, words: Sequence[str], space: Space, trust: Collection[str] = ()) -> Sweep:
@@ -246,6 +257,9 @@ def prepare(settings: Settings, words: Sequence[str], space: Space, trust: Colle
         "words": list(words),
         "settings": {key: value for key, value in asdict(settings).items() if key not in GROWING},
         "config": hashlib.sha256(freeze(config).encode()).hexdigest(),
+        "fixed": space.fixed,
+        "metrics": metrics,
+        "directions": directions,
     }
     _same(folder, facts)
     return Sweep(folder, settings, space, config, metrics, directions, trust)
@@ -277,8 +291,8 @@ def _same(folder: Path, facts: dict[str, Any]) -> None:
         file.write_text(yaml.safe_dump(facts, sort_keys=False), encoding="utf-8")
         return
     there = yaml.safe_load(file.read_text(encoding="utf-8"))
-    if odd := [key for key in facts if facts[key] != there.get(key)]:
-        what = {"words": "other words", "settings": "other settings", "config": "a recipe that has changed since"}
+    what = {"words": "other words", "settings": "other settings", "config": "a recipe that has changed since"}
+    if odd := [key for key in what if facts[key] != there.get(key)]:
         raise NnError(
             f"the sweep {folder.name} was begun with {what[odd[0]]}; to begin another one: sweep.name=…\n"
             f"  it was: nn sweep {' '.join(there.get('words', []))}"
@@ -319,7 +333,7 @@ def gpus() -> int:
     return torch.cuda.device_count()
 
 
-def _devices(config: Config) -> list[str] | None:
+def device_sets(config: Config) -> list[str] | None:
     """What each worker sees of the GPUs: as many as a trial takes."""
     each = config.tree.trainer.devices
     each = each if isinstance(each, int) else 1
