@@ -44,6 +44,9 @@ class Worker:
         with suppress(OSError):
             os.killpg(self.process.pid, signal.SIGKILL) if hasattr(os, "killpg") else self.process.kill()
         self.process.wait()
+        for stream in (self.process.stdin, self.process.stdout):
+            with suppress(OSError):  # what it was told last, and did not read
+                stream.close() if stream else None
 
 
 class Pool:
