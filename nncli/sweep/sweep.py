@@ -6,7 +6,7 @@ import os
 import time
 import warnings
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, field
 from difflib import get_close_matches
 from functools import partial
@@ -16,7 +16,6 @@ from typing import Any
 
 import numpy as np
 import yaml
-from optuna.trial import FrozenTrial
 
 from nncli.config.compose import Config, compose, freeze
 from nncli.errors import NnError, Stopped
@@ -31,22 +30,12 @@ from nncli.sweep.screen import SweepScreen
 from nncli.sweep.settings import Settings
 from nncli.sweep.space import Picked, Space, check
 from nncli.sweep.study import ENDED, Claimed, Study, picked
+from nncli.sweep.trial import Trial, best_of, seen
 
 MOST = 8  # workers that `auto` starts
 LOOK = 0.05  # seconds between two looks at the trials
 ADOPT = 10.0  # seconds between two looks for programs that have died
 GROWING = ("trials", "minutes", "patience", "workers", "retries", "fail", "storage")  # may change when it continues
-
-
-@dataclass(frozen=True)
-class Trial:
-    """A trial as people see it."""
-
-    slot: int
-    state: str  # waiting, running, complete, pruned or failed
-    picked: Picked
-    values: list[float] | None
-    why: str = ""
 
 
 @dataclass
@@ -222,24 +211,6 @@ class Sweep:
     def best(self, trials: list[Trial] | None = None) -> Trial | None:
         """The best complete trial."""
         return best_of(trials or self.trials(), self.directions[0])
-
-
-STATES = {"WAITING": "waiting", "RUNNING": "running", "COMPLETE": "complete", "PRUNED": "pruned", "FAIL": "failed"}
-
-
-def seen(slots: Mapping[int, FrozenTrial]) -> list[Trial]:
-    """The trials as people see them."""
-    return [
-        Trial(slot, STATES[one.state.name], one.params, one.values, one.user_attrs.get("why", ""))
-        for slot, one in slots.items()
-    ]
-
-
-def best_of(trials: Sequence[Trial], direction: str) -> Trial | None:
-    """The best complete trial by its first metric."""
-    done = [one for one in trials if one.state == "complete" and one.values]
-    sign = 1 if direction == "max" else -1
-    return max(done, key=lambda one: sign * (one.values or [0.0])[0], default=None)
 
 
 def prepare(settings: Settings, words: Sequence[str], space: Space, trust: Collection[str] = ()) -> Sweep:
