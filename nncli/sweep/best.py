@@ -1,16 +1,15 @@
 """The best trial of a sweep: the line that trains it again, and what it reaches with other seeds on the test part."""
 
 import shlex
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from math import sqrt
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
-from nncli.config.compose import Config, compose, freeze
+from nncli.config.compose import compose, freeze
 from nncli.errors import NnError, Stopped
-from nncli.paths import shown
 from nncli.run.assemble import require
 from nncli.run.folder import RunFolder
 from nncli.run.processes.pool import Pool
@@ -20,11 +19,12 @@ from nncli.run.summary import decimals
 from nncli.sweep.record import Record, open_sweep
 from nncli.sweep.settings import settings
 from nncli.sweep.space import Picked, Space
-from nncli.sweep.sweep import Tell, Trial, device_sets, worker_count
+from nncli.sweep.sweep import device_sets, workers
+from nncli.sweep.trial import Trial
 
 LOOK = 0.1  # seconds between two looks at the runs
 CERTAIN = 0.95
-Order = tuple[Path, Config, dict[str, Any]]  # a run's folder, its config, and what is recorded with it
+Tell = Callable[[str], object]
 
 
 def line(record: Record, one: Trial) -> str:
@@ -84,48 +84,49 @@ def refit(
             tree = config.tree.copy()
             tree["seed"] = config.tree.seed + 1 + place
             facts = {"sweep": folder.name, "refit": name, "number": place, "words": sets[name]}
-            orders.append((folder / f"{name}-{place}", replace(config, tree=tree), facts))
+            orders.append(_order(folder / f"{name}-{place}", freeze(replace(config, tree=tree)), facts, trust))
     chosen = settings([word for word in record.words if word.startswith("sweep")])[0]
-    _train(folder, orders, min(worker_count(chosen), len(orders)), tell, trust)
+    left = [order for order in orders if RunFolder(Path(order["run"])).status() != "finished"]
+    if left:
+        pool = Pool(min(workers(chosen), len(left)), folder / "workers.log", device_sets(next(iter(configs.values()))))
+        _train(pool, left, tell)
     results = {name: _summary([RunFolder(folder / f"{name}-{place}") for place in range(seeds)]) for name in configs}
     return {"trial": one.slot, "seeds": seeds, "type": line(record, one), "refits": results}
 
 
-def _train(folder: Path, orders: Sequence[Order], count: int, tell: Tell, trust: Collection[str]) -> None:
-    """Train the runs that are not finished, side by side; raises NnError if one fails, Stopped to be continued."""
-    left = [order for order in orders if RunFolder(order[0]).status() != "finished"]
-    if not left:
-        return
-    (folder / "configs").mkdir(exist_ok=True)
+def _order(path: Path, frozen: str, facts: dict[str, Any], trust: Collection[str]) -> dict[str, Any]:
+    """What a worker is told about a run; raises NnError if it has been trained with another config."""
+    run, file = RunFolder(path), path.parent / "configs" / f"{path.name}.yaml"
+    if path.exists() and not run.config.is_file():
+        remove(run)  # it ended before it began
+    if path.exists() and file.is_file() and file.read_text(encoding="utf-8") != frozen:
+        raise NnError(f"{run.name} was trained before the recipe changed; to train it anew: nn runs rm {run.name}")
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(frozen, encoding="utf-8")
+    return {"config": str(file), "run": str(path), "trial": facts, "trust": list(trust)}
+
+
+def _train(pool: Pool, left: list[dict[str, Any]], tell: Tell) -> None:
+    """Train runs side by side; raises NnError if one fails, and Stopped to be continued."""
     with Signals().caught() as signals:
         signals.at_once = False
-        pool = Pool(min(count, len(left)), folder / "workers.log", device_sets(left[0][1]))
         try:
             while left or pool.busy():
                 if signals.asked:
                     raise Stopped(signals.asked)
                 for worker in pool.idle()[: len(left)]:
-                    path, config, facts = left.pop(0)
-                    worker.train(path, _job(folder, path, config, facts, trust))
-                for path, answer in pool.answers(LOOK):
+                    order = left.pop(0)
+                    worker.train(RunFolder(Path(order["run"])), order)
+                for run, answer in pool.answers(LOOK):
                     why = "its worker died" if answer is None else answer.get("failed")
-                    if why:
-                        raise NnError(f"{shown(path)} failed: {why}. The same line again continues.")
-                    metrics = RunFolder(path).read(RunFolder(path).summary).get("metrics", {})
-                    tell(f"{path.name}  {' '.join(f'{name} {decimals(metrics[name])}' for name in _judged(metrics))}")
+                    if why or run.status() != "finished":
+                        raise NnError(f"{run.name} ended early: {why or run.status()}. The same line again continues.")
+                    metrics = run.read(run.summary).get("metrics", {})
+                    tell(f"{run.name}  {' '.join(f'{name} {decimals(metrics[name])}' for name in _judged(metrics))}")
         except BaseException:
             pool.stop()
             raise
         pool.close()
-
-
-def _job(folder: Path, path: Path, config: Config, facts: dict[str, Any], trust: Collection[str]) -> dict[str, Any]:
-    """What a worker is told about a run."""
-    run, file = RunFolder(path), folder / "configs" / f"{path.name}.yaml"
-    if path.exists() and not run.config.is_file():
-        remove(run)  # it ended before it began
-    file.write_text(freeze(config), encoding="utf-8")
-    return {"config": str(file), "run": str(path), "trial": facts, "trust": list(trust)}
 
 
 def _judged(metrics: Mapping[str, Any]) -> list[str]:

@@ -13,7 +13,7 @@ from nncli.run.files import write_atomic
 from nncli.sweep.best import line
 from nncli.sweep.plots import plots
 from nncli.sweep.record import Record, open_sweep
-from nncli.sweep.sweep import Trial
+from nncli.sweep.trial import Trial
 
 PAGE = "report.html"
 LINES = 5  # of a pareto front that are printed

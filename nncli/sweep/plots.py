@@ -26,7 +26,7 @@ from nncli.insight.drawing import (
     spread,
 )
 from nncli.sweep.record import Record
-from nncli.sweep.sweep import Trial
+from nncli.sweep.trial import Trial
 
 BEST, GOOD, BAD, PRUNED, FAILED = "#e8710a", "#1f5fa8", "#c3d5e8", "#9aa4af", "#cf222e"
 HALF, WHOLE, TALL = 480, 972, 300  # pixels of a drawing
@@ -36,7 +36,7 @@ ABSENT = -0.09  # where a trial without a key is on its axis
 
 def plots(record: Record) -> dict[str, Drawing]:
     """The drawings by the names of their files; none without a trial that has a result."""
-    if not record.complete():
+    if not record.complete:
         return {}
     several = len(record.metrics) > 1
     found: dict[str, Drawing] = {}
@@ -59,7 +59,7 @@ def importance(record: Record, place: int = 0) -> Drawing:
     drawing = Drawing(f"Importance for {record.metrics[place]}", HALF, max(TALL, 62 + 26 * len(shares)))
     if not shares:
         drawing.add(Text(10, 60, "There are too few complete trials to tell.", colour=FAINT))
-    note = f"Share of the variance explained by the key alone (fANOVA, {len(record.complete())} trials)"
+    note = f"Share of the variance explained by the key alone (fANOVA, {len(record.complete)} trials)"
     drawing.add(Text(10, 38, note, colour=FAINT, size=11))
     left, wide = 180, HALF - 180 - 60
     top = max(shares.values(), default=1.0) or 1.0
@@ -79,7 +79,7 @@ def history(record: Record, place: int = 0) -> Drawing:
     box = (62, 62, HALF - 80, TALL - 108)
     at = frame(drawing, box, across, up, ("trial", record.metrics[place]))
     pick = max if record.directions[place] == "max" else min
-    done = [(one.slot, (one.values or [])[place]) for one in record.complete()]
+    done = [(one.slot, (one.values or [])[place]) for one in record.complete]
     best = list(accumulate((value for _, value in done), pick))
     points = [
         at(slot, y) for (slot, _), before, now in zip(done, [best[0], *best], best, strict=False) for y in (before, now)
@@ -192,7 +192,7 @@ def _ended(record: Record) -> list[Trial]:
     rank = {"failed": 0, "pruned": 1, "complete": 2}
     sign = 1 if record.directions[0] == "max" else -1
     best = {one.slot for one in record.winners}
-    there = [one for one in record.trials if one in record.complete() or one.state in ("failed", "pruned")]
+    there = [*record.complete, *(one for one in record.trials if one.state in ("failed", "pruned"))]
     return sorted(there, key=lambda one: (one.slot in best, rank[one.state], sign * (one.values or [0])[0]))
 
 
@@ -210,7 +210,7 @@ def _dots(
     `apart` is how far those of one value are spread, in pixels.
     """
     floor = box[1] + box[3]
-    anywhere = (record.complete()[0].values or [])[place]
+    anywhere = (record.complete[0].values or [])[place]
     best = {one.slot for one in record.winners}
     for one in _ended(record):
         x, title = across(one), _title(record, one)

@@ -9,14 +9,14 @@ from typing import Any
 
 import optuna
 import yaml
-from optuna.distributions import FloatDistribution
+from optuna.distributions import FloatDistribution, IntDistribution
 from optuna.importance import FanovaImportanceEvaluator
 from optuna.trial import FrozenTrial, create_trial
 
 from nncli.errors import NnError
 from nncli.paths import shown
 from nncli.sweep.study import counted, patiently, storage
-from nncli.sweep.sweep import STATES, Trial, best_of, seen
+from nncli.sweep.trial import STATES, Trial, best_of, seen
 
 ENOUGH = 4  # complete trials from which an importance is computed
 TREES = 32  # of its forest
@@ -47,6 +47,7 @@ class Record:
         """The metrics of a trial; none if it was never evaluated."""
         return dict(zip(self.metrics, one.values or [], strict=False))
 
+    @cached_property
     def complete(self) -> list[Trial]:
         """The trials that can be compared."""
         return [one for one in self.trials if one.state == "complete" and one.values and all(map(isfinite, one.values))]
@@ -55,17 +56,17 @@ class Record:
     def winners(self) -> list[Trial]:
         """The best trial; of several metrics, the trials than which none is better in all, by the first metric."""
         if len(self.metrics) == 1:
-            best = best_of(self.complete(), self.directions[0])
+            best = best_of(self.complete, self.directions[0])
             return [best] if best else []
         signs = [1 if one == "min" else -1 for one in self.directions]
-        losses = {one.slot: [s * v for s, v in zip(signs, one.values or [], strict=True)] for one in self.complete()}
+        losses = {one.slot: [s * v for s, v in zip(signs, one.values or [], strict=True)] for one in self.complete}
 
         def beaten(mine: list[float]) -> bool:
             return any(
                 other != mine and all(a <= b for a, b in zip(other, mine, strict=True)) for other in losses.values()
             )
 
-        front = [one for one in self.complete() if not beaten(losses[one.slot])]
+        front = [one for one in self.complete if not beaten(losses[one.slot])]
         return sorted(front, key=lambda one: losses[one.slot])
 
     def ranked(self) -> list[Trial]:
@@ -94,7 +95,7 @@ class Record:
         return [self._importance(place) for place in range(len(self.metrics))]
 
     def _importance(self, place: int) -> dict[str, float]:
-        trials = [_linear(self.slots[one.slot], place) for one in self.complete()]
+        trials = [_linear(self.slots[one.slot], place) for one in self.complete]
         common = {key for key in self.dimensions if all(key in trial.params for trial in trials)}
         shares: dict[str, float] = {}
         for key in [None, *(self.dimensions.keys() - common)]:
@@ -117,7 +118,7 @@ def _linear(trial: FrozenTrial, place: int) -> FrozenTrial:
     params: dict[str, Any] = dict(trial.params)
     kinds: dict[str, Any] = dict(trial.distributions)
     for key, kind in kinds.items():
-        if getattr(kind, "log", False):
+        if isinstance(kind, FloatDistribution | IntDistribution) and kind.log:
             low, high = log(kind.low), log(kind.high)
             params[key], kinds[key] = min(max(log(params[key]), low), high), FloatDistribution(low, high)
     return create_trial(value=trial.values[place], params=params, distributions=kinds)

@@ -6,9 +6,10 @@ from typing import Any
 
 from nncli.errors import printable
 from nncli.insight.drawing import label
+from nncli.run.summary import decimals
 from nncli.sweep.best import line
 from nncli.sweep.record import Record, open_sweep
-from nncli.sweep.sweep import Trial
+from nncli.sweep.trial import Trial
 
 ROWS = 20  # trials in the table of a terminal
 COLOURS = {"best": "bold green", "pruned": "dim", "failed": "red", "running": "cyan"}
@@ -65,3 +66,16 @@ def tables(facts: Mapping[str, Any], rows: int = ROWS) -> Iterator[Any]:
             yield Text(printable(f"trial {one['trial']} failed: {one['why']}"), style="red")
     for one in facts["best"][:1]:
         yield Text(f"type: {one['type']}", overflow="fold")
+
+
+def refit_table(facts: Mapping[str, Any]) -> Any:
+    """What rich prints of the facts of a refit: each metric's mean and the interval of the mean."""
+    from rich.table import Table
+
+    refits = facts["refits"]
+    table = Table(f"{facts['seeds']} seeds", *refits, box=None, header_style="dim", pad_edge=False)
+    for metric in next(iter(refits.values()))["metrics"]:
+        found = [refit["metrics"][metric] for refit in refits.values()]
+        ends = ["" if one["low"] is None else f" ({one['low']:.4f} to {one['high']:.4f})" for one in found]
+        table.add_row(metric, *(decimals(one["mean"]) + end for one, end in zip(found, ends, strict=True)))
+    return table
