@@ -1,12 +1,13 @@
 """`nn export`."""
 
+import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 import typer
 
 from nncli.cli.complete import complete_runs
-from nncli.cli.options import Json, Trust, TrustFile, console, refuse_given
+from nncli.cli.options import HOWS, Finetune, Json, Trust, TrustFile, console, how_to_quantize, refuse_given
 from nncli.errors import NnError
 from nncli.output import as_json, say
 
@@ -38,15 +39,16 @@ Batch = Annotated[
 Dynamic = Annotated[bool, typer.Option("--dynamic", help="Accept images of any size that the net accepts.")]
 Opset = Annotated[int | None, typer.Option(help="The version of ONNX's operators.", show_default=False)]
 Quantize = Annotated[
-    Literal["dynamic", "static", "weight-only"] | None,
-    typer.Option(help="Store 8-bit weights; static also computes in 8 bits.", show_default=False),
+    str | None,
+    typer.Option(
+        metavar="|".join(HOWS), help="Store 8-bit weights; static also computes in 8 bits.", show_default=False
+    ),
 ]
 Prune = Annotated[
     float | None,
     typer.Option(min=0, max=1, help="Begin with a new run without this fraction of the weights.", show_default=False),
 ]
 Structured = Annotated[bool, typer.Option("--structured", help="Prune whole channels, which makes the model faster.")]
-Finetune = Annotated[int, typer.Option(min=1, help="The epochs for which a pruned model is trained.")]
 Tolerance = Annotated[
     float | None,
     typer.Option(min=0, help="The largest difference, relative to the largest answer.", show_default=False),
@@ -85,6 +87,8 @@ def export(
     nn export last --to onnx --out digits.onnx
     nn export --check digits.onnx
     """
+    if tolerance is not None and not math.isfinite(tolerance):
+        raise NnError(f"--tolerance is {tolerance}; it must be a number, such as 0.001")
     names = [word for word in words or () if "=" not in word]
     values = [word for word in words or () if "=" in word]
     if check:
@@ -101,10 +105,11 @@ def export(
         raise NnError("--prune begins with the best weights, so it cannot be used with --which last")
     from nncli.export import prune as cut
     from nncli.export.export import ready, written
-    from nncli.export.formats import Options
+    from nncli.export.formats import How, Options
     from nncli.run.model import load
 
-    options, trusted = Options(half, batch, dynamic, opset, quantize), trust or ()
+    how = cast(How, how_to_quantize(quantize)) if quantize else None
+    options, trusted = Options(half, batch, dynamic, opset, how), trust or ()
     model = load(run, which=which, trust=trusted)
     name = None if prune is None else cut.new_name(model.config.name)
     paths = {one: ready(model, one, out, form, options, pruned=name) for one in formats}
@@ -112,8 +117,8 @@ def export(
         pruned = cut.pruned(model.run.path, prune, structured, finetune, quiet=json, trust=trusted)
         model = load(pruned.path, trust=trusted)
     for one, path in paths.items():
-        how: dict[str, Any] = {"which": which, "form": form, "tolerance": tolerance, "fast": fast}
-        _show(written(model, one, path, options=options, **how), json)
+        report = written(model, one, path, form=form, options=options, tolerance=tolerance, fast=fast)
+        _show(report, json)
 
 
 def _asked(names: list[str], values: list[str], to: list[str]) -> tuple[str, list[str]]:
@@ -166,7 +171,8 @@ def _show(report: dict[str, Any], json: bool) -> None:
     gap, allowed = report["largest_difference"], report["allowed_difference"]
     mean = f", {report['mean_difference']:.1e} on average" if "mean_difference" in report else ""
     limit = "" if allowed is None else f" (allowed: {allowed:.1e})"
-    say(f"  compared on {report['samples']}: answers differ by at most {gap:.1e}{mean}{limit}")
+    what = "they" if report["samples"] == "its tensors" else "answers"
+    say(f"  compared on {report['samples']}: {what} differ by at most {gap:.1e}{mean}{limit}")
     if why := report.get("not_compared"):
         say(f"  not compared: {why}")
     if (table := _table(report)) is not None:
@@ -177,11 +183,13 @@ def _table(report: dict[str, Any]) -> "Table | None":
     """Metrics and speed of the run in torch, and of the file."""
     from rich.table import Table
 
+    from nncli.run.summary import decimals
+
     table = Table(box=None, pad_edge=False, padding=(0, 2))
     for name in ("", "run", "file"):
         table.add_column(name, justify="left" if not name else "right")
     for name, both in report.get("metrics", {}).items():
-        table.add_row(f"  {name}", *(f"{both[key]:.4f}" if key in both else "" for key in ("before", "after")))
+        table.add_row(f"  {name}", *(decimals(both[key]) if key in both else "" for key in ("before", "after")))
     if timing := report.get("timing"):
         both = [timing["torch"], timing["file"]]
         table.add_row("  one sample, median", *(f"{one['p50_ms']:.2f} ms" for one in both))

@@ -56,6 +56,15 @@ def may_write(out: "Path", refuse: "Callable[[Path], None] | None" = None, like:
         raise NnError(f"{option} is {out}: it cannot be written there; choose a file in another folder")
 
 
+def how_to_quantize(word: str) -> str:
+    """The word if it is a way to quantize."""
+    from nncli.errors import NnError
+
+    if word not in HOWS:
+        raise NnError(f"--quantize is {word}; it must be {', '.join(HOWS[:-1])} or {HOWS[-1]}")
+    return word
+
+
 def refuse_given(context: typer.Context, names: "Iterable[str]", why: str) -> None:
     """Raise NnError if one of these options was typed: it would have no effect."""
     from nncli.errors import NnError
@@ -65,6 +74,8 @@ def refuse_given(context: typer.Context, names: "Iterable[str]", why: str) -> No
         raise NnError(f"--{odd.replace('_', '-')} {why}")
 
 
+HOWS = ("dynamic", "static", "weight-only")  # to quantize
+Finetune = Annotated[int, typer.Option(min=1, help="The epochs for which a pruned model is trained.")]
 TrustFile = Annotated[
     bool, typer.Option("--trust-file", help="Open a file that can run code although it was not exported here.")
 ]

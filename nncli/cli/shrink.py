@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nncli.cli.options import Json, Run, Trust, console, refuse_given
+from nncli.cli.options import Finetune, Json, Run, Trust, console, how_to_quantize, refuse_given
 from nncli.output import as_json, say
 
 if TYPE_CHECKING:
@@ -21,7 +21,6 @@ Prune = Annotated[
 Sweep = Annotated[
     bool, typer.Option("--sweep", help="Try every way to quantize, and 0.3, 0.5 and 0.7 of the channels.")
 ]
-Finetune = Annotated[int, typer.Option(min=1, help="The epochs for which a pruned model is trained.")]
 Fast = Annotated[bool, typer.Option("--fast", help="Evaluate 1,000 samples instead of the whole part.")]
 
 
@@ -48,13 +47,11 @@ def shrink(
         raise NnError("choose what to compare, such as --sweep, --quantize static or --prune 0.5")
     if not (sweep or prune):
         refuse_given(context, ["finetune"], "has no effect without --prune or --sweep")
-    from nncli.export.shrink import HOWS, SWEEP, settings
+    from nncli.export.shrink import SWEEP, settings
     from nncli.export.shrink import shrink as measure
 
-    if unknown := set(quantize or ()) - set(HOWS):
-        raise NnError(f"--quantize is {min(unknown)}; it must be {', '.join(HOWS[:-1])} or {HOWS[-1]}")
-
-    tried = dict.fromkeys([*settings(prune or (), quantize or ()), *(SWEEP if sweep else ())])
+    hows = [how_to_quantize(word) for word in quantize or ()]
+    tried = dict.fromkeys([*settings(prune or (), hows), *(SWEEP if sweep else ())])
     report = measure(
         run,
         list(tried),

@@ -2,8 +2,8 @@
 
 import os
 import platform
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -19,7 +19,7 @@ from nncli.run.answers import Answers
 SIZES = (1, 3, 64)  # of the batches that a file must take
 FAST = 1_000  # samples that are compared with --fast
 PROBED = 256  # made-up samples, where there is no data
-DROP = 0.01  # by which 8-bit weights may worsen the monitored metric, of its size or of 1
+DROP, GROWTH = 0.01, 0.05  # by which 8-bit weights may lower the monitored score, and raise an error, of its size
 
 
 class Comparison:
@@ -46,13 +46,13 @@ def accept(
 
     With a `tolerance` of None, any difference is allowed that leaves the monitored metric as good.
     """
-    part = None if data is None else "test" if "test" in data.parts else "val"
+    part = None if data is None else part_of(data)
     judging = task if isinstance(task, Judging) and file.card["form"] == "predict" else None
     gap, few, answers = Comparison(), None, (Answers(0), Answers(0))
     if part and data is not None:
-        batches = data.evaluation(part)
-        answers = tuple(Answers(sum(high - low for low, high in batches.bounds)) for _ in range(2))
-    for x, y in _batches(file, data, part, fast):
+        answers = tuple(Answers(_count(data.evaluation(part))) for _ in range(2))
+    made_up = [(torch.from_numpy(probe(file.card, PROBED)), None)]
+    for x, y in made_up if data is None else _batches(data, fast):
         ours, theirs = _both(file, form, x)
         gap.add(ours, theirs)
         few = x if few is None else few
@@ -100,14 +100,31 @@ def failures(report: Mapping[str, Any]) -> list[str]:
     return found
 
 
-def _batches(file: Exported, data: Any, part: str | None, fast: bool) -> Iterator[tuple[Tensor, Tensor | None]]:
-    if part is None:
-        yield torch.from_numpy(probe(file.card, PROBED)), None
-        return
-    assert data is not None
-    batches, seen = data.evaluation(part), 0
-    total = sum(high - low for low, high in batches.bounds)
-    for x, y in shown(((len(y), (x, y)) for x, y in batches), total, "comparing answers"):
+@torch.inference_mode()
+def measured(
+    task: Any, form: str, predict: Callable[[Tensor], Tensor], data: Any, *, fast: bool = False
+) -> dict[str, float]:
+    """The metrics of what predicts, on the part of the data that a file is compared on; {} where there are none."""
+    if data is None or form != "predict" or not isinstance(task, Judging):
+        return {}
+    answers = Answers(_count(data.evaluation(part_of(data))))
+    for x, y in _batches(data, fast):
+        answers.add(*task.answers_from(predict(x), (x, y)))
+    return cast(Any, task).evaluate(*answers.whole())[0]
+
+
+def part_of(data: Any) -> str:
+    """The part of the data that a file is compared on."""
+    return "test" if "test" in data.parts else "val"
+
+
+def _count(batches: Any) -> int:
+    return sum(high - low for low, high in batches.bounds)
+
+
+def _batches(data: Any, fast: bool) -> Iterator[tuple[Tensor, Tensor]]:
+    batches, seen = data.evaluation(part_of(data)), 0
+    for x, y in shown(((len(y), (x, y)) for x, y in batches), _count(batches), "comparing answers"):
         yield x, y
         seen += len(y)
         if fast and seen >= FAST:
@@ -126,14 +143,15 @@ def same_classes(card: Mapping[str, Any], data: Any) -> bool:
     return names is None or names == [data.class_name(number) for number in range(data.num_classes)]
 
 
-def monitored(task: Any, metrics: Mapping[str, Mapping[str, float]]) -> dict[str, Any]:
+def monitored(task: Any, metrics: Mapping[str, Mapping[str, float | None]]) -> dict[str, Any]:
     """By how much the metric that chose the weights is worse than before; {} if it was not measured."""
     _, _, name = str(task.monitor).partition("/")
     both, better = metrics.get(name, {}), task.metrics.get(name)
-    if better is None or not {"before", "after"} <= both.keys():
+    before, after = both.get("before"), both.get("after")
+    if better is None or before is None or after is None:
         return {}
-    worse = (both["after"] - both["before"]) * (1 if better == "min" else -1)
-    return {"metric": name, "worse_by": worse, "allowed": DROP * max(1.0, abs(both["before"]))}
+    allowed = GROWTH * abs(before) if better == "min" else DROP
+    return {"metric": name, "worse_by": (after - before) * (1 if better == "min" else -1), "allowed": allowed}
 
 
 def _metrics(task: Any, answers: tuple[Answers, ...]) -> dict[str, dict[str, float]]:

@@ -19,8 +19,8 @@ CALLED = {"digits": "image", "table": "row", "text": "tokens", "symbols": "token
 LENGTH = 8  # tokens of an example, where any length is allowed
 
 
-def card(model: Model, which: str, name: str, form: Form, options: Options) -> dict[str, Any]:
-    """Everything that is known about a form of a run's task, as plain values; without the answers to its probe."""
+def card(model: Model, name: str, form: Form, options: Options) -> dict[str, Any]:
+    """Everything that is known about a form of a run's task, as plain values; without its answers and metrics."""
     run, tree = model.run, model.config.tree
     samples, facts = model.data.samples(), dict(model.task.facts)
     shape = facts.get("shape") or [OmegaConf.select(tree, "data.tokenizer.max_length") or LENGTH]
@@ -32,8 +32,8 @@ def card(model: Model, which: str, name: str, form: Form, options: Options) -> d
         "run": run.name,
         "name": model.config.name,
         "form": name,
-        "weights": digest_of(run.checkpoints / f"{which}.ckpt"),
-        "which": which,
+        "weights": digest_of(run.checkpoints / f"{model.which}.ckpt"),
+        "which": model.which,
         "commit": made.get("commit"),
         "precision": "8" if options.quantize else "16" if options.half else "32",
         "input": {
@@ -48,7 +48,6 @@ def card(model: Model, which: str, name: str, form: Form, options: Options) -> d
         "target": model.targets,
         "samples": samples,
         "facts": facts,
-        "metrics": model.metrics,
         "buffers": {name: value.tolist() for name, value in model.task.named_buffers(recurse=False)},
         "config": run.config.read_text(encoding="utf-8"),
     }

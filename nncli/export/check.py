@@ -1,7 +1,8 @@
 """Compare an exported file with its run again, or where the run is not available, with what the file says of it."""
 
 import tempfile
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -14,18 +15,30 @@ from nncli.config.check import check
 from nncli.config.compose import Config, load_frozen
 from nncli.errors import ConfigError, NnError
 from nncli.export import formats
-from nncli.export.acceptance import Comparison, monitored, same_classes
-from nncli.export.export import PROBED, TOLERANCES, compared, form_of
+from nncli.export.acceptance import Comparison, measured, monitored, same_classes
+from nncli.export.export import PROBED, TOLERANCES, compared, data_of, form_of
 from nncli.export.files import Exported, open_file, read_card
 from nncli.export.own import require_own
 from nncli.export.probe import probe
+from nncli.run import folder
 from nncli.run.assemble import SECTIONS, Parts, build_task, load_data, place_data, section
+from nncli.run.checkpoint import digest_of
 from nncli.run.eval import described, evaluate
 from nncli.run.model import Model, load
 from nncli.run.placement import place
 from nncli.run.restore import ALONE, HERE, MOVABLE
 
 NO_NET = {"_target_": "torch.nn.Identity"}
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """What goes wrong because of values in a file's metadata is told as that."""
+    try:
+        yield
+    except (TypeError, ValueError, KeyError, AttributeError, IndexError, RuntimeError) as error:
+        why = f"{type(error).__name__}: {error}".partition("\n")[0]
+        raise NnError(f"{path} cannot be compared by its metadata: {why}; export the run again") from error
 
 
 def recheck(
@@ -41,27 +54,43 @@ def recheck(
     card, one = read_card(path), formats.of_file(path)
     if one.RUNS_CODE and not trusted:
         require_own(path)
-    tolerance = card.get("tolerance", TOLERANCES.get(card["precision"])) if tolerance is None else tolerance
+    if tolerance is None:
+        tolerance = card.get("tolerance", TOLERANCES.get(card["precision"]))
     report: dict[str, Any] = {"file": str(path), "run": card["run"], "weights": card["weights"]}
-    model = _run_of(card, trust)
-    if model is not None:
-        return report | compared(path, one, model, form_of(model.task, card["form"]), tolerance, fast=fast)
-    file, gap = open_file(path, trusted=trusted), Comparison()
+    model, why = _run_of(card, trust)
+    with _told(path):
+        if model is not None:
+            form = form_of(model.task, card["form"])
+            config = _checked(model.run.config, words, trust) if words else model.config
+            return report | compared(path, one, model, form, tolerance, data_of(config, model), fast=fast)
+        return report | _by_card(open_file(path, trusted=trusted), why, tolerance, words, trust)
+
+
+def _by_card(
+    file: Exported, why: str, tolerance: float | None, words: Sequence[str], trust: Collection[str]
+) -> dict[str, Any]:
+    """The report on a file whose run is not here: by the answers and metrics that it carries."""
+    card, gap = file.card, Comparison()
     answers = file(probe(card, PROBED))[card["outputs"][0]["name"]]
     gap.add(np.asarray(card["answers"], dtype=np.float32), np.asarray(answers, dtype=np.float32))
-    report |= {"samples": f"{PROBED} made-up samples, by the answers in the file; {card['run']} is not here"}
-    report |= {"largest_difference": gap.largest, "mean_difference": gap.total / gap.numbers, "monitored": {}}
-    report["allowed_difference"] = None if tolerance is None else tolerance * max(1.0, gap.scale)
+    report = {
+        "samples": f"{PROBED} made-up samples, by the answers in the file; {why}",
+        "largest_difference": gap.largest,
+        "mean_difference": gap.total / gap.numbers,
+        "allowed_difference": None if tolerance is None else tolerance * max(1.0, gap.scale),
+        "monitored": {},
+    }
     if card["form"] != "predict":
         return report
     try:
         parts = _parts_of(file, words, trust)
     except NnError as error:
         return report | {"not_compared": f"metrics, as the data cannot be loaded: {error}"}
-    after, _ = evaluate(parts, "test", _predict(file))
-    before = {name.removeprefix("test/"): value for name, value in card["metrics"].items()}
-    metrics = {name: {"before": before[name]} if name in before else {} for name in after}
-    metrics = {name: both | {"after": after[name]} for name, both in metrics.items()}
+    before = card["metrics"]
+    after = measured(parts.task, "predict", _predict(file), parts.data, fast=bool(card.get("fast")))
+    metrics = {
+        name: ({"before": before[name]} if name in before else {}) | {"after": value} for name, value in after.items()
+    }
     return report | {
         "same_classes": same_classes(card, parts.data),
         "metrics": metrics,
@@ -81,10 +110,11 @@ def judged_file(
     file = open_file(path, trusted=trusted)
     if file.card["form"] != "predict":
         raise NnError(f"{path} returns {file.card['outputs'][0]['name']}, which cannot be evaluated")
-    parts = _parts_of(file, words, trust)
-    if not same_classes(file.card, parts.data):
-        raise NnError(f"{path}: its names of classes are not those of the data, in this order")
-    return described(parts, part, *evaluate(parts, part, _predict(file)))
+    with _told(path):
+        parts = _parts_of(file, words, trust)
+        if not same_classes(file.card, parts.data):
+            raise NnError(f"{path}: its names of classes are not those of the data, in this order")
+        return described(parts, part, *evaluate(parts, part, _predict(file)))
 
 
 def _parts_of(file: Exported, words: Sequence[str], trust: Collection[str]) -> Parts:
@@ -104,17 +134,19 @@ def _predict(file: Exported) -> Callable[[Tensor], Tensor]:
     return lambda x: torch.from_numpy(np.asarray(file(x.contiguous().numpy())[name]))
 
 
-def _run_of(card: dict[str, Any], trust: Collection[str]) -> Model | None:
-    """The run that a file was exported from, if its folder is here and has the same weights."""
-    from nncli.run import folder
-    from nncli.run.checkpoint import digest_of
-
+def _run_of(card: dict[str, Any], trust: Collection[str]) -> tuple[Model | None, str]:
+    """The run that a file was exported from, if its folder is here and has the same weights; else why not."""
+    name, which = card["run"], "last" if card.get("which") == "last" else "best"
     try:
-        run, which = folder.find(card["run"]), "last" if card.get("which") == "last" else "best"
-        same = digest_of(run.checkpoints / f"{which}.ckpt") == card["weights"]
-        return load(run.path, which=which, trust=trust) if same else None
-    except (NnError, OSError):
-        return None
+        run = folder.find(name)
+    except NnError:
+        return None, f"{name} is not here"
+    try:
+        if digest_of(run.checkpoints / f"{which}.ckpt") != card["weights"]:
+            return None, f"{name} has other weights now"
+        return load(run.path, which=which, trust=trust), ""
+    except (NnError, OSError) as error:
+        return None, f"{name} cannot be loaded: {error}"
 
 
 def _config_of(file: Exported, words: Sequence[str], trust: Collection[str]) -> Config:

@@ -9,22 +9,23 @@ import warnings
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import torch
 
+from nncli.config.compose import Config
 from nncli.contracts import Form
 from nncli.errors import NnError, reason
 from nncli.export import formats, own, quantize
-from nncli.export.acceptance import accept, failures
+from nncli.export.acceptance import accept, failures, measured
 from nncli.export.card import card, example
 from nncli.export.files import Exported, read_card
 from nncli.export.formats import Format, Options, safetensors
 from nncli.export.half import half
 from nncli.export.probe import probe
-from nncli.output import as_json
+from nncli.output import as_json, finite
 from nncli.run.assemble import load_data
-from nncli.run.files import sync_folder, write_atomic
+from nncli.run.files import is_alive, sync_folder, write_atomic
 from nncli.run.model import Model, load
 from nncli.run.quiet import quiet_libraries
 
@@ -49,9 +50,7 @@ def export(
     """Export a form of a run; returns the report of its acceptance, which is also written beside the file."""
     model = load(run, which=which, trust=trust)
     path = ready(model, to, out, form, options)
-    return written(
-        model, to, path, which=which, form=form, options=options, tolerance=tolerance, fast=fast, timed=timed
-    )
+    return written(model, to, path, form=form, options=options, tolerance=tolerance, fast=fast, timed=timed)
 
 
 def ready(
@@ -64,7 +63,7 @@ def ready(
     one = formats.named(to)
     formats.refuse(to, options)
     quantize.refuse(to, options)
-    one.require()
+    one.require(options)
     form_of(model.task, form)
     how = f"_{options.quantize}" if options.quantize else ""
     path = out or Path(f"{pruned or model.config.name}{how}{one.SUFFIX}")
@@ -77,7 +76,6 @@ def written(
     to: str,
     path: Path,
     *,
-    which: Literal["best", "last"],
     form: str,
     options: Options,
     tolerance: float | None,
@@ -86,27 +84,33 @@ def written(
 ) -> dict[str, Any]:
     """The report on a file that is written and compared with the model, and then gets its name."""
     one, reference = formats.named(to), form_of(model.task, form)
-    about = card(model, which, form, reference, options)
+    _sweep_up(path)
+    data, why = data_of(model.config, model)
+    about = card(model, form, reference, options)
+    about["metrics"] = measured(model.task, form, reference.module, data, fast=fast)
+    about["fast"] = fast
     with torch.inference_mode():
         about["answers"] = reference.module(torch.from_numpy(probe(about, PROBED))).tolist()
     temporary = path.with_name(f".{os.getpid()}.tmp.{path.name}")
     if tolerance is None:
         tolerance = TOLERANCES.get(about["precision"])
     about["tolerance"] = tolerance
+    about = cast(dict[str, Any], finite(about))
     if options.quantize == "static":
-        options = replace(options, samples=quantize.calibration(*_data(model), options.batch))
+        options = replace(options, samples=quantize.calibration(data, why, options.batch))
     try:
         with quiet_libraries(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of the exporters, about one another
             notes = one.write(_copied(model, form, options), example(about, options), about, temporary, options)
         report = {"file": str(path), **_described(temporary, to, about, notes)}
-        report |= compared(temporary, one, model, reference, tolerance, fast=fast, timed=timed)
+        report |= compared(temporary, one, model, reference, tolerance, (data, why), fast=fast, timed=timed)
         if wrong := failures(report):
             raise NnError(f"{path} was not written: {'; '.join(wrong)}")
         if one.RUNS_CODE:
             own.remember(temporary)
         beside = temporary.with_name(f"{temporary.name}.json")
         write_atomic(beside, (as_json(report, indent=2) + "\n").encode())
+        may_replace(path, one, model.run.name)  # a file may have come in between
         put(temporary, path)
         os.replace(beside, report_of(path))
     except OSError as error:
@@ -188,26 +192,34 @@ def compared(
     model: Model,
     form: Form,
     tolerance: float | None,
+    data: tuple[Any, str],
     *,
     fast: bool = False,
     timed: bool = True,
 ) -> dict[str, Any]:
-    """The report on a file of a run whose folder is here."""
+    """The report on a file of a run whose folder is here; the data is None, with the reason, if it is not."""
     if not one.COMPUTES:
         gap = safetensors.difference(path, form)
         return {"samples": "its tensors", "largest_difference": gap, "allowed_difference": tolerance}
-    data, why = _data(model)
-    file = Exported(path, one.card(path), one.load(path))
-    report = accept(file, model.task, form, data, tolerance=tolerance, fast=fast, timed=timed)
+    file, why = Exported(path, one.card(path), one.load(path)), data[1]
+    report = accept(file, model.task, form, data[0], tolerance=tolerance, fast=fast, timed=timed)
     return report | ({"not_compared": f"metrics, as the data cannot be loaded: {why}"} if why else {})
 
 
-def _data(model: Model) -> tuple[Any, str]:
-    """The data of a run, or why it cannot be loaded."""
+def data_of(config: Config, model: Model) -> tuple[Any, str]:
+    """The data of a config, or why it cannot be loaded."""
     try:
-        return load_data(model.config, dict(model.task.facts)), ""
+        return load_data(config, dict(model.task.facts)), ""
     except (NnError, OSError) as error:
         return None, str(error)
+
+
+def _sweep_up(path: Path) -> None:
+    """Remove the drafts of this file that killed processes have left."""
+    for left in path.absolute().parent.glob(f".*.tmp.{glob.escape(path.name)}*"):
+        pid = left.name.split(".")[1]
+        if pid.isdecimal() and not is_alive(int(pid)):
+            shutil.rmtree(left) if left.is_dir() else left.unlink()
 
 
 def _copied(model: Model, name: str, options: Options) -> Form:

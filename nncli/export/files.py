@@ -14,6 +14,7 @@ from nncli.export.formats import Run, of_file
 from nncli.files import named, refusal
 
 LARGEST = 1 << 28  # numbers of a batch
+DTYPES = ("bool", "uint8", "int8", "int16", "int32", "int64", "float16", "float32", "float64")  # of inputs
 NEEDED = {
     **dict.fromkeys(("form", "config", "weights", "run", "precision"), str),
     **dict.fromkeys(("input", "samples", "facts", "buffers", "metrics"), dict),
@@ -74,6 +75,10 @@ def _odd_values(card: Mapping[str, Any]) -> list[str]:
         return ["classes"]
     if not isinstance(card["samples"].get("kind"), str):
         return ["samples"]
+    if not isinstance(card.get("tolerance"), float | int | None):
+        return ["tolerance"]
+    if not all(isinstance(value, float | int | None) for value in card["metrics"].values()):
+        return ["metrics"]
     encoder(card["samples"]["kind"])  # refuses a kind that does not exist
     return _odd_input(card)
 
@@ -83,6 +88,8 @@ def _odd_input(card: Mapping[str, Any]) -> list[str]:
     example, batch = card["input"].get("example"), card["input"].get("shape", [None])[:1]
     sizes = [*(example if isinstance(example, list) else [None]), *(size for size in batch if size is not None)]
     if not all(isinstance(size, int) and 0 < size <= LARGEST for size in sizes) or math.prod(sizes) > LARGEST:
+        return ["input"]
+    if card["input"].get("dtype") not in DTYPES or not isinstance(card["input"].get("span"), int):
         return ["input"]
     shape = card["samples"].get("shape", example)
     return [] if shape == example else ["samples"]

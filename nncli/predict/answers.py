@@ -32,7 +32,8 @@ def table(outputs: Outputs, card: Mapping[str, Any], shown: Shown) -> tuple[pl.D
             case "forecast":
                 rows = values.shape[1]
                 columns["step"] = np.tile(np.arange(1, rows + 1), len(values))
-                columns |= _flat(values.reshape(-1, values.shape[2]), _targets(card, values.shape[2]))
+                names = [f"predicted_{name}" if name == "step" else name for name in _targets(card, values.shape[2])]
+                columns |= _flat(values.reshape(-1, values.shape[2]), names)
             case "value":
                 columns |= _flat(values.reshape(len(values), -1), _targets(card, values[:1].size, "value"))
             case _:

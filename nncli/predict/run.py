@@ -59,6 +59,8 @@ def predict(
 ) -> Count:
     """Write the answers for all samples, and the place, the reason and the cells of each that is rejected."""
     for source in sources:
+        if keep and not source.columns:
+            raise NnError(f"--keep copies cells of rows, and the samples of {source.name} are not rows of a table")
         require(Path(source.name), source.columns, keep, " to keep")
     names, cells, count = _place_names(sources), sources[0].columns, Count()
     timed = any(source.timed for source in sources)
@@ -117,7 +119,8 @@ def _answered(engine: Engine, piece: Piece, before: pl.DataFrame, shown: Shown, 
         raise NnError(f"{engine.name} cannot take samples of {list(piece.x.shape[1:])}: {why}") from error
     found, rows = table(outputs, engine.card, shown)
     if timed:
-        found.insert_column(1, pl.Series("time", piece.times(rows) if piece.times else [None] * rows, dtype=pl.String))
+        name = "step_time" if "time" in found.columns else "time"
+        found.insert_column(1, pl.Series(name, piece.times(rows) if piece.times else [None] * rows, dtype=pl.String))
     found.columns = [f"predicted_{name}" if name in before.columns else name for name in found.columns]
     return before[np.repeat(np.arange(before.height), rows)].hstack(found) if rows > 1 else before.hstack(found)
 

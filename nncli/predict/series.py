@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from nncli.data.series.times import following
+from nncli.data.series.times import as_written, following
 from nncli.data.tables.encode import numbers_of
 from nncli.errors import DataError
 from nncli.predict.pieces import Piece, Samples, Source, Times, piece
@@ -30,7 +30,7 @@ def of_steps(path: Path, samples: Samples) -> Source:
             order = np.argsort(places, kind="stable")[-length:]  # uneven lines come first
             places, steps = places[order], np.concatenate([steps, values])[order]
             if time:
-                times = pl.concat([times, rows.cells.get_column(time).cast(pl.String)]).gather(order)
+                times = pl.concat([times, as_written(rows.cells.get_column(time))]).gather(order)
         wrong = [f"row {place}: {faults[place]}" for place in places.tolist() if place in faults]
         if len(steps) < length:
             wrong = [f"it has {len(steps)} rows, and a forecast is made from the last {length}"]

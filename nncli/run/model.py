@@ -26,8 +26,8 @@ DIMENSIONS = {"image": 3, "table": 1, "text": 1, "series": 2}  # of one sample
 class Model:
     """The model of a run. It needs only the run's folder: no data is opened, no trainer is created."""
 
-    def __init__(self, run: RunFolder, config: Config, task: Any, form: str = "predict") -> None:
-        self.run, self.config, self.task, self.form = run, config, task, form
+    def __init__(self, run: RunFolder, config: Config, task: Any, form: str = "predict", which: str = "best") -> None:
+        self.run, self.config, self.task, self.form, self.which = run, config, task, form, which
         self.name, self.device = run.name, torch.device("cpu")
         self.data = cast(Any, build(config.tree.data, config=config))
         self.data.facts = dict(task.facts)
@@ -117,7 +117,7 @@ def load(
     if is_lightning(type(task), "task"):
         raise NnError(f"{place.name} is a LightningModule of your own; load its weights with Lightning's own methods")
     _settle(task)
-    return Model(place, config, task, form)
+    return Model(place, config, task, form, which)
 
 
 def _settle(task: nn.Module) -> None:

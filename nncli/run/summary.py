@@ -28,7 +28,9 @@ def contents(file: Path) -> tuple[dict[str, Any], str]:
 
 def decimals(number: float | None, places: int = 4) -> str:
     """A metric as text; one that was not finite is null in the file."""
-    return "-" if number is None else f"{number:.{places}f}"
+    if number is None:
+        return "-"
+    return f"{number:.{places}f}" if number == 0 or abs(number) >= 0.1**places * 10 else f"{number:.3g}"
 
 
 def _misfit(facts: Any) -> str:

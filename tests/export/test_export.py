@@ -132,7 +132,7 @@ def test_swapped_names_of_classes_are_caught(trained: RunFolder, file: Path) -> 
 def test_a_file_is_checked_again_where_its_run_is_not(
     trained: RunFolder, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("nncli.export.check._run_of", lambda *_: None)
+    monkeypatch.setattr("nncli.export.check._run_of", lambda *_: (None, "it is not here"))
     report = recheck(file)
     assert failures(report) == []
     assert "made-up" in report["samples"]
@@ -148,7 +148,7 @@ def test_a_file_is_checked_again_where_its_run_is_not(
 
 
 def test_swapped_names_are_caught_where_the_run_is_not(file: Path, monkeypatch: pytest.MonkeyPatch, nn: Nn) -> None:
-    monkeypatch.setattr("nncli.export.check._run_of", lambda *_: None)
+    monkeypatch.setattr("nncli.export.check._run_of", lambda *_: (None, "it is not here"))
     model = onnx.load(file)
     card = json.loads(model.metadata_props[0].value)
     onnx.helper.set_model_props(model, {"nn": json.dumps(card | {"classes": card["classes"][::-1]})})
@@ -300,6 +300,9 @@ def test_weights_outside_the_folder_of_a_file_are_not_read(place: str, file: Pat
         ("buffers", []),
         ("outputs", [{}]),
         ("classes", [1] * 10),
+        ("tolerance", "x"),
+        ("metrics", {"accuracy": "x"}),
+        ("input", {"shape": [None, 1, 8, 8], "example": [1, 8, 8], "dtype": "zz", "span": 17}),
         ("samples", {}),
     ],
 )
@@ -310,6 +313,46 @@ def test_metadata_that_nn_does_not_write_is_refused(key: str, value: Any, file: 
     onnx.save(model, file)
     with pytest.raises(NnError, match=f"its metadata has no valid {key}"):
         open_file(file)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("answers", ["x"]), ("answers", [[1]]), ("buffers", {"a.b": 1})],
+)
+def test_a_file_with_odd_metadata_is_not_checked(
+    key: str, value: Any, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nncli.export.check._run_of", lambda *_: (None, "it is not here"))
+    model = onnx.load(file)
+    card = json.loads(model.metadata_props[0].value) | {key: value}
+    onnx.helper.set_model_props(model, {"nn": json.dumps(card)})
+    onnx.save(model, file)
+    with pytest.raises(NnError, match="cannot be compared by its metadata"):
+        recheck(file)
+
+
+def test_words_of_a_check_reach_the_data_where_the_run_is_here(trained: RunFolder, nn: Nn) -> None:
+    shutil.copytree(trained.path, "copy")
+    export("copy", "onnx", Path("d.onnx"), **QUICK)
+    done = nn("export", "--check", "d.onnx", "data.nonsense=3")
+    assert (done.returncode, "no such key" in done.stderr) == (1, True)
+    other = Path("copy/checkpoints/best.ckpt").read_bytes()
+    Path("copy/checkpoints/best.ckpt").write_bytes(other[:-1] + bytes([other[-1] ^ 1]))
+    assert "copy has other weights now" in recheck(Path("d.onnx"))["samples"]
+
+
+def test_a_file_that_came_in_between_is_kept(trained: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = exporting.compared
+
+    def slow(*arguments: Any, **how: Any) -> dict[str, Any]:
+        Path("x.onnx").write_text("precious")
+        return real(*arguments, **how)
+
+    monkeypatch.setattr(exporting, "compared", slow)
+    with pytest.raises(NnError, match="exists and was not exported by nn"):
+        export(trained.path, "onnx", Path("x.onnx"), **QUICK)
+    assert Path("x.onnx").read_text() == "precious"
+    assert os.listdir() == ["x.onnx"]
 
 
 @pytest.mark.parametrize("text", ["{bad", "[1]", "[" * 100_000, "3"])
@@ -392,6 +435,7 @@ def test_a_kill_in_the_middle_leaves_no_file_of_the_final_name(
     assert not Path("digits.onnx").exists()
     export(trained.path, "onnx", Path("digits.onnx"), **QUICK)
     assert failures(recheck(Path("digits.onnx"))) == []
+    assert not list(tmp_path.glob(".*"))
 
 
 @pytest.mark.parametrize(
@@ -406,6 +450,7 @@ def test_a_kill_in_the_middle_leaves_no_file_of_the_final_name(
         (["last", "--to", "onnx", "--structured"], "--structured has no effect without --prune"),
         (["last", "--to", "onnx", "--trust-file"], "--trust-file is for --check"),
         (["last", "--to", "safetensors", "--batch", "2"], "--batch has no effect with --to safetensors"),
+        (["last", "--to", "ONNX", "--tolerance", "inf"], "--tolerance is inf; it must be a number"),
         (["--check"], "name the exported file"),
         (["--check", "no.onnx"], "no.onnx does not exist"),
         (["last", "--to", "onnx", "--form", "predct"], "--form is predct; Classification has predict, embedding"),

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from torch import nn
 import nncli
 from nncli.errors import NnError
 from nncli.export import measure
-from nncli.export.acceptance import failures
+from nncli.export.acceptance import failures, monitored
 from nncli.export.check import recheck
 from nncli.export.export import export
 from nncli.export.files import open_file, read_card
@@ -162,6 +163,8 @@ def test_what_a_format_cannot_have_is_refused(to: str, options: Options, said: s
 @pytest.mark.parametrize(
     ("words", "said"),
     [
+        (["--to", "onnx", "--opset", "7"], "--opset is 7; it must be 18 to"),
+        (["--to", "onnx", "--quantize", "int8"], "--quantize is int8; it must be dynamic, static or weight-only"),
         (["--to", "pt2", "--quantize", "static"], "--quantize static needs --to onnx; got --to pt2"),
         (["--to", "onnx", "--which", "last"], "it cannot be used with --which last"),
         (["--to", "onnx", "--form", "nothing"], "--form is nothing"),
@@ -176,6 +179,44 @@ def test_what_cannot_be_exported_is_refused_before_a_pruned_net_is_trained(
     done = nn("export", str(trained.path), *words, "--prune", "0.5")
     assert (done.returncode, said in done.stderr) == (1, True), done.stderr
     assert not list(Path().iterdir())
+
+
+def test_an_export_of_the_whole_net_is_not_replaced_by_a_pruned_one(trained: RunFolder, nn: Nn) -> None:
+    export(trained.path, "onnx", Path("x.onnx"), **QUICK)
+    done = nn("export", str(trained.path), "--to", "onnx", "--out", "x.onnx", "--prune", "0.5")
+    assert (done.returncode, "x.onnx exists and is an export of" in done.stderr) == (1, True), done.stderr
+    assert not Path("runs").exists()
+
+
+def test_an_error_may_grow_by_a_share_of_itself_and_a_score_may_fall_by_a_hundredth() -> None:
+    def task(name: str, better: str) -> SimpleNamespace:
+        return SimpleNamespace(monitor=f"val/{name}", metrics={name: better})
+
+    error = monitored(task("rmse", "min"), {"rmse": {"before": 0.0002, "after": 0.00021}})
+    assert error["worse_by"] == pytest.approx(error["allowed"])
+    error = monitored(task("rmse", "min"), {"rmse": {"before": 0.0002, "after": 0.001}})
+    assert error["worse_by"] > error["allowed"]
+    score = monitored(task("accuracy", "max"), {"accuracy": {"before": 0.9, "after": 0.88}})
+    assert score["worse_by"] == pytest.approx(0.02)
+    assert score["worse_by"] > score["allowed"]
+    assert monitored(task("accuracy", "max"), {"accuracy": {"before": None, "after": 0.88}}) == {}
+
+
+@pytest.mark.parametrize("which", ["best", "last"])
+def test_8_bit_weights_are_judged_by_their_metric_where_the_run_is_not(
+    which: Any, trained: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    export(trained.path, "onnx", Path("x.onnx"), which=which, options=Options(quantize="static"), **QUICK)
+    here = recheck(Path("x.onnx"))
+    monkeypatch.setattr("nncli.export.check._run_of", lambda *_: (None, "it is not here"))
+    away = recheck(Path("x.onnx"))
+    assert failures(here) == failures(away) == []
+    assert away["metrics"] == here["metrics"]
+    model, card = onnx.load("x.onnx"), read_card(Path("x.onnx"))
+    card["metrics"]["accuracy"] += 0.02
+    onnx.helper.set_model_props(model, {"nn": json.dumps(card)})
+    onnx.save(model, "x.onnx")
+    assert "make accuracy worse by" in failures(recheck(Path("x.onnx")))[0]
 
 
 def test_calibration_needs_the_data(tmp_path: Path) -> None:

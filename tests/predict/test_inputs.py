@@ -190,7 +190,22 @@ def test_a_forecast_has_the_times_of_its_steps(run: Run, predict: Predict) -> No
     with pytest.raises(NnError, match="does not come after"):
         nncli.load(run("series")).predict("newest_first.csv")
     frame.with_columns(time=pl.lit("soon")).write_csv("odd.csv")
-    assert "column 'time' is 'soon', which is no time" in predict(run("series"), "odd.csv").err
+    assert answers(predict(run("series"), "odd.csv").out)["time"].to_list() == [None] * 3
+    zoned = frame.with_columns(pl.col("time").str.to_datetime("%Y-%m-%d %H:%M", time_zone="UTC"))
+    zoned.write_parquet("zoned.parquet")
+    assert answers(predict(run("series"), "zoned.parquet").out)["time"].to_list()[0] == "2024-03-06 00:00:00"
+    assert "are not rows" in predict(run("series"), "x.csv", "--keep", "north").err
+
+
+def test_the_last_steps_may_lie_in_two_pieces(run: Run, predict: Predict, monkeypatch: pytest.MonkeyPatch) -> None:
+    steps = np.random.default_rng(3).normal(size=(20, 2)).round(3).tolist()
+    hours = [f"2024-03-05 {hour:02}:00" for hour in range(20)]
+    lines = [{"time": when, "north": a, "south": b} for when, (a, b) in zip(hours, steps, strict=True)]
+    Path("x.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    whole = predict(run("series"), "x.jsonl").out
+    monkeypatch.setattr("nncli.predict.rows.STRETCH", 4)
+    assert predict(run("series"), "x.jsonl").out == whole
+    assert "2024-03-05 22:00" in whole
 
 
 def test_zips_and_folders_without_pictures_are_named(run: Run, predict: Predict) -> None:

@@ -177,6 +177,7 @@ def test_without_a_run_the_last_one_predicts(run: Run, predict: Predict) -> None
         ("text", ["photo.png"], "cannot be an input of this model. It takes a .txt file"),
         ("text", ["day"], "day does not exist; for a text of one word: echo day"),
         ("text", ["empty.csv"], r"empty\.csv is empty"),
+        ("table", ["x.csv", "--trust-file"], "--trust-file is for exported files, and this is a run"),
         ("series", ["x.csv"], r"x\.csv has no column 'north'"),
     ],
 )

@@ -67,20 +67,19 @@ def parsed(column: "pl.Series", form: str) -> "pl.Series":
 
 
 def following(written: "pl.Series", form: str | None, count: int) -> list[str | None]:
-    """The next `count` times after those of a column, which must increase; None where their steps are not equal.
+    """The next `count` times after those of a column, which must increase.
 
-    `form` is the usual format; times that do not have it are tried in others.
+    They are None where their steps are not equal, or a cell is no time. `form` is the usual format; times that do not
+    have it are tried in others.
     """
     import polars as pl
 
     if form is None or parsed(written, form).has_nulls():
         form = form_of(written)
-    stamps = parsed(written, form) if form else written.str.strip_chars().cast(pl.Float64, strict=False)
+    stamps = parsed(written, form) if form else _numbers(written)
     if stamps.has_nulls():
-        raise DataError(
-            f"column '{written.name}' is '{written[int(stamps.is_null().arg_true()[0])]}', which is no time"
-        )
-    steps = np.diff(stamps.to_numpy())
+        return [None] * count
+    steps = stamps.diff().drop_nulls().to_numpy()
     if len(back := np.flatnonzero(steps <= 0)):
         row = int(back[0])
         raise DataError(
@@ -88,8 +87,9 @@ def following(written: "pl.Series", form: str | None, count: int) -> list[str | 
             "the rows must be in the order of time, the newest last"
         )
     if form is None:
-        even = len(steps) > 0 and np.allclose(steps, steps[0])
-        return [f"{stamps[-1] + steps[0] * k:.12g}" if even else None for k in range(1, count + 1)]
+        even = len(steps) > 0 and np.allclose(steps, steps[0], atol=0)
+        found = [stamps[-1] + steps[0] * k for k in range(1, count + 1)] if even else []
+        return [f"{value:.12g}" if stamps.dtype.is_float() else str(value) for value in found] or [None] * count
     zone = "UTC" if form.endswith("%z") else None
     dates = stamps.cast(pl.Datetime("us", zone))
     step = _step(dates, steps)
@@ -100,6 +100,24 @@ def following(written: "pl.Series", form: str | None, count: int) -> list[str | 
     start = start.dt.month_start() if ends else start
     found = pl.concat([start.dt.offset_by(f"{k * int(step[:-2])}{step[-2:]}") for k in range(1, count + 1)])
     return (found.dt.month_end() if ends else found).dt.to_string(form).to_list()
+
+
+def as_written(column: "pl.Series") -> "pl.Series":
+    """The cells of a column of times as text; times of a zone in UTC."""
+    import polars as pl
+
+    if not column.dtype.is_temporal():
+        return column.cast(pl.String)
+    return column.cast(pl.Datetime("us")).dt.to_string(FORMATS[0])
+
+
+def _numbers(written: "pl.Series") -> "pl.Series":
+    """Whole numbers exactly, or any numbers."""
+    import polars as pl
+
+    cells = written.str.strip_chars()
+    whole = cells.cast(pl.Int64, strict=False)
+    return cells.cast(pl.Float64, strict=False) if whole.has_nulls() else whole
 
 
 def _step(dates: "pl.Series", steps: np.ndarray) -> str | None:

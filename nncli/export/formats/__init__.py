@@ -51,8 +51,8 @@ class Format(Protocol):
     COMPUTES: bool
     OPTIONS: Sequence[str]
 
-    def require(self) -> None:
-        """Raise NnError unless the packages that write a file and run it are here."""
+    def require(self, options: Options) -> None:
+        """Raise NnError unless the packages that write a file and run it are here, and the options can be met."""
         ...
 
     def write(
@@ -82,9 +82,9 @@ def named(name: str) -> Format:
 
 def find(name: str) -> str:
     """The name of a format as it was typed; raises NnError with the nearest right one."""
-    there = names()
-    if name in there:
-        return name
+    there, word = names(), name.lower().removeprefix(".")
+    if word in there:
+        return word
     raise NnError(f"--to is {name}; {instead(name, there)}")
 
 
@@ -100,7 +100,7 @@ def refuse(to: str, options: Options) -> None:
     """Raise NnError for an option without effect on a format."""
     given = {"half": options.half, "batch": options.batch, "dynamic": options.dynamic, "opset": options.opset}
     if odd := next((key for key, value in given.items() if value and key not in named(to).OPTIONS), None):
-        able = " or ".join(f"--to {name}" for name in names() if odd in named(name).OPTIONS)
+        able = ", ".join(f"--to {name}" for name in names() if odd in named(name).OPTIONS)
         raise NnError(f"--{odd} has no effect with --to {to}; it is for {able}")
 
 

@@ -22,7 +22,7 @@ SUFFIX, EXTRA, RUNS_CODE, COMPUTES = ".tflite", "litert", False, True
 OPTIONS = ("batch",)  # it computes in float32, on inputs of one size
 
 
-def require() -> None:
+def require(options: Options) -> None:
     with _quiet():
         for name in ("litert_torch", "ai_edge_litert"):
             package(name, EXTRA)

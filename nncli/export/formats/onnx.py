@@ -22,9 +22,11 @@ OPSETS = range(18, 24)  # between which torch's exporter and ONNX Runtime agree
 LARGEST = 2 << 30  # bytes of one ONNX file
 
 
-def require() -> None:
+def require(options: Options) -> None:
     for name in ("onnx", "onnxscript", "onnxruntime"):  # torch's exporter needs the second
         package(name, EXTRA)
+    if options.opset is not None and options.opset not in OPSETS:
+        raise NnError(f"--opset is {options.opset}; it must be {OPSETS.start} to {OPSETS.stop - 1}")
 
 
 def write(form: "Form", example: "Tensor", card: Mapping[str, Any], path: Path, options: Options) -> list[str]:
@@ -37,8 +39,6 @@ def write(form: "Form", example: "Tensor", card: Mapping[str, Any], path: Path, 
         raise NnError(
             f"the weights are {size / 1e9:.1f} GB, and an ONNX file has at most 2 GB; take --half or --to pt2"
         )
-    if options.opset is not None and options.opset not in OPSETS:
-        raise NnError(f"--opset is {options.opset}; it must be {OPSETS.start} to {OPSETS.stop - 1}")
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it warns of each package that it can do without
     names: dict[str, Any] = {"input_names": [card["input"]["name"]], "output_names": list(form.outputs)}
     notes = []

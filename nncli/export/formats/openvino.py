@@ -19,9 +19,9 @@ OPTIONS = onnx.OPTIONS
 MODEL = "model.xml"
 
 
-def require() -> None:
+def require(options: Options) -> None:
     _openvino()
-    onnx.require()
+    onnx.require(options)
 
 
 def write(form: "Form", example: "Tensor", card: Mapping[str, Any], path: Path, options: Options) -> list[str]:

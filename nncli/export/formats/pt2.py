@@ -21,7 +21,7 @@ OPTIONS = ("half", "batch", "dynamic")
 LARGEST = 64 << 20  # bytes of a card
 
 
-def require() -> None:
+def require(options: Options) -> None:
     """torch is enough."""
 
 

@@ -19,7 +19,7 @@ SUFFIX, EXTRA, RUNS_CODE, COMPUTES = ".safetensors", "", False, False
 OPTIONS = ("half",)
 
 
-def require() -> None:
+def require(options: Options) -> None:
     """safetensors comes with nn."""
 
 

@@ -22,9 +22,9 @@ OPTIONS = onnx.OPTIONS
 LARGEST = 256  # samples of a batch
 
 
-def require() -> None:
+def require(options: Options) -> None:
     _tensorrt()
-    onnx.require()
+    onnx.require(options)
 
 
 def write(form: "Form", example: "Tensor", card: Mapping[str, Any], path: Path, options: Options) -> list[str]:

@@ -21,7 +21,7 @@ SUFFIX, EXTRA, RUNS_CODE, COMPUTES = ".torchscript", "", True, True
 OPTIONS = ("half", "batch", "dynamic")
 
 
-def require() -> None:
+def require(options: Options) -> None:
     """torch is enough."""
 
 

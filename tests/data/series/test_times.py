@@ -43,6 +43,13 @@ def test_the_format_of_training_decides_between_two_that_fit() -> None:
     assert following(written, "%m/%d/%Y", 12)[-1] == "01/15/2024"
 
 
+def test_a_format_that_does_not_fit_gives_way_to_one_that_does() -> None:
+    written = pl.Series("time", ["2024-01-01", "2024-01-02"])
+    assert following(written, "%d.%m.%Y", 1) == ["2024-01-03"]
+    assert following(pl.Series("time", ["1710730800000", "1710730800001"]), None, 1) == ["1710730800002"]
+    assert following(pl.Series("time", ["1", None]), None, 2) == [None, None]
+
+
 def test_times_that_go_back_are_told() -> None:
     with pytest.raises(DataError, match="2024-01-01 does not come after 2024-01-02; the rows must be"):
         following(pl.Series("time", ["2024-01-02", "2024-01-01"]), None, 1)
