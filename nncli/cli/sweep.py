@@ -1,14 +1,17 @@
 """`nn sweep`."""
 
 import math
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from nncli.cli.complete import complete_words
-from nncli.cli.options import Json, Quiet, Trust
+from nncli.cli.options import Json, Quiet, Trust, console, refuse_given
 from nncli.cli.train import mode
+from nncli.errors import NnError
 from nncli.output import as_json, say
+from nncli.paths import shown
 
 Words = Annotated[
     list[str] | None,
@@ -21,15 +24,23 @@ Words = Annotated[
     ),
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be searched, then stop.")]
+Refit = Annotated[
+    int | None,
+    typer.Option(
+        min=1, help="Train the best trial with so many seeds, and evaluate the test part.", show_default=False
+    ),
+]
 Resume = Annotated[
     str | None, typer.Option(metavar="NAME", help="Continue a sweep with the words that began it.", show_default=False)
 ]
 
 
 def sweep(
+    context: typer.Context,
     words: Words = None,
     resume: Resume = None,
     dry_run: DryRun = False,
+    refit: Refit = None,
     json: Json = False,
     quiet: Quiet = False,
     trust: Trust = None,
@@ -39,31 +50,76 @@ def sweep(
     \b
     nn sweep recipe=wine_mlp optimizer.lr=0.001,0.01 sweep.trials=2
     nn sweep show wine_mlp_sweep
+    nn sweep best wine_mlp_sweep
     """
-    from nncli.errors import NnError
     from nncli.run.screen import Screen
-    from nncli.sweep.screen import SweepScreen
-    from nncli.sweep.settings import settings
-    from nncli.sweep.space import space
     from nncli.sweep.sweep import named, prepare, words_of
 
     typed = list(words or ())
+    if typed and typed[0] in ("show", "best"):
+        refuse_given(context, ["resume", "dry_run"], f"has no effect with nn sweep {typed[0]}")
+        name = _one(typed)
+        if typed[0] == "show":
+            refuse_given(context, ["refit"], "is for nn sweep best")
+            _show(named(name), json)
+        else:
+            _best(named(name), refit, json, trust or [])
+        return
+    refuse_given(context, ["refit"], "is for nn sweep best NAME")
     if resume is not None:
         if any(not word.startswith("sweep.") for word in typed):
             raise NnError("--resume continues with the words that began the sweep; only sweep.…=… can be added")
-        typed = [*words_of(named(resume)), *typed]
-    how, rest = settings(typed)
-    found = prepare(how, rest, space(rest), trust=trust or ())
+        folder = named(resume)
+        typed = [*words_of(folder), *typed]
+    found = prepare(typed, trust=trust or ())
     if dry_run:
         _preview(found, json)
         return
     screen = Screen(mode(json, quiet))
-    screen.line(f"{found.folder.name} · {how.method} · {found.total} trials")
+    screen.line(f"{found.folder.name} · {found.settings.method} · {found.total} trials")
     for key, dimension in found.space.dimensions.items():
         screen.line(f"  {key}: {dimension}")
-    with SweepScreen(screen, found.total, found.metrics) as shown:
-        found.run(shown)
+    from nncli.sweep.screen import SweepScreen
+
+    with SweepScreen(screen, found.total, found.metrics) as progress:
+        found.run(progress)
     _result(found, screen, json)
+
+
+def _one(words: list[str]) -> str:
+    """The name after show or best."""
+    if len(words) == 2:
+        return words[1]
+    raise NnError(f"name one sweep: nn sweep {words[0]} NAME")
+
+
+def _show(folder: Path, json: bool) -> None:
+    from nncli.sweep.page import page
+    from nncli.sweep.show import show, tables
+
+    facts = show(folder)
+    file = page(folder)
+    if json:
+        say(as_json(facts | {"page": str(file)}))
+        return
+    for one in tables(facts):
+        console().print(one)
+    say(f"plots: {shown(file)}")
+
+
+def _best(folder: Path, refit: int | None, json: bool, trust: list[str]) -> None:
+    from nncli.sweep import best
+    from nncli.sweep.show import refit_table
+
+    if refit is None:
+        found = best.best(folder)
+        say(as_json(found) if json else "\n".join(one["type"] for one in found))
+        return
+    facts = best.refit(folder, refit, lambda text: None if json else say(f"  {text}"), trust=trust)
+    if json:
+        say(as_json(facts))
+    else:
+        console().print(refit_table(facts))
 
 
 def _preview(found: Any, json: bool) -> None:

@@ -1,6 +1,7 @@
 """The recipes that a person can name, their own before the shipped ones, with what each header says."""
 
-from dataclasses import dataclass
+import shlex
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ class Recipe:
     title: str  # the first comment line
     claim: dict[str, Any]  # {} when it makes none
     published: str  # what others reached, with its source; "" where the header does not say
+    space: list[str] = field(default_factory=list)  # the words that nn sweep searches
 
     @property
     def is_own(self) -> bool:
@@ -53,7 +55,9 @@ def read(path: Path) -> Recipe:
     except ConfigError:
         claim = {}
     published = next((line.removeprefix("published:").strip() for line in header if line.startswith("published:")), "")
-    return Recipe(path.stem, path, header[0] if header else "", claim if isinstance(claim, dict) else {}, published)
+    space = [word for line in header if line.startswith("space:") for word in shlex.split(line.removeprefix("space:"))]
+    title = header[0] if header else ""
+    return Recipe(path.stem, path, title, claim if isinstance(claim, dict) else {}, published, space)
 
 
 def unreadable(path: Path) -> str:

@@ -8,7 +8,17 @@ from typing import Any
 from nncli.output import finite
 
 LARGEST = 10_000_000  # bytes that are read
-NUMBERS = ("started_at", "wall_s", "first_step_s", "samples_per_s", "peak_memory_mb", "epochs", "steps", "best_step")
+NUMBERS = (
+    "started_at",
+    "wall_s",
+    "first_step_s",
+    "samples_per_s",
+    "peak_memory_mb",
+    "epochs",
+    "steps",
+    "best_step",
+    "parameters",
+)
 
 
 def contents(file: Path) -> tuple[dict[str, Any], str]:

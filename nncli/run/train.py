@@ -49,6 +49,7 @@ class Session:
     recorder: Recorder
     keeper: Keeper
     bar: Bar
+    parameters: int
 
     go: Callable[[], None]
 
@@ -66,7 +67,7 @@ class Session:
     def summary(self, status: str, seed: int) -> dict[str, Any]:
         facts = self.recorder.summary(status, self.keeper.epochs, self.learner.step, seed)
         facts["metrics"] |= self.keeper.best.results
-        facts["best_step"] = self.keeper.best.step
+        facts |= {"best_step": self.keeper.best.step, "parameters": self.parameters}
         return facts
 
 
@@ -134,6 +135,7 @@ def _session(
         test, seed = bool(config.tree.test), int(config.tree.seed)
         return hosted.session(parts, keeping, logger=logger, resume=resume, test=test, seed=seed)
     turns = [turn.name for turn in task.turns()]
+    parameters = sum(p.numel() for turn in task.turns() for p in turn.net.parameters())
     recorder = Recorder(
         run if first else None, task.logged, task.metrics, settings["log_every"], parts.data.batch_size, turns
     )
@@ -168,7 +170,7 @@ def _session(
     place_data(config, parts, rank=trainer.global_rank, world=trainer.world_size, device=trainer.strategy.root_device)
     module = learner(task, parts.data.train_dataloader(), settings, parts.where)
     session = Session(
-        trainer, module, recorder, keeper, bar, lambda: _fit_and_test(session, config, run, parts, resume)
+        trainer, module, recorder, keeper, bar, parameters, lambda: _fit_and_test(session, config, run, parts, resume)
     )
     return session
 

@@ -17,8 +17,11 @@ from typing import Any
 import numpy as np
 import yaml
 
+from nncli.config import search_path
 from nncli.config.compose import Config, compose, freeze
+from nncli.config.recipes import read as read_recipe
 from nncli.errors import NnError, Stopped
+from nncli.files import home
 from nncli.paths import runs_dir
 from nncli.run.assemble import require
 from nncli.run.folder import RunFolder
@@ -28,7 +31,8 @@ from nncli.run.removal import remove
 from nncli.run.summary import contents
 from nncli.sweep.screen import SweepScreen
 from nncli.sweep.settings import Settings
-from nncli.sweep.space import Picked, Space, check
+from nncli.sweep.settings import settings as read_settings
+from nncli.sweep.space import Picked, Space, check, space
 from nncli.sweep.study import ENDED, Claimed, Study, picked
 from nncli.sweep.trial import Trial, best_of, seen
 
@@ -213,19 +217,16 @@ class Sweep:
         return best_of(trials or self.trials(), self.directions[0])
 
 
-def prepare(settings: Settings, words: Sequence[str], space: Space, trust: Collection[str] = ()) -> Sweep:
+def prepare(words: Sequence[str], trust: Collection[str] = ()) -> Sweep:
     """The sweep of these words, new or continued; raises NnError for what no trial could train."""
-    if not space.dimensions:
-        raise NnError(
-            "there is nothing to search: give a key several values, such as model.width=16,32 or "
-            "'optimizer.lr=tag(log,interval(1e-4,1e-1))', or take sweep=auto"
-        )
+    settings, rest = read_settings(words)
+    space = _space(settings, rest)
     config = require(check(space))
     metrics, directions = _metrics(settings, config)
     name = settings.name or f"{config.name}_sweep"
     folder = runs_dir() / name
     facts = {
-        "words": list(words),
+        "words": [word for word in words if word.partition("=")[0] not in {f"sweep.{key}" for key in GROWING}],
         "settings": {key: value for key, value in asdict(settings).items() if key not in GROWING},
         "config": hashlib.sha256(freeze(config).encode()).hexdigest(),
         "fixed": space.fixed,
@@ -234,6 +235,26 @@ def prepare(settings: Settings, words: Sequence[str], space: Space, trust: Colle
     }
     _same(folder, facts)
     return Sweep(folder, settings, space, config, metrics, directions, trust)
+
+
+def _space(settings: Settings, words: Sequence[str]) -> Space:
+    """What is searched: the words with several values, else what the recipe names, else what the way to search does."""
+    found = space(words)
+    if found.dimensions:
+        return found
+    recipe = next((word.partition("=")[2] for word in words if word.startswith("recipe=")), "")
+    path = search_path.recipes().get(recipe, home(recipe))
+    if recipe and path.is_file() and (named := read_recipe(path).space):
+        return space([*words, *named])
+    found = space([*words, *settings.space])
+    there = set().union(*map(found.fitting, found.combinations()))
+    found.keys = {key: one for key, one in found.keys.items() if key in there}  # a net need not have a width
+    if not found.dimensions:
+        raise NnError(
+            "there is nothing to search: give a key several values, such as model.width=16,32 or "
+            "'optimizer.lr=tag(log,interval(1e-4,1e-1))', or take sweep=auto"
+        )
+    return found
 
 
 def named(name: str) -> Path:
