@@ -70,7 +70,8 @@ def sweep(
         if any(not word.startswith("sweep.") for word in typed):
             raise NnError("--resume continues with the words that began the sweep; only sweep.…=… can be added")
         folder = named(resume)
-        typed = [*words_of(folder), *typed]
+        keys = {word.partition("=")[0] for word in typed}
+        typed = [*(word for word in words_of(folder) if word.partition("=")[0] not in keys), *typed]
     found = prepare(typed, trust=trust or ())
     if dry_run:
         _preview(found, json)

@@ -120,7 +120,7 @@ class Study:
     def fail(self, claimed: Claimed, why: str) -> None:
         """Record that a trial cannot be trained."""
         self.running.pop(claimed.trial._trial_id, None)
-        self._fail(claimed.trial._trial_id, why)
+        self._fail(claimed.trial._trial_id, why, replaced=False)
 
     def lose(self, claimed: Claimed, retries: int) -> bool:
         """Queue the slot of a dead worker again; False if this was its last attempt."""
@@ -128,11 +128,11 @@ class Study:
         self.running.pop(trial._trial_id, None)
         return self._again(trial, retries, "its worker died")
 
-    def adopt(self, retries: int) -> int:
-        """Queue the slots of programs that have died again; how many there were."""
+    def adopt(self) -> int:
+        """Queue the slots of programs that have died again; how many there were. It does not count as an attempt."""
         alive = self._alive()
         lost = [trial for trial in self.trials() if trial.state == TrialState.RUNNING and not self._held(trial, alive)]
-        return sum(self._again(trial, retries, "its program died") for trial in lost)
+        return sum(self._again(trial, None, "its program died") for trial in lost)
 
     def _held(self, trial: FrozenTrial, alive: set[str]) -> bool:
         program = trial.user_attrs.get("program")

@@ -3,13 +3,15 @@
 import csv
 import hashlib
 import os
+import re
+import shlex
 import time
 import warnings
 from collections import Counter
 from collections.abc import Collection, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from difflib import get_close_matches
-from functools import partial
+from functools import cached_property, partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -22,8 +24,9 @@ from nncli.config.compose import Config, compose, freeze
 from nncli.config.recipes import read as read_recipe
 from nncli.errors import NnError, Stopped
 from nncli.files import home
-from nncli.paths import runs_dir
+from nncli.paths import runs_dir, shown
 from nncli.run.assemble import require
+from nncli.run.files import write_atomic
 from nncli.run.folder import RunFolder
 from nncli.run.processes.pool import Pool
 from nncli.run.processes.signals import Signals
@@ -36,6 +39,8 @@ from nncli.sweep.space import Picked, Space, check, space
 from nncli.sweep.study import ENDED, Claimed, Study, picked
 from nncli.sweep.trial import Trial, best_of, seen
 
+FACTS = "sweep.yaml"  # what a sweep searches, and how
+PASSWORD = re.compile(r"://[^/]*:[^/]*@")
 MOST = 8  # workers that `auto` starts
 LOOK = 0.05  # seconds between two looks at the trials
 ADOPT = 10.0  # seconds between two looks for programs that have died
@@ -62,11 +67,13 @@ class Sweep:
     config: Config  # of the first trial
     metrics: list[str]
     directions: list[str]
+    facts: dict[str, Any]  # by which it is known again
     trust: Collection[str] = ()
-    study: Study = field(init=False)
 
-    def __post_init__(self) -> None:
-        self.study = Study(
+    @cached_property
+    def study(self) -> Study:
+        """The record of its trials, which is made with the first look at it."""
+        return Study(
             self.folder.name,
             self.settings.storage or str(self.folder / "study.log"),
             [f"{direction}imize" for direction in self.directions],
@@ -78,6 +85,8 @@ class Sweep:
         """Train until every trial has ended, or a limit is reached; raises Stopped with the rest still queued."""
         with Signals().caught() as signals:
             signals.at_once = False
+            self.folder.mkdir(parents=True, exist_ok=True)
+            write_atomic(self.folder / FACTS, yaml.safe_dump(self.facts, sort_keys=False).encode())
             self.study.open(self.total, self.space.grid() if self.settings.method == "grid" else ())
             pool = Pool(workers(self.settings), self.folder / "workers.log", device_sets(self.config))
             try:
@@ -105,7 +114,7 @@ class Sweep:
             self.study.beat()
             if time.monotonic() - looked > ADOPT or not looked:
                 looked = time.monotonic()
-                self.study.adopt(self.settings.retries)
+                self.study.adopt()
                 self._progress(screen)
             open_ = not self._enough(began)
             for worker in pool.idle() if open_ else ():
@@ -225,16 +234,17 @@ def prepare(words: Sequence[str], trust: Collection[str] = ()) -> Sweep:
     metrics, directions = _metrics(settings, config)
     name = settings.name or f"{config.name}_sweep"
     folder = runs_dir() / name
-    facts = {
-        "words": [word for word in words if word.partition("=")[0] not in {f"sweep.{key}" for key in GROWING}],
+    facts: dict[str, Any] = {
+        "words": [word for word in words if not PASSWORD.search(word)],
+        "searched": _lasting(words),
         "settings": {key: value for key, value in asdict(settings).items() if key not in GROWING},
         "config": hashlib.sha256(freeze(config).encode()).hexdigest(),
         "fixed": space.fixed,
         "metrics": metrics,
         "directions": directions,
     }
-    _same(folder, facts)
-    return Sweep(folder, settings, space, config, metrics, directions, trust)
+    _require_same(folder, facts)
+    return Sweep(folder, settings, space, config, metrics, directions, facts, trust)
 
 
 def _space(settings: Settings, words: Sequence[str]) -> Space:
@@ -259,9 +269,9 @@ def _space(settings: Settings, words: Sequence[str]) -> Space:
 
 def named(name: str) -> Path:
     """The folder of a sweep; raises NnError if there is none of this name."""
-    found = sorted(path.parent for path in runs_dir().glob("*/sweep.yaml"))
+    found = sorted(path.parent for path in runs_dir().glob(f"*/{FACTS}"))
     for folder in (runs_dir() / name, Path(name).absolute()):
-        if (folder / "sweep.yaml").is_file():
+        if (folder / FACTS).is_file():
             return folder
     near = get_close_matches(name, [path.name for path in found], 1)
     hint = f" Did you mean {near[0]}?" if near else f" The sweeps are: {', '.join(p.name for p in found) or 'none yet'}"
@@ -270,24 +280,27 @@ def named(name: str) -> Path:
 
 def words_of(folder: Path) -> list[str]:
     """The words that began a sweep."""
-    return list(yaml.safe_load((folder / "sweep.yaml").read_text(encoding="utf-8"))["words"])
+    return list(yaml.safe_load((folder / FACTS).read_text(encoding="utf-8"))["words"])
 
 
-def _same(folder: Path, facts: dict[str, Any]) -> None:
-    """Make the folder of a sweep, or make sure that it is one of the same words and configs."""
-    file = folder / "sweep.yaml"
+def _lasting(words: Sequence[str]) -> list[str]:
+    """The words that may not change when a sweep continues."""
+    return [word for word in words if word.partition("=")[0] not in {f"sweep.{key}" for key in GROWING}]
+
+
+def _require_same(folder: Path, facts: dict[str, Any]) -> None:
+    """Raise NnError if a folder is that of a sweep with other words or configs, or of something else."""
+    file = folder / FACTS
     if not file.is_file():
         if folder.exists() and any(folder.iterdir()):
-            raise NnError(f"{folder} exists and is no sweep; choose another name: sweep.name=…")
-        folder.mkdir(parents=True, exist_ok=True)
-        file.write_text(yaml.safe_dump(facts, sort_keys=False), encoding="utf-8")
+            raise NnError(f"{shown(folder)} exists and is no sweep; choose another name: sweep.name=…")
         return
     there = yaml.safe_load(file.read_text(encoding="utf-8"))
-    what = {"words": "other words", "settings": "other settings", "config": "a recipe that has changed since"}
+    what = {"searched": "other words", "settings": "other settings", "config": "a recipe that has changed since"}
     if odd := [key for key in what if facts[key] != there.get(key)]:
         raise NnError(
             f"the sweep {folder.name} was begun with {what[odd[0]]}; to begin another one: sweep.name=…\n"
-            f"  it was: nn sweep {' '.join(there.get('words', []))}"
+            f"  it was: nn sweep {shlex.join(there.get('words', []))}"
         )
 
 

@@ -74,7 +74,7 @@ def test_the_slot_of_a_killed_program_is_trained_again_with_the_same_values() ->
     dead.communicate()
     study = opened("study.log")
     study.beat()
-    assert study.adopt(retries=1) == 1
+    assert study.adopt() == 1
     claimed = study.claim(space(SPACE))
     assert claimed is not None
     assert (claimed.slot, claimed.picked) == (0, before)
