@@ -19,6 +19,7 @@ MAY: dict[str, set[str]] = {
     "export": {"insight", "run", "config", "contracts", "data", *BOTTOM},
     "predict": {"export", "run", "data", *BOTTOM},
     "insight": {"run", "config", "contracts", "data", *BOTTOM},
+    "sweep": {"insight", "run", "config", *BOTTOM},
     "tune": {"bench", "insight", "run", "config", "data", *BOTTOM},
     "bench": {"run", "config", "data", *BOTTOM},
     "run": {"config", "contracts", "stalls", *BOTTOM, ""},

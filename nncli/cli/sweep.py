@@ -53,7 +53,7 @@ def sweep(
     nn sweep best wine_mlp_sweep
     """
     from nncli.run.screen import Screen
-    from nncli.sweep.sweep import named, prepare, words_of
+    from nncli.sweep.prepare import named, prepare, words_of
 
     typed = list(words or ())
     if typed and typed[0] in ("show", "best"):

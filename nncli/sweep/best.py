@@ -17,9 +17,9 @@ from nncli.run.processes.signals import Signals
 from nncli.run.removal import remove
 from nncli.run.summary import decimals
 from nncli.sweep.record import Record, open_sweep
+from nncli.sweep.search import device_sets, workers
 from nncli.sweep.settings import settings
 from nncli.sweep.space import Picked, Space
-from nncli.sweep.sweep import device_sets, workers
 from nncli.sweep.trial import Trial
 
 LOOK = 0.1  # seconds between two looks at the runs

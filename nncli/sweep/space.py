@@ -197,9 +197,9 @@ def _stepped(value: Any) -> tuple[Fault | None, Dimension | None]:
     count = math.ceil((stop - low) / step - 1e-9)
     if count > MOST:
         return ("too-large", f"has more than {MOST:,} values; take interval(…)"), None
-    ends = sorted((low, low + step * (count - 1)))
+    first, last = sorted((low, low + step * (count - 1)))
     whole = all(isinstance(one, int) for one in (value.start, value.stop, value.step))
-    return None, Between(*ends, abs(step), "log" in value.tags, whole)
+    return None, Between(first, last, abs(step), "log" in value.tags, whole)
 
 
 def _between(value: Any) -> tuple[Fault | None, Dimension | None]:

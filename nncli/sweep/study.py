@@ -8,10 +8,10 @@ import os
 import socket
 import time
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import optuna
 from filelock import FileLock
@@ -27,6 +27,7 @@ TRIES = 10  # to make the tables of a database, beside others that do the same
 PATIENCE = 300.0  # seconds that a storage may be away
 ENDED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
 Result = TypeVar("Result")
+Direction = Literal["minimize", "maximize"]
 
 
 @dataclass
@@ -41,7 +42,9 @@ class Claimed:
 class Study:
     """The shared record of a sweep."""
 
-    def __init__(self, name: str, url: str, directions: list[str], sampler: Callable[[int], Any], pruner: Any) -> None:
+    def __init__(
+        self, name: str, url: str, directions: Sequence[Direction], sampler: Callable[[int], Any], pruner: Any
+    ) -> None:
         """`sampler` makes one for a slot, so that a sweep that continues does not draw the same numbers again."""
         self.sampler = sampler
         optuna.logging.set_verbosity(optuna.logging.ERROR)

@@ -1,31 +1,19 @@
 """Train the trials of a sweep: claim them one by one, hand them to workers, prune those that fall behind."""
 
 import csv
-import hashlib
-import os
-import re
-import shlex
 import time
-import warnings
 from collections import Counter
-from collections.abc import Collection, Sequence
-from dataclasses import asdict, dataclass
-from difflib import get_close_matches
+from collections.abc import Collection
+from dataclasses import dataclass
 from functools import cached_property, partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import yaml
 
-from nncli.config import search_path
 from nncli.config.compose import Config, compose, freeze
-from nncli.config.recipes import read as read_recipe
 from nncli.errors import NnError, Stopped
-from nncli.files import home
-from nncli.paths import runs_dir, shown
-from nncli.run.assemble import require
 from nncli.run.files import write_atomic
 from nncli.run.folder import RunFolder
 from nncli.run.processes.pool import Pool
@@ -33,18 +21,15 @@ from nncli.run.processes.signals import Signals
 from nncli.run.removal import remove
 from nncli.run.summary import contents
 from nncli.sweep.screen import SweepScreen
+from nncli.sweep.search import device_sets, pruner, sampler, workers
 from nncli.sweep.settings import Settings
-from nncli.sweep.settings import settings as read_settings
-from nncli.sweep.space import Picked, Space, check, space
-from nncli.sweep.study import ENDED, Claimed, Study, picked
+from nncli.sweep.space import Picked, Space
+from nncli.sweep.study import ENDED, Claimed, Direction, Study, picked
 from nncli.sweep.trial import Trial, best_of, seen
 
 FACTS = "sweep.yaml"  # what a sweep searches, and how
-PASSWORD = re.compile(r"://[^/]*:[^/]*@")
-MOST = 8  # workers that `auto` starts
 LOOK = 0.05  # seconds between two looks at the trials
 ADOPT = 10.0  # seconds between two looks for programs that have died
-GROWING = ("trials", "minutes", "patience", "workers", "retries", "fail", "storage")  # may change when it continues
 
 
 @dataclass
@@ -76,10 +61,14 @@ class Sweep:
         return Study(
             self.folder.name,
             self.settings.storage or str(self.folder / "study.log"),
-            [f"{direction}imize" for direction in self.directions],
-            partial(_sampler, self.settings),
-            _pruner(self.settings, self.config),
+            self._directions,
+            partial(sampler, self.settings),
+            pruner(self.settings, self.config),
         )
+
+    @property
+    def _directions(self) -> list[Direction]:
+        return ["maximize" if one == "max" else "minimize" for one in self.directions]
 
     def run(self, screen: SweepScreen) -> None:
         """Train until every trial has ended, or a limit is reached; raises Stopped with the rest still queued."""
@@ -164,12 +153,12 @@ class Sweep:
 
     def _ended(self, one: Following, answer: dict[str, Any] | None, screen: SweepScreen) -> None:
         """Record how a trial ended."""
-        claimed, values = one.claimed, list[float]()
+        claimed, values, state = one.claimed, list[float](), "failed"
         if answer is None:
             if self.study.lose(claimed, self.settings.retries):
                 screen.ended(claimed.slot, "repeated", [], claimed.picked, "its process died; it is tried again")
                 return
-            state, why = "failed", "its process died"
+            why = "its process died"
         elif answer.get("stopped"):
             return  # queued again by `release`
         elif not (why := answer.get("failed", "")):
@@ -211,9 +200,9 @@ class Sweep:
 
         if self.settings.method == "grid":
             return [self.words(picked) for picked in islice(self.space.grid(), count)]
-        study, found = optuna.create_study(directions=[f"{one}imize" for one in self.directions]), list[list[str]]()
+        study, found = optuna.create_study(directions=self._directions), list[list[str]]()
         for slot in range(min(count, self.total)):
-            study.sampler = _sampler(self.settings, slot)
+            study.sampler = sampler(self.settings, slot)
             found.append(self.words(picked(study.ask(), self.space)))
         return found
 
@@ -224,157 +213,3 @@ class Sweep:
     def best(self, trials: list[Trial] | None = None) -> Trial | None:
         """The best complete trial."""
         return best_of(trials or self.trials(), self.directions[0])
-
-
-def prepare(words: Sequence[str], trust: Collection[str] = ()) -> Sweep:
-    """The sweep of these words, new or continued; raises NnError for what no trial could train."""
-    settings, rest = read_settings(words)
-    space = _space(settings, rest)
-    config = require(check(space))
-    metrics, directions = _metrics(settings, config)
-    name = settings.name or f"{config.name}_sweep"
-    folder = runs_dir() / name
-    facts: dict[str, Any] = {
-        "words": [word for word in words if not PASSWORD.search(word)],
-        "searched": _lasting(words),
-        "settings": {key: value for key, value in asdict(settings).items() if key not in GROWING},
-        "config": hashlib.sha256(freeze(config).encode()).hexdigest(),
-        "fixed": space.fixed,
-        "metrics": metrics,
-        "directions": directions,
-    }
-    _require_same(folder, facts)
-    return Sweep(folder, settings, space, config, metrics, directions, facts, trust)
-
-
-def _space(settings: Settings, words: Sequence[str]) -> Space:
-    """What is searched: the words with several values, else what the recipe names, else what the way to search does."""
-    found = space(words)
-    if found.dimensions:
-        return found
-    recipe = next((word.partition("=")[2] for word in words if word.startswith("recipe=")), "")
-    path = search_path.recipes().get(recipe, home(recipe))
-    if recipe and path.is_file() and (named := read_recipe(path).space):
-        return space([*words, *named])
-    found = space([*words, *settings.space])
-    there = set().union(*map(found.fitting, found.combinations()))
-    found.keys = {key: one for key, one in found.keys.items() if key in there}  # a net need not have a width
-    if not found.dimensions:
-        raise NnError(
-            "there is nothing to search: give a key several values, such as model.width=16,32 or "
-            "'optimizer.lr=tag(log,interval(1e-4,1e-1))', or take sweep=auto"
-        )
-    return found
-
-
-def named(name: str) -> Path:
-    """The folder of a sweep; raises NnError if there is none of this name."""
-    found = sorted(path.parent for path in runs_dir().glob(f"*/{FACTS}"))
-    for folder in (runs_dir() / name, Path(name).absolute()):
-        if (folder / FACTS).is_file():
-            return folder
-    near = get_close_matches(name, [path.name for path in found], 1)
-    hint = f" Did you mean {near[0]}?" if near else f" The sweeps are: {', '.join(p.name for p in found) or 'none yet'}"
-    raise NnError(f"there is no sweep {name}.{hint}")
-
-
-def words_of(folder: Path) -> list[str]:
-    """The words that began a sweep."""
-    return list(yaml.safe_load((folder / FACTS).read_text(encoding="utf-8"))["words"])
-
-
-def _lasting(words: Sequence[str]) -> list[str]:
-    """The words that may not change when a sweep continues."""
-    return [word for word in words if word.partition("=")[0] not in {f"sweep.{key}" for key in GROWING}]
-
-
-def _require_same(folder: Path, facts: dict[str, Any]) -> None:
-    """Raise NnError if a folder is that of a sweep with other words or configs, or of something else."""
-    file = folder / FACTS
-    if not file.is_file():
-        if folder.exists() and any(folder.iterdir()):
-            raise NnError(f"{shown(folder)} exists and is no sweep; choose another name: sweep.name=…")
-        return
-    there = yaml.safe_load(file.read_text(encoding="utf-8"))
-    what = {"searched": "other words", "settings": "other settings", "config": "a recipe that has changed since"}
-    if odd := [key for key in what if facts[key] != there.get(key)]:
-        raise NnError(
-            f"the sweep {folder.name} was begun with {what[odd[0]]}; to begin another one: sweep.name=…\n"
-            f"  it was: nn sweep {shlex.join(there.get('words', []))}"
-        )
-
-
-def _metrics(settings: Settings, config: Config) -> tuple[list[str], list[str]]:
-    """The names of what is compared, and whether lower (min) or higher (max) is better."""
-    from nncli.config.slots import target_class
-
-    task = config.tree.task
-    given = task.monitor if settings.metric == "auto" else settings.metric
-    names = [given] if isinstance(given, str) else list(given)
-    known: dict[str, Any] = {
-        f"val/{key}": value for key, value in target_class(task._target_, config.trust).metrics.items()
-    }
-    known["parameters"] = "min"
-    if odd := [name for name in names if name not in known]:
-        from nncli.config.nearest import guess
-
-        raise NnError(f"sweep.metric is {odd[0]}. {guess(odd[0], known)}It can be {', '.join(known)}")
-    return names, [known[name] for name in names]
-
-
-def workers(settings: Settings) -> int:
-    """How many trials are trained side by side: one on each GPU, or on each core, which serves small nets best."""
-    if settings.workers != "auto":
-        return settings.workers
-    return gpus() or max(1, min(os.cpu_count() or 1, MOST, settings.trials or MOST))
-
-
-def gpus() -> int:
-    """The number of GPUs of this machine; torch is imported only where there may be one."""
-    if not Path("/dev/nvidia0").exists():
-        return 0
-    import torch
-
-    return torch.cuda.device_count()
-
-
-def device_sets(config: Config) -> list[str] | None:
-    """What each worker sees of the GPUs: as many as a trial takes."""
-    each = config.tree.trainer.devices
-    each = each if isinstance(each, int) else 1
-    found = [",".join(map(str, range(low, low + each))) for low in range(0, gpus() - each + 1, each)]
-    return found or None
-
-
-def _sampler(settings: Settings, slot: int = 0) -> Any:
-    """The search for one slot: each has its own random numbers, except where points are spread over all of them."""
-    import optuna
-    from optuna import samplers
-
-    seed = int(np.random.SeedSequence([settings.seed, slot]).generate_state(1)[0])
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        match settings.method:
-            case "tpe":
-                return samplers.TPESampler(seed=seed, multivariate=True, group=True, constant_liar=True)
-            case "gp":
-                return samplers.GPSampler(seed=seed)
-            case "cmaes":
-                return samplers.CmaEsSampler(seed=seed)
-            case "qmc":
-                return samplers.QMCSampler(seed=settings.seed, scramble=True)
-        return samplers.RandomSampler(seed=seed)
-
-
-def _pruner(settings: Settings, config: Config) -> Any:
-    from optuna import pruners
-
-    most = config.tree.trainer.max_epochs
-    match settings.pruner:
-        case "median":
-            return pruners.MedianPruner()
-        case "hyperband":
-            return pruners.HyperbandPruner(max_resource=most)
-        case "asha":
-            return pruners.SuccessiveHalvingPruner()
-    return pruners.NopPruner()

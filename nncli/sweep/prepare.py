@@ -1,0 +1,120 @@
+"""From the words of a sweep to what it searches; and whether a sweep of this name is the same."""
+
+import hashlib
+import re
+import shlex
+from collections.abc import Collection, Sequence
+from dataclasses import asdict
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, cast
+
+import yaml
+
+from nncli.config import search_path
+from nncli.config.compose import Config, freeze
+from nncli.config.recipes import read as read_recipe
+from nncli.config.slots import target_class
+from nncli.errors import NnError
+from nncli.files import home
+from nncli.paths import runs_dir, shown
+from nncli.run.assemble import require
+from nncli.sweep.settings import Settings
+from nncli.sweep.settings import settings as read_settings
+from nncli.sweep.space import Space, check, space
+from nncli.sweep.sweep import FACTS, Sweep
+
+GROWING = ("trials", "minutes", "patience", "workers", "retries", "fail", "storage")  # may change when it continues
+PASSWORD = re.compile(r"://[^/]*:[^/]*@")
+
+
+def prepare(words: Sequence[str], trust: Collection[str] = ()) -> Sweep:
+    """The sweep of these words, new or continued; raises NnError for what no trial could train."""
+    settings, rest = read_settings(words)
+    space = _space(settings, rest)
+    config = require(check(space))
+    metrics, directions = _metrics(settings, config)
+    name = settings.name or f"{config.name}_sweep"
+    folder = runs_dir() / name
+    facts: dict[str, Any] = {
+        "words": [word for word in words if not PASSWORD.search(word)],
+        "searched": _lasting(words),
+        "settings": {key: value for key, value in asdict(settings).items() if key not in GROWING},
+        "config": hashlib.sha256(freeze(config).encode()).hexdigest(),
+        "fixed": space.fixed,
+        "metrics": metrics,
+        "directions": directions,
+    }
+    _require_same(folder, facts)
+    return Sweep(folder, settings, space, config, metrics, directions, facts, trust)
+
+
+def _space(settings: Settings, words: Sequence[str]) -> Space:
+    """What is searched: the words with several values, else what the recipe names, else what the way to search does."""
+    found = space(words)
+    if found.dimensions:
+        return found
+    recipe = next((word.partition("=")[2] for word in words if word.startswith("recipe=")), "")
+    path = search_path.recipes().get(recipe, home(recipe))
+    if recipe and path.is_file() and (named := read_recipe(path).space):
+        return space([*words, *named])
+    found = space([*words, *settings.space])
+    there = set().union(*map(found.fitting, found.combinations()))
+    found.keys = {key: one for key, one in found.keys.items() if key in there}  # a net need not have a width
+    if not found.dimensions:
+        raise NnError(
+            "there is nothing to search: give a key several values, such as model.width=16,32 or "
+            "'optimizer.lr=tag(log,interval(1e-4,1e-1))', or take sweep=auto"
+        )
+    return found
+
+
+def named(name: str) -> Path:
+    """The folder of a sweep; raises NnError if there is none of this name."""
+    found = sorted(path.parent for path in runs_dir().glob(f"*/{FACTS}"))
+    for folder in (runs_dir() / name, Path(name).absolute()):
+        if (folder / FACTS).is_file():
+            return folder
+    near = get_close_matches(name, [path.name for path in found], 1)
+    hint = f" Did you mean {near[0]}?" if near else f" The sweeps are: {', '.join(p.name for p in found) or 'none yet'}"
+    raise NnError(f"there is no sweep {name}.{hint}")
+
+
+def words_of(folder: Path) -> list[str]:
+    """The words that began a sweep."""
+    return list(yaml.safe_load((folder / FACTS).read_text(encoding="utf-8"))["words"])
+
+
+def _lasting(words: Sequence[str]) -> list[str]:
+    """The words that may not change when a sweep continues."""
+    return [word for word in words if word.partition("=")[0] not in {f"sweep.{key}" for key in GROWING}]
+
+
+def _require_same(folder: Path, facts: dict[str, Any]) -> None:
+    """Raise NnError if a folder is that of a sweep with other words or configs, or of something else."""
+    file = folder / FACTS
+    if not file.is_file():
+        if folder.exists() and any(folder.iterdir()):
+            raise NnError(f"{shown(folder)} exists and is no sweep; choose another name: sweep.name=…")
+        return
+    there = yaml.safe_load(file.read_text(encoding="utf-8"))
+    what = {"searched": "other words", "settings": "other settings", "config": "a recipe that has changed since"}
+    if odd := [key for key in what if facts[key] != there.get(key)]:
+        raise NnError(
+            f"the sweep {folder.name} was begun with {what[odd[0]]}; to begin another one: sweep.name=…\n"
+            f"  it was: nn sweep {shlex.join(there.get('words', []))}"
+        )
+
+
+def _metrics(settings: Settings, config: Config) -> tuple[list[str], list[str]]:
+    """The names of what is compared, and whether lower (min) or higher (max) is better."""
+
+    task = config.tree.task
+    given = task.monitor if settings.metric == "auto" else settings.metric
+    names = [given] if isinstance(given, str) else list(given)
+    cls = cast(Any, target_class(task._target_, config.trust))
+    known: dict[str, Any] = {f"val/{key}": better for key, better in cls.metrics.items()}
+    known["parameters"] = "min"
+    if odd := [name for name in names if name not in known]:
+        raise NnError(f"sweep.metric is {odd[0]}. {guess(odd[0], known)}It can be {', '.join(known)}")
+    return names, [known[name] for name in names]
