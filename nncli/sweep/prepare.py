@@ -13,6 +13,7 @@ import yaml
 
 from nncli.config import search_path
 from nncli.config.compose import Config, freeze
+from nncli.config.nearest import guess
 from nncli.config.recipes import read as read_recipe
 from nncli.config.slots import target_class
 from nncli.errors import NnError
