@@ -256,11 +256,8 @@ def all_runs(*, begun: bool = True) -> Iterator[RunFolder]:
     """Every run under the runs folder, newest first; without `begun` also those that ended before they had a config."""
     paths = [path for pattern in ("*/*", "*") for path in runs_dir().glob(pattern)]
     folders = [RunFolder(path) for path in paths if not begun or os.path.isfile(path / "config.yaml")]
-    yield from sorted((run for run in folders if is_run(run.path)), key=_started, reverse=True)
-
-
-def _started(run: RunFolder) -> float:
-    return float(run.read(run.environment).get("started_at") or 0.0)
+    runs = ((float(run.read(run.environment).get("started_at") or 0.0), run) for run in folders if is_run(run.path))
+    yield from (run for _, run in sorted(runs, key=lambda pair: pair[0], reverse=True))
 
 
 def find(text: str, *, begun: bool = True) -> RunFolder:
