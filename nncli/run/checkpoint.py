@@ -17,7 +17,7 @@ import torch
 
 from nncli.errors import CheckpointError, TrainingFailed
 from nncli.paths import shown
-from nncli.run.folder import sync_folder
+from nncli.run.files import sync_folder
 
 MAGIC = b"NNCKPT01"
 VERSION = 3  # of what a checkpoint stores about its run, under `nncli`

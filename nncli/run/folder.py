@@ -17,7 +17,6 @@ from nncli.errors import NnError
 from nncli.files import named
 from nncli.output import as_json
 from nncli.paths import runs_dir, shown
-from nncli.run.files import sync_folder as sync_folder
 from nncli.run.files import write_atomic, write_new
 from nncli.run.summary import contents
 
@@ -72,7 +71,7 @@ class RunFolder:
 
     @property
     def pruned(self) -> Path:
-        """Written by a sweep that ends this trial early; it stops after its next evaluation."""
+        """Written by a sweep that ends this trial early: it stops after its next evaluation."""
         return self.path / "pruned"
 
     @property
@@ -256,8 +255,8 @@ def all_runs(*, begun: bool = True) -> Iterator[RunFolder]:
     """Every run under the runs folder, newest first; without `begun` also those that ended before they had a config."""
     paths = [path for pattern in ("*/*", "*") for path in runs_dir().glob(pattern)]
     folders = [RunFolder(path) for path in paths if not begun or os.path.isfile(path / "config.yaml")]
-    runs = ((float(run.read(run.environment).get("started_at") or 0.0), run) for run in folders if is_run(run.path))
-    yield from (run for _, run in sorted(runs, key=lambda pair: pair[0], reverse=True))
+    begun_at = {run: float(run.read(run.environment).get("started_at") or 0.0) for run in folders if is_run(run.path)}
+    yield from sorted(begun_at, key=begun_at.__getitem__, reverse=True)
 
 
 def find(text: str, *, begun: bool = True) -> RunFolder:
