@@ -15,7 +15,7 @@ from nncli.sweep.record import Record, open_sweep
 from tests.conftest import Begin, Nn
 
 MLP = ["recipe=digits_mlp", "trainer.max_epochs=1", "trainer.accelerator=cpu", "sweep.workers=2"]
-LONG = ["recipe=digits_mlp", "trainer.max_epochs=400", "trainer.accelerator=cpu", "sweep.workers=2"]
+LONG = ["recipe=digits_mlp", "trainer.max_epochs=100", "trainer.accelerator=cpu", "sweep.workers=2"]
 
 
 def record(name: str = "digits_mlp_sweep") -> Record:
