@@ -94,8 +94,8 @@ def test_a_trial_that_raises_is_recorded_and_the_others_go_on(nn: Nn) -> None:
     assert done.returncode == 0, done.stderr
     assert states() == {"complete": 2, "failed": 1}
     (failed,) = (one for one in record().trials if one.state == "failed")
-    assert failed.picked["optimizer.lr"] == "1e30" or failed.picked["optimizer.lr"] == "1e+30"
-    assert "not finite" in failed.why or "NaN" in failed.why or "nan" in failed.why, failed.why
+    assert float(failed.picked["optimizer.lr"]) == 1e30
+    assert "nan" in failed.why.lower() or "not finite" in failed.why, failed.why
     stopped = nn("sweep", *words, "sweep.fail=stop", "sweep.name=strict", "sweep.workers=1")
     assert (stopped.returncode, "sweep.fail is stop" in stopped.stderr) == (1, True)
 
@@ -132,7 +132,7 @@ def test_ctrl_c_leaves_a_sweep_that_continues(begin: Begin, nn: Nn) -> None:
 
 def test_trials_that_fall_behind_are_pruned(nn: Nn) -> None:
     words = ["recipe=digits_mlp", "trainer.max_epochs=30", "trainer.accelerator=cpu", "sweep.workers=2"]
-    rates = "0.01,0.011,0.012,0.013,0.014,1e-7,2e-7"
+    rates = "0.01,0.011,0.012,0.013,0.014,0.015,0.016,1e-7,2e-7"  # five complete ones are compared with
     done = nn(
         "sweep",
         *words,
@@ -144,7 +144,7 @@ def test_trials_that_fall_behind_are_pruned(nn: Nn) -> None:
     assert done.returncode == 0, done.stderr
     trials = record().trials
     assert {one.state for one in trials if float(one.picked["optimizer.lr"]) < 1e-5} == {"pruned"}
-    run = RunFolder(Path("runs/digits_mlp_sweep/0005").absolute())
+    run = RunFolder(Path("runs/digits_mlp_sweep/0007").absolute())
     assert run.read(run.summary)["status"] == "pruned"
     assert run.read(run.summary)["epochs"] < 30
 
