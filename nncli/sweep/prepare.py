@@ -23,7 +23,7 @@ from nncli.run.assemble import require
 from nncli.sweep.settings import Settings
 from nncli.sweep.settings import settings as read_settings
 from nncli.sweep.space import Space, check, space
-from nncli.sweep.sweep import FACTS, Sweep
+from nncli.sweep.sweep import FACTS, Sweep, settled
 
 GROWING = ("trials", "minutes", "patience", "workers", "retries", "fail", "storage")  # may change when it continues
 PASSWORD = re.compile(r"://[^/]*:[^/]*@")
@@ -33,7 +33,7 @@ def prepare(words: Sequence[str], trust: Collection[str] = ()) -> Sweep:
     """The sweep of these words, new or continued; raises NnError for what no trial could train."""
     settings, rest = read_settings(words)
     space = _space(settings, rest)
-    config = require(check(space))
+    config = require(settled(require(check(space))))
     metrics, directions = _metrics(settings, config)
     name = settings.name or f"{config.name}_sweep"
     folder = runs_dir() / name

@@ -13,12 +13,15 @@ from typing import Any
 import yaml
 
 from nncli.config.compose import Config, compose, freeze
+from nncli.config.hosting import hosts
 from nncli.errors import NnError, Stopped
 from nncli.run.files import write_atomic
 from nncli.run.folder import RunFolder
 from nncli.run.processes.pool import Pool
 from nncli.run.processes.signals import Signals
 from nncli.run.removal import remove
+from nncli.run.resolve import infer
+from nncli.run.screen import Screen
 from nncli.run.summary import contents
 from nncli.sweep.screen import SweepScreen
 from nncli.sweep.search import device_sets, pruner, sampler, workers
@@ -127,7 +130,7 @@ class Sweep:
         configs.mkdir(exist_ok=True)
         file = configs / f"{claimed.slot:04}.yaml"
         words = self.words(claimed.picked)
-        file.write_text(freeze(compose(words, trust=self.trust)), encoding="utf-8")
+        file.write_text(freeze(settled(compose(words, trust=self.trust))), encoding="utf-8")
         trial = {"sweep": self.folder.name, "number": claimed.slot, "words": words}
         order = {"config": str(file), "run": str(run.path), "trial": trial, "trust": list(self.trust)}
         return Following(claimed, run), order
@@ -213,3 +216,10 @@ class Sweep:
     def best(self, trials: list[Trial] | None = None) -> Trial | None:
         """The best complete trial."""
         return best_of(trials or self.trials(), self.directions[0])
+
+
+def settled(config: Config) -> Config:
+    """The config with what its data chooses where no recipe does: the task, the loss and more."""
+    if hosts(config) or any(word.startswith("recipe=") for word in config.words):
+        return config
+    return infer(config, Screen("quiet"))[0]

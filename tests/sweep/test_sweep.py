@@ -88,6 +88,14 @@ def test_a_grid_trains_each_combination_once_and_each_is_a_run(nn: Nn) -> None:
     assert Path("runs/digits_mlp_sweep/report.html").is_file()
 
 
+def test_data_of_ones_own_chooses_the_task_of_each_trial(nn: Nn) -> None:
+    Path("x.csv").write_text("a,rent\n" + "".join(f"{n % 13}.5,{n % 13 * 100}.5\n" for n in range(90)))
+    words = ["data=csv", "data.path=x.csv", "data.target=rent", "trainer.max_epochs=1", "sweep=grid"]
+    done = nn("sweep", *words, "model.width=4,8", "sweep.workers=1")
+    assert done.returncode == 0, done.stderr
+    assert {one.state for one in record("csv_mlp_sweep").trials} == {"complete"}, done.stdout
+
+
 def test_a_trial_that_raises_is_recorded_and_the_others_go_on(nn: Nn) -> None:
     words = [*MLP, "sweep=grid", "model.width=8", "optimizer.lr=0.01,1e30,0.02"]
     done = nn("sweep", *words)
