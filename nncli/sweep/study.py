@@ -19,6 +19,7 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 from optuna.trial import FrozenTrial, TrialState
 
 from nncli.errors import NnError
+from nncli.run.files import is_alive
 from nncli.sweep.space import Between, Choice, Dimension, Picked, Space
 
 BEAT = 10.0  # seconds after which a program says that it is alive
@@ -188,7 +189,7 @@ class Study:
             host, pid, _ = program.split(":") if key.startswith("alive ") else ("", "", "")
             if not host or time.time() - when > SILENT:
                 continue
-            if host == socket.gethostname() and not _exists(int(pid)):
+            if host == socket.gethostname() and not is_alive(int(pid)):
                 continue
             found.add(program)
         return found
@@ -271,13 +272,3 @@ def patiently(act: Callable[[], Result]) -> Result:
                 raise NnError(f"the storage of the sweep has been away for {PATIENCE:g} s: {error}") from error
             time.sleep(pause)
             pause = min(2 * pause, 10.0)
-
-
-def _exists(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
