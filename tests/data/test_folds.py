@@ -53,7 +53,7 @@ def test_the_folds_of_a_set_with_a_published_test_part_leave_it_alone() -> None:
     tests = []
     for i in range(4):
         parts = Holdout(20, 0, [i, 4]).parts((X, CLASSES), (published, published))
-        assert [name for name in parts] == ["train", "val", "test"]
+        assert list(parts) == ["train", "val", "test"]
         rows = torch.cat([x for x, _ in parts.values()])
         assert sorted(rows.tolist()) == X.tolist(), "all of the training part, and nothing else"
         assert len(parts["val"][0]) == 20
