@@ -49,13 +49,10 @@ def skipped(claim: dict[str, Any]) -> str:
 
 def words_of(recipe: Recipe, plus: int = 0) -> list[str]:
     """The words that train a recipe as its claim says, or from a seed `plus` a number."""
-    words = [
-        f"recipe={recipe.name}",
-        f"seed={recipe.claim['seed'] + plus}",
-        f"trainer.precision={recipe.claim['precision']}",
-    ]
+    claim = recipe.claim
+    words = [f"recipe={recipe.name}", f"seed={claim['seed'] + plus}", f"trainer.precision={claim['precision']}"]
     alone = ["trainer.accelerator=cpu", "trainer.devices=1"]
-    return words + (alone if str(recipe.claim["device"]) == "cpu" else [])
+    return words + (alone if str(claim["device"]) == "cpu" else [])
 
 
 def verify(
@@ -79,29 +76,30 @@ def _odd(claim: dict[str, Any]) -> str:
     """Which part of a claim has the wrong type."""
     if not isinstance(claim["metric"], str):
         return "the claim's metric is not a name"
+    if type(claim["seed"]) is not int:
+        return "the claim's seed is not a whole number"
     kinds = {key: type(claim[key]) for key in ("at_least", "at_most") if key in claim}
     return next((f"the claim's {key} is not a number" for key, kind in kinds.items() if kind not in (int, float)), "")
 
 
 def _tried(recipe: Recipe, words: Sequence[str], seeds: int, trust: Collection[str]) -> Verdict:
     claim, start = recipe.claim, time.perf_counter()
-    reached, good = None, False
+    reached, good, note, values = None, False, "", list[float]()
     try:
-        values = list[float]()
         for plus in range(seeds):
             run = fit(compose([*words_of(recipe, plus), *words], trust=trust), Screen("quiet"))
             assert run is not None
-            note, reached = run.name, run.read(run.summary).get("metrics", {}).get(claim["metric"])
-            if reached is None:
+            note, value = run.name, run.read(run.summary).get("metrics", {}).get(claim["metric"])
+            if value is None:
                 note += f" has no {claim['metric']}"
                 break
-            values.append(reached)
-        if len(values) == seeds:
+            values.append(value)
+        else:
             reached = statistics.fmean(values)
             good = holds(claim, reached)
-        if len(values) == seeds > 1:
-            found = spread(values)
-            note = f"95% interval {found.low:.4f} to {found.high:.4f}, {seeds} seeds"
+            if seeds > 1:
+                found = spread(values)
+                note = f"95% interval {found.low:.4f} to {found.high:.4f}, {seeds} seeds"
     except ConfigError as error:
         note = f"{error.problems[0].key}: {error.problems[0].text}"
     except NnError as error:

@@ -126,15 +126,13 @@ def _check(facts: dict[str, Any], runs: list[RunFolder]) -> None:
 
 
 def test_seeds_are_trained_side_by_side(nn: Nn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("NN_RUNS", str(tmp_path / 'odd, "name"' / "runs"))
+    folder = tmp_path / 'odd, "name"'
+    monkeypatch.setenv("NN_RUNS", str(folder))
     words = ("train", "recipe=wine_mlp", *ALONE, "trainer.max_epochs=2")
     done = nn(*words, "seeds=2")
     assert done.returncode == 0, done.stderr
     assert [line.split()[0] for line in done.stdout.splitlines()[-6:-1]] == ["0", "1", "mean", "deviation", "95%"]
-    assert sorted(path.name for path in (tmp_path / 'odd, "name"' / "runs" / "wine_mlp_seeds").glob("[0-9]*")) == [
-        "0",
-        "1",
-    ]
+    assert sorted(path.name for path in (folder / "wine_mlp_seeds").glob("[0-9]*")) == ["0", "1"]
     facts = json.loads(nn(*words, "seeds=2", "--json").stdout)
     assert [one["seed"] for one in facts["runs"]] == [0, 1]
     assert facts["spread"]["test/loss"]["deviation"] > 0

@@ -54,11 +54,13 @@ def train_all(
                         job = waiting.popleft()
                         worker.train(job, _order(job, trust))
                 for job, answer in pool.answers(LOOK):
-                    job.deaths += answer is None
-                    if answer is None and job.deaths <= RETRIES:
-                        waiting.appendleft(job)
-                    elif not (answer or {}).get("stopped"):
-                        ended(job, f"its process died, see {log}" if answer is None else answer.get("failed", ""))
+                    if answer is None or "stopped" in answer:  # it died, or somebody stopped it alone
+                        job.deaths += 1
+                        answer = {"failed": f"its process died, see {log}"}
+                        if job.deaths <= RETRIES:
+                            waiting.appendleft(job)
+                            continue
+                    ended(job, answer.get("failed", ""))
                 if signals.asked:
                     raise Stopped(signals.asked)
         except BaseException:
