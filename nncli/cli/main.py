@@ -14,6 +14,7 @@ from nncli.cli.eval import judge
 from nncli.cli.export import export
 from nncli.cli.init import init
 from nncli.cli.predict import predict
+from nncli.cli.repeat import cv
 from nncli.cli.shrink import shrink
 from nncli.cli.sweep import sweep
 from nncli.cli.train import resume, train
@@ -49,6 +50,7 @@ def _root(
 
 app.command()(train)
 app.command()(resume)
+app.command()(cv)
 app.command(name="eval")(judge)
 app.command()(export)
 app.command()(predict)

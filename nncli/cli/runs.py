@@ -1,5 +1,6 @@
 """`nn runs`: ls, show, diff, rm."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import typer
@@ -33,13 +34,13 @@ def ls(json: Json = False) -> None:
     table.add_column(no_wrap=True, overflow="fold")  # a name must be whole, to be typed
     for run, status, facts in runs:
         metrics = facts.get("metrics", {})
-        judged = [f"{k} {decimals(v)}" for k, v in metrics.items() if _is_judgement(k, metrics)]
+        judged = [f"{k} {decimals(v)}" for k, v in metrics.items() if is_judgement(k, metrics)]
         wall = decimals(facts.get("wall_s"), 0)
         table.add_row(run.name, status.split(":")[0], f"{facts.get('steps') or 0} steps", f"{wall} s", *judged)
     console().print(table if runs else f"no runs under {shown(runs_dir())} yet; start one with nn train")
 
 
-def _is_judgement(key: str, metrics: dict[str, float]) -> bool:
+def is_judgement(key: str, metrics: Mapping[str, Any]) -> bool:
     """Whether a metric is of the part evaluated last; those that only the test part has are left to nn runs show."""
     part = "test" if any(k.startswith("test/") for k in metrics) else "val"
     both = {k.partition("/")[2] for k in metrics if k.startswith("val/")}

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nncli.cli.options import Json, Quiet, Run, Trust, Words, named
+from nncli.cli.repeat import repeat
 
 if TYPE_CHECKING:
     from nncli.run.screen import Mode
@@ -21,13 +22,18 @@ def train(
 ) -> None:
     """Train a net; the run and everything about it is stored in a new folder.
 
+    With seeds=N, train it from N seeds side by side, and print the mean, the deviation and an interval of each metric.
+
     \b
     nn train
     nn train recipe=wine_mlp optimizer.lr=0.01 trainer.max_epochs=20
     """
+    if not dry_run and any(word.startswith("seeds=") for word in words or ()):
+        repeat("seeds", words or [], json, quiet, trust or ())
+        return
     from nncli.config.compose import compose
 
-    config = compose(words or [], trust=trust or ())
+    config = compose([word for word in words or () if not word.startswith("seeds=")], trust=trust or ())
     from nncli.run.processes.cluster import fit_anywhere
     from nncli.run.screen import Screen
 

@@ -12,8 +12,10 @@ if TYPE_CHECKING:
 
 Fast = Annotated[bool, typer.Option("--fast", help="Verify every recipe whose claim is marked as fast.")]
 
+Seeds = Annotated[int, typer.Option("--seeds", min=1, help="Verify the mean over so many seeds, with its interval.")]
 
-def verify(words: Words = None, fast: Fast = False, json: Json = False, trust: Trust = None) -> None:
+
+def verify(words: Words = None, fast: Fast = False, seeds: Seeds = 1, json: Json = False, trust: Trust = None) -> None:
     """Train recipes as their claims say, and report whether the claims hold. The exit code is 1 if one does not.
 
     Other words apply to each recipe. With --fast, claims that were never measured or need another device are skipped.
@@ -34,7 +36,7 @@ def verify(words: Words = None, fast: Fast = False, json: Json = False, trust: T
 
     found = []
     width = max((len(recipe.name) for recipe in chosen), default=0)
-    for verdict in verdicts(chosen, others, named=not fast, trust=trust or ()):
+    for verdict in verdicts(chosen, others, named=not fast, seeds=seeds, trust=trust or ()):
         found.append(verdict)
         if not json:
             say(line(verdict, width))

@@ -39,6 +39,7 @@ class Data:
     kind: ClassVar[Literal["image", "table", "text", "series"]] = "table"  # how it is shown
     root: Any = None  # the folder of the user's files
     path: Any = None  # or the one file
+    split: Any = None  # what cuts the parts, see split.py
 
     def __init__(self, batch_size: Annotated[int, Ge(1)], input_shape: Shape, num_classes: Classes) -> None:
         self.batch_size = batch_size

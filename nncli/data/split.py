@@ -16,29 +16,51 @@ Share = Annotated[float, Interval(gt=0, lt=1)]
 Method = Literal["stratified", "random", "grouped", "ordered"]
 
 
+Samples = tuple[Tensor, Tensor]  # inputs and targets
+
+
 class Holdout:
-    """For a set with its own test part: `val` samples of the training part are held out."""
+    """For a set with its own test part: `val` samples of the training part are held out.
 
-    def __init__(self, val: Annotated[int, Ge(1)], seed: Seed) -> None:
-        self.val, self.seed = val, seed
+    With a `fold` [i, k] the i-th of k parts of the training part is the test part, and the published one is not used.
+    """
 
-    def parts(self, x: Tensor, y: Tensor) -> dict[str, tuple[Tensor, Tensor]]:
-        if self.val >= len(y):
-            raise DataError(f"data.split.val is {self.val}, the training part has {len(y)} samples; take fewer")
-        val, train = split(y, [self.val], self.seed)
-        return {"train": (x[train], y[train]), "val": (x[val], y[val])}
+    def __init__(self, val: Annotated[int, Ge(1)], seed: Seed, fold: list[int] | None = None) -> None:
+        self.val, self.seed, self.fold = val, seed, fold
+        self.taken: dict[str, Tensor] = {}  # the rows of each part that was cut
+
+    def parts(self, train: Samples, test: Samples) -> dict[str, Samples]:
+        x, y = train
+        _check_fold(self.fold, len(y), "stratified")
+        left = len(y) - _fold_sizes(len(y), self.fold[1])[0] if self.fold else len(y)
+        if self.val >= left:
+            raise DataError(f"data.split.val is {self.val}, the training part has {left} samples; take fewer")
+        if self.fold:
+            self.taken = _mixed(y, self.val / len(y), 0.0, self.seed, self.fold)
+        else:
+            self.taken = dict(zip(("val", "train"), split(y, [self.val], self.seed), strict=True))
+        found = {name: (x[rows], y[rows]) for name, rows in self.taken.items()}
+        return {name: found.get(name, test) for name in ("train", "val", "test")}
 
 
 class Shares:
-    """For a set without parts: two shares are held out, stratified. The seed also generates synthetic data."""
+    """For a set without parts: two shares are held out, stratified. The seed also generates synthetic data.
 
-    def __init__(self, val: Share, test: Share, seed: Seed) -> None:
-        self.val, self.test, self.seed = val, test, seed
+    With a `fold` [i, k] the i-th of k parts is the test part, and `test` is ignored.
+    """
 
-    def parts(self, x: Tensor, y: Tensor) -> dict[str, tuple[Tensor, Tensor]]:
-        sizes = [round(len(y) * share) for share in (self.val, self.test)]
-        val, test, train = split(y, sizes, self.seed)
-        return {name: (x[rows], y[rows]) for name, rows in (("train", train), ("val", val), ("test", test))}
+    def __init__(self, val: Share, test: Share, seed: Seed, fold: list[int] | None = None) -> None:
+        self.val, self.test, self.seed, self.fold = val, test, seed, fold
+        self.taken: dict[str, Tensor] = {}
+
+    def parts(self, x: Tensor, y: Tensor) -> dict[str, Samples]:
+        _check_fold(self.fold, len(y), "stratified")
+        if self.fold:
+            self.taken = _mixed(y, self.val, self.test, self.seed, self.fold)
+        else:
+            sizes = [round(len(y) * share) for share in (self.val, self.test)]
+            self.taken = dict(zip(("val", "test", "train"), split(y, sizes, self.seed), strict=True))
+        return {name: (x[self.taken[name]], y[self.taken[name]]) for name in ("train", "val", "test")}
 
 
 class Ordered:
@@ -46,11 +68,13 @@ class Ordered:
 
     def __init__(self, val: Share, test: Share, fold: list[int] | None) -> None:
         self.val, self.test, self.fold = val, test, fold
+        self.taken: dict[str, Tensor] = {}
 
     def rows(self, count: int) -> dict[str, Tensor]:
         """The rows of train, val and test."""
         _check_fold(self.fold, count, "ordered")
-        return _ordered(count, self.val, self.test, self.fold)
+        self.taken = _ordered(count, self.val, self.test, self.fold)
+        return self.taken
 
 
 class Split:
@@ -73,6 +97,7 @@ class Split:
     ) -> None:
         self.method: Method | Literal["auto"] = method
         self.val, self.test, self.fold, self.seed, self.group = val, test, fold, seed, group
+        self.taken: dict[str, Tensor] = {}
 
     def rows(
         self,
@@ -91,7 +116,10 @@ class Split:
                 f"data.split.group is set, but data.split.method is {method}; set data.split.method=grouped too"
             )
         if self.fold is not None and "test" in given:
-            raise DataError("data.split.fold cuts its own test part, and one is given; set data.split.fold=null")
+            raise DataError(
+                "data.split.fold cuts its own test part, and one is given; leave that one out, or set "
+                "data.split.fold=null"
+            )
         _check_fold(self.fold, len(y) if groups is None else len(np.unique(groups)), method)
         val, test = (0.0 if part in given else share for part, share in (("val", self.val), ("test", self.test)))
         if groups is not None:
@@ -101,7 +129,8 @@ class Split:
         else:
             strata = y if method == "stratified" and y.dim() == 1 else torch.zeros(len(y))
             blocks = _mixed(strata, val, test, self.seed, self.fold)
-        return {name: rows for name, rows in blocks.items() if name not in given and (name != "test" or len(rows))}
+        self.taken = {n: rows for n, rows in blocks.items() if n not in given and (n != "test" or len(rows))}
+        return self.taken
 
 
 def split(y: Tensor, sizes: list[int], seed: int) -> list[Tensor]:
@@ -136,7 +165,7 @@ def _check_fold(fold: list[int] | None, count: int, method: Method) -> None:
     most = count - 1 if method == "ordered" else count
     if fold[1] > most:
         what = "groups" if method == "grouped" else "rows"
-        raise DataError(f"data.split.fold is {fold}, more folds than the {count} {what} can make; take {most} or fewer")
+        raise DataError(f"data.split.fold is {fold}, and {count} {what} make at most {most}; take {most} or fewer")
 
 
 def _fold_sizes(count: int, folds: int) -> list[int]:

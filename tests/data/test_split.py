@@ -47,7 +47,7 @@ def test_another_seed_holds_out_others() -> None:
 
 def test_another_seed_holds_out_others_of_a_set_with_its_own_test_part() -> None:
     x, y = torch.arange(100), torch.zeros(100, dtype=torch.long)
-    first, again, second = (Holdout(20, seed).parts(x, y)["val"][0].tolist() for seed in (0, 0, 1))
+    first, again, second = (Holdout(20, seed).parts((x, y), (x, y))["val"][0].tolist() for seed in (0, 0, 1))
     assert first == again
     assert set(first) != set(second)
 

@@ -51,6 +51,12 @@ def test_a_recipe_that_fails_does_not_keep_the_others_from_their_turn() -> None:
     assert "batch" in first.note
 
 
+def test_a_claim_can_be_verified_as_a_mean_over_seeds() -> None:
+    found = next(verify([recipe("good", 1.0)], named=True, seeds=2))
+    assert (found.holds, found.reached, found.note) == (True, 1.0, "95% interval 1.0000 to 1.0000, 2 seeds")
+    assert len(list(Path("runs").glob("*/*/summary.json"))) == 2
+
+
 def test_what_was_not_trained_is_told_apart_from_what_does_not_hold() -> None:
     bad = one(recipe("bad", 1.1))
     wrong = one(recipe("good", 1.0), words=("model.widht=3",))

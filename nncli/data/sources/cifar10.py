@@ -89,7 +89,7 @@ class Cifar10(Data):
 
     def load(self) -> Parts:
         train, test = self._read()
-        return {**self.split.parts(*train), "test": test}
+        return self.split.parts(train, test)
 
     def _forms(self) -> str:
         return (

@@ -68,7 +68,7 @@ SETS = {
 class Idx(Data):
     """A published data set, downloaded once, or a folder with its files or the user's own in the same format.
 
-    `split.val` samples of the training part are held out. The test part is the published one.
+    `split.val` samples of the training part are held out. The test part is the published one, if there is no fold.
     """
 
     kind: ClassVar[Literal["image", "table", "text", "series"]] = "image"
@@ -101,7 +101,7 @@ class Idx(Data):
         train, test = (self._read(part) for part in PARTS)
         if self.set in SETS:
             self.facts.setdefault("classes", SETS[self.set].classes)
-        return {**self.split.parts(*train), "test": test}
+        return self.split.parts(train, test)
 
     def traits(self) -> dict[str, Any]:
         return self.parts["train"].traits()

@@ -8,6 +8,7 @@ from annotated_types import Ge
 
 from nncli.data.base import Data, Parts
 from nncli.data.split import Shares
+from nncli.errors import DataError
 
 CORNERS = ((0, 0), (0, 1), (1, 0), (1, 1))
 INNER = 0.5  # radius of the inner ring
@@ -43,6 +44,8 @@ class Points(Data):
 
     def load(self) -> Parts:
         if self.shape in TRUTH and self.noise == 0:
+            if self.split.fold:
+                raise DataError("data.split.fold needs more than four rows; set data.noise=0.2")
             table = (torch.tensor(CORNERS, dtype=torch.float32), torch.tensor(TRUTH[self.shape]))
             return {"train": table, "val": table, "test": table}
         x, y = self._clouds() if self.shape in TRUTH else self._drawn()

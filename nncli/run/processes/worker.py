@@ -47,7 +47,8 @@ def _train(fit: Any, job: dict[str, Any]) -> dict[str, Any]:
         if run.config.is_file():
             fit.resume(run, [], Screen("quiet"), trust)
         else:
-            words = [f"recipe={job['config']}", f"run_dir={job['run']}"]
+            place = job["run"].replace("\\", "\\\\").replace('"', '\\"')  # a path may have commas and the like
+            words = [f"recipe={job['config']}", f'run_dir="{place}"']
             fit.fit(compose(words, trust=trust), Screen("quiet"), trial=job["trial"])
     except Stopped:
         return {"stopped": True}
