@@ -47,7 +47,7 @@ def compare(
     json: Json = False,
     trust: Trust = None,
 ) -> None:
-    """Compare runs: config and metrics side by side, and whether its difference from the first is real.
+    """Compare runs: config and metrics side by side, and whether each difference from the first is real.
 
     \b
     nn compare first second

@@ -1,4 +1,4 @@
-"""Several runs side by side: their metrics on the same part, and whether each differs from the first for real."""
+"""Several runs side by side: their metrics on the same part, and whether their difference from the first is real."""
 
 import csv
 import hashlib

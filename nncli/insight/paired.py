@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 DRAWS = 10_000
-LEVELS = 1000  # distinct differences above which close ones are taken together
+LEVELS = 256  # distinct differences above which close ones are taken together
 NUMBERS = 4_000_000  # drawn at a time
 
 
