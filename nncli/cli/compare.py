@@ -50,8 +50,9 @@ def compare(
     """Compare runs: config and metrics side by side, and whether each difference from the first is real.
 
     \b
-    nn compare first second
-    nn compare first second --part val --out compare.png
+    nn train recipe=wine_mlp run_dir=first
+    nn compare first last
+    nn compare first last --part val --out compare.png
     """
     from nncli.config.origin import differing, leaves
     from nncli.insight import compare as insight
