@@ -104,6 +104,16 @@ class Judging(Protocol):
 
 
 @runtime_checkable
+class PerSample(Protocol):
+    """A task that scores each sample: a metric that is their mean, and the scores from the columns of `answers`.
+
+    Scores of right and wrong samples are booleans.
+    """
+
+    def per_sample(self, *columns: Tensor) -> tuple[str, Tensor]: ...
+
+
+@runtime_checkable
 class Fitted(Protocol):
     """A transform, or its standardization, that computes statistics of the raw inputs before training."""
 

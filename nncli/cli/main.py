@@ -9,6 +9,7 @@ import typer
 
 from nncli.cli import config, data, recipes, runs, tune
 from nncli.cli.bench import bench
+from nncli.cli.compare import compare
 from nncli.cli.env import env
 from nncli.cli.eval import judge
 from nncli.cli.export import export
@@ -52,6 +53,7 @@ app.command()(train)
 app.command()(resume)
 app.command()(cv)
 app.command(name="eval")(judge)
+app.command()(compare)
 app.command()(export)
 app.command()(predict)
 app.command()(shrink)

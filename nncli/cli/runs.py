@@ -84,7 +84,7 @@ def diff(one: Run, other: Run) -> None:
     """
     from rich.table import Table
 
-    from nncli.config.origin import leaves
+    from nncli.config.origin import differing, leaves
     from nncli.run.folder import find
     from nncli.run.summary import decimals
 
@@ -94,10 +94,8 @@ def diff(one: Run, other: Run) -> None:
         facts.update({k: decimals(v) for k, v in run.read(run.summary).get("metrics", {}).items()})
     table = Table.grid(padding=(0, 3))
     table.add_row("", *(run.name for run in pair))
-    for key in sorted(values[0].keys() | values[1].keys()):
-        left, right = (str(facts.get(key, "-")) for facts in values)
-        if left != right:
-            table.add_row(key, left, right)
+    for key, row in differing(values).items():
+        table.add_row(key, *row)
     console().print(table)
 
 

@@ -1,6 +1,6 @@
 """Who set a key: the line of a file, or a word that was typed."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -110,6 +110,12 @@ def forget(origins: dict[str, Origin], key: str, value: Any) -> None:
 def source(config: Mapping[str, Origin], key: str) -> Origin | None:
     """The origin of a key, or of the nearest key around it."""
     return next((config[outer] for outer in around(key) if outer in config), None)
+
+
+def differing(facts: Sequence[Mapping[str, str]], missing: str = "-") -> dict[str, list[str]]:
+    """The keys whose values differ, each with all values."""
+    rows = {key: [one.get(key, missing) for one in facts] for key in sorted(set().union(*facts))}
+    return {key: values for key, values in rows.items() if len(set(values)) > 1}
 
 
 def leaves(path: Path) -> dict[str, str]:

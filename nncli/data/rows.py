@@ -36,6 +36,11 @@ class Rows(ABC):
     def nbytes(self) -> int:
         """The size of the part in memory."""
 
+    @property
+    def overlap(self) -> int:
+        """How many samples in a row share values; more than 1 for windows that overlap."""
+        return 1
+
     def span(self, low: int, high: int) -> tuple[Tensor, Tensor]:
         """Consecutive samples; cheaper than `take` if a slice suffices."""
         return self.take(torch.arange(low, high))
@@ -185,6 +190,11 @@ class Windows(Rows):
     @property
     def nbytes(self) -> int:
         return self.values.nbytes + self.starts.nbytes
+
+    @property
+    def overlap(self) -> int:
+        stride = int(self.starts.diff().min()) if len(self.starts) > 1 else 1
+        return -(-max(self.length, self.offset + self.ahead) // max(1, stride))
 
     def inputs(self) -> Iterator[Tensor]:
         low, high = self.fitted or (0, len(self.values))

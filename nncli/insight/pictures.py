@@ -3,7 +3,8 @@
 B images, C channels (1 or 3), H and W pixels.
 """
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -14,8 +15,14 @@ TILE = 72  # least size of a picture in a grid, in pixels; small ones are enlarg
 GAP = 6  # pixels between two pictures
 LINE = 12  # pixels of a line of text
 INK, PAPER = (40, 40, 40), (255, 255, 255)
-COLOURS = ((31, 119, 180), (255, 127, 14), (44, 160, 44))  # train, val, test
+PALETTE = (
+    *((31, 119, 180), (255, 127, 14), (44, 160, 44), (214, 39, 40), (148, 103, 189)),
+    *((140, 86, 75), (227, 119, 194), (127, 127, 127), (188, 189, 34), (23, 190, 207)),
+)
+COLOURS = PALETTE[:3]  # train, val, test
+FRAME = (200, 200, 200)
 FEW = 16  # grey levels of scikit-learn's digits
+Line = Sequence[tuple[float, float]]  # points
 BARS = "▁▂▃▄▅▆▇█"
 
 
@@ -86,6 +93,35 @@ def plot(
                 colour = COLOURS[min(int(np.searchsorted(bounds, step, side="right")), len(COLOURS) - 1)]
                 y = [top + LINE + tall - 1 - int((value - least) / reach * (tall - 1)) for value in (a, b)]
                 pen.line([(column, y[0]), (column, y[1] - 1)], fill=colour)
+    return sheet
+
+
+def overlay(
+    panels: Mapping[str, Sequence[Line]],
+    names: Sequence[str],
+    size: tuple[int, int] = (900, 300),
+) -> Image.Image:
+    """Panels in which every line has its own colour; the names of the lines stand at the end."""
+    wide, tall = size
+    sheet = Image.new("RGB", (wide, len(panels) * (tall + LINE + 2 * GAP) + len(names) * LINE + 2 * GAP), PAPER)
+    pen = ImageDraw.Draw(sheet)
+    for place, (title, lines) in enumerate(panels.items()):
+        top = GAP + place * (tall + LINE + 2 * GAP)
+        points = np.array([point for line in lines for point in line])
+        (left, least), (right, most) = points.min(axis=0), points.max(axis=0)
+        _write(pen, (GAP, top), f"{title}: {least:.4g} to {most:.4g}, step {left:.0f} to {right:.0f}", wide)
+        box = (GAP, top + LINE, wide - GAP, top + LINE + tall)
+        pen.rectangle(box, outline=FRAME)
+        reach = np.array([right - left or 1.0, most - least or 1.0])
+        room = np.array([box[2] - box[0] - 2, box[3] - box[1] - 2])
+        for colour, line in zip(itertools.cycle(PALETTE), lines, strict=False):
+            at = (np.array(line).reshape(-1, 2) - (left, least)) / reach * room
+            xy = [(box[0] + 1 + x, box[3] - 1 - y) for x, y in at]
+            pen.line(xy, fill=colour, width=2) if len(xy) > 1 else pen.point(xy, fill=colour)
+    for row, (colour, name) in enumerate(zip(itertools.cycle(PALETTE), names, strict=False)):
+        top = sheet.height - GAP - (len(names) - row) * LINE
+        pen.line([(GAP, top + LINE // 2), (5 * GAP, top + LINE // 2)], fill=colour, width=3)
+        _write(pen, (6 * GAP, top), name, wide - 7 * GAP)
     return sheet
 
 

@@ -1,5 +1,6 @@
 """Evaluate a finished run, or several as an ensemble, on a part of the data."""
 
+import math
 from collections.abc import Callable, Collection, Sequence
 from typing import Any, Literal
 
@@ -7,6 +8,7 @@ import torch
 from torch import Tensor
 
 from nncli.config.hosting import hosts
+from nncli.contracts import PerSample
 from nncli.run import random
 from nncli.run.answers import Answers
 from nncli.run.assemble import Parts, place_data
@@ -58,6 +60,13 @@ def evaluate(
 
     `predict` takes the place of the task's own, for several tasks together or an exported file.
     """
+    columns = answered(parts, part, predict)
+    return parts.task.cpu().evaluate(*columns)
+
+
+@torch.no_grad()
+def answered(parts: Parts, part: str, predict: Callable[[Tensor], Tensor] | None = None) -> tuple[Tensor, ...]:
+    """The columns of the task's answers for a part, in its natural order."""
     device = parts.where.device
     task, batches = parts.task.to(device).eval(), parts.data.evaluation(part)
     answers = Answers(sum(high - low for low, high in batches.bounds))
@@ -66,4 +75,18 @@ def evaluate(
         batch = tuple(t.to(device, non_blocking=True) for t in batch)
         with autocast(device, parts.where.precision):
             answers.add(*(task.answers_from(predict(batch[0]), batch) if predict else task.answers(batch)))
-    return task.cpu().evaluate(*answers.whole())
+    return answers.whole()
+
+
+@torch.no_grad()
+def scores(parts: Parts, part: str, columns: tuple[Tensor, ...]) -> tuple[str, Tensor]:
+    """A metric and its value for each sample; of a task that does not tell, the monitored metric, one by one."""
+    task, device = parts.task, parts.where.device
+    if isinstance(task, PerSample):
+        return task.per_sample(*columns)
+    task, name = task.to(device).eval(), task.monitor.partition("/")[2]
+    values = []
+    for batch in parts.data.evaluation(part):
+        for x, y in zip(*(t.to(device).split(1) for t in batch), strict=True):
+            values.append(task.metrics_from(task.metric_sums((x, y)).tolist()).get(name, math.nan))
+    return name, torch.tensor(values, dtype=torch.float64)

@@ -111,6 +111,10 @@ class Classification(Task):
         metrics, details = classification_metrics.everything(class_scores(logits), y)
         return {"loss": loss} | metrics, details
 
+    def per_sample(self, *columns: Tensor) -> tuple[str, Tensor]:
+        logits, y = columns
+        return "accuracy", class_scores(logits).argmax(dim=1) == y
+
     def _loss(self, logits: Tensor, y: Tensor) -> Tensor:
         if logits.shape[1] == 1 and self._classes() > 2:
             text = f"the net has one output, which is enough for two classes, not for {self.num_classes}"

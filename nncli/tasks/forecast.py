@@ -93,6 +93,10 @@ class Forecast(Task):
             "naive_mse": float((naive.double() - target.double()).square().mean()),
         }, {}
 
+    def per_sample(self, *columns: Tensor) -> tuple[str, Tensor]:
+        z, target, _ = columns
+        return "mse", (z.double() - target.double()).square().mean(dim=(1, 2))
+
     def _columns(self, x: Tensor) -> Tensor:
         """The target columns of steps (…, columns)."""
         if not x.is_floating_point() or x.dim() < 2 or x.shape[-1] < self.num_targets:

@@ -58,6 +58,10 @@ class PerceptronRule(Task):
         right = ((z > 0) == (y > 0)).double()
         return {"loss": mean_loss(self.loss, z, y), "accuracy": float(right.mean())}, {}
 
+    def per_sample(self, *columns: Tensor) -> tuple[str, Tensor]:
+        z, y = columns
+        return "accuracy", (z > 0) == (y > 0)
+
     def _z(self, x: Tensor) -> Tensor:
         if not isinstance(self.net, Threshold):
             raise NnError("task=perceptron trains a threshold unit, which this net is not; set model=perceptron")

@@ -95,6 +95,10 @@ class Regression(Task):
             "r2": float(1 - error.square().sum() / spread) if spread > 0 else math.nan,
         }, {}
 
+    def per_sample(self, *columns: Tensor) -> tuple[str, Tensor]:
+        z, target = columns
+        return "mse", (self.target_std.item() * (z.double() - target.double())).square()
+
     def _scaled(self, y: Tensor) -> Tensor:
         return (y - self.target_mean) / self.target_std
 
