@@ -1,15 +1,12 @@
 """One config trained several times: on the folds of its data, or from several seeds."""
 
-import math
 import re
-import statistics
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from omegaconf import DictConfig, OmegaConf
-from scipy.special import stdtrit
 
 from nncli.config.compose import Config, compose, freeze
 from nncli.config.document import parse, read
@@ -25,28 +22,13 @@ from nncli.run.folder import RunFolder, held
 from nncli.run.processes.jobs import Job, train_all
 from nncli.run.resolve import complete, infer
 from nncli.run.screen import Screen
+from nncli.run.spread import Spread, spread
 
 Kind = Literal["folds", "seeds"]
 SUFFIX: dict[Kind, str] = {"folds": "cv", "seeds": "seeds"}  # of the folder's name
 VARIES: dict[Kind, tuple[str, ...]] = {"folds": (), "seeds": ("seed",)}  # what may differ when one continues
 SAID = {"data.split.fold.1": "folds"}
 OWN: dict[Kind, tuple[str, ...]] = {"folds": ("data.split.fold", "test", "run_dir"), "seeds": ("run_dir",)}
-
-
-class Spread(NamedTuple):
-    """The mean of some values, their standard deviation, and the 95% confidence interval of the mean (Student's t)."""
-
-    mean: float
-    deviation: float
-    low: float
-    high: float
-
-
-def spread(values: Sequence[float]) -> Spread:
-    """The spread of two values or more."""
-    mean, deviation = statistics.fmean(values), statistics.stdev(values)
-    half = float(stdtrit(len(values) - 1, 0.975)) * deviation / math.sqrt(len(values))
-    return Spread(mean, deviation, mean - half, mean + half)
 
 
 @dataclass(frozen=True)

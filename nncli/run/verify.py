@@ -12,8 +12,8 @@ from nncli.config.compose import compose
 from nncli.config.recipes import Recipe
 from nncli.errors import ConfigError, NnError
 from nncli.run.fit import fit
-from nncli.run.repeats import spread
 from nncli.run.screen import Screen
+from nncli.run.spread import spread
 
 
 @dataclass(frozen=True)

@@ -3,27 +3,22 @@
 import shlex
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
-from math import sqrt
 from pathlib import Path
-from statistics import fmean, stdev
+from statistics import fmean
 from typing import Any
 
 from nncli.config.compose import compose, freeze
-from nncli.errors import NnError, Stopped
+from nncli.errors import NnError
 from nncli.run.assemble import require
+from nncli.run.files import write_atomic
 from nncli.run.folder import RunFolder
-from nncli.run.processes.pool import Pool
-from nncli.run.processes.signals import Signals
-from nncli.run.removal import remove
+from nncli.run.processes.jobs import Job, train_all
+from nncli.run.spread import spread
 from nncli.run.summary import decimals
 from nncli.sweep.record import Record, open_sweep
-from nncli.sweep.search import device_sets, workers
-from nncli.sweep.settings import settings
 from nncli.sweep.space import Picked, Space
 from nncli.sweep.trial import Trial
 
-LOOK = 0.1  # seconds between two looks at the runs
-CERTAIN = 0.95
 Tell = Callable[[str], object]
 
 
@@ -78,55 +73,35 @@ def refit(
         {"refit-default": words(record, {})} if beside else {}
     )
     configs = {name: require(compose([*typed, "test=true"], trust=trust)) for name, typed in sets.items()}
-    orders = []
+    jobs = []
     for name, config in configs.items():
         for place in range(seeds):
             tree = config.tree.copy()
             tree["seed"] = config.tree.seed + 1 + place
             facts = {"sweep": folder.name, "refit": name, "number": place, "words": sets[name]}
-            orders.append(_order(folder / f"{name}-{place}", freeze(replace(config, tree=tree)), facts, trust))
-    chosen = settings([word for word in record.words if word.startswith("sweep")])[0]
-    left = [order for order in orders if RunFolder(Path(order["run"])).status() != "finished"]
-    if left:
-        pool = Pool(min(workers(chosen), len(left)), folder / "workers.log", device_sets(next(iter(configs.values()))))
-        _train(pool, left, tell)
+            run = RunFolder(folder / f"{name}-{place}")
+            file = _frozen(run, freeze(replace(config, tree=tree)))
+            jobs.append(Job(run, facts, lambda file=file: file))
+
+    def ended(job: Job, why: str) -> None:
+        if why:
+            raise NnError(f"{job.run.name} ended early: {why}. The same line again continues.")
+        metrics = job.run.read(job.run.summary).get("metrics", {})
+        tell(f"{job.run.name}  {' '.join(f'{name} {decimals(metrics[name])}' for name in _judged(metrics))}")
+
+    train_all(jobs, next(iter(configs.values())), folder / "workers.log", ended, trust)
     results = {name: _summary([RunFolder(folder / f"{name}-{place}") for place in range(seeds)]) for name in configs}
     return {"trial": one.slot, "seeds": seeds, "type": line(record, one), "refits": results}
 
 
-def _order(path: Path, frozen: str, facts: dict[str, Any], trust: Collection[str]) -> dict[str, Any]:
-    """What a worker is told about a run; raises NnError if it has been trained with another config."""
-    run, file = RunFolder(path), path.parent / "configs" / f"{path.name}.yaml"
-    if path.exists() and not run.config.is_file():
-        remove(run)  # it ended before it began
-    if path.exists() and file.is_file() and file.read_text(encoding="utf-8") != frozen:
+def _frozen(run: RunFolder, text: str) -> Path:
+    """The file of a run's config; raises NnError if it has been trained with another one."""
+    file = run.path.parent / "configs" / f"{run.path.name}.yaml"
+    if run.config.is_file() and file.is_file() and file.read_text(encoding="utf-8") != text:
         raise NnError(f"{run.name} was trained before the recipe changed; to train it anew: nn runs rm {run.name}")
     file.parent.mkdir(exist_ok=True)
-    file.write_text(frozen, encoding="utf-8")
-    return {"config": str(file), "run": str(path), "trial": facts, "trust": list(trust)}
-
-
-def _train(pool: Pool, left: list[dict[str, Any]], tell: Tell) -> None:
-    """Train runs side by side; raises NnError if one fails, and Stopped to be continued."""
-    with Signals().caught() as signals:
-        signals.at_once = False
-        try:
-            while left or pool.busy():
-                if signals.asked:
-                    raise Stopped(signals.asked)
-                for worker in pool.idle()[: len(left)]:
-                    order = left.pop(0)
-                    worker.train(RunFolder(Path(order["run"])), order)
-                for run, answer in pool.answers(LOOK):
-                    why = "its worker died" if answer is None else answer.get("failed")
-                    if why or run.status() != "finished":
-                        raise NnError(f"{run.name} ended early: {why or run.status()}. The same line again continues.")
-                    metrics = run.read(run.summary).get("metrics", {})
-                    tell(f"{run.name}  {' '.join(f'{name} {decimals(metrics[name])}' for name in _judged(metrics))}")
-        except BaseException:
-            pool.stop()
-            raise
-        pool.close()
+    write_atomic(file, text.encode())
+    return file
 
 
 def _judged(metrics: Mapping[str, Any]) -> list[str]:
@@ -136,19 +111,10 @@ def _judged(metrics: Mapping[str, Any]) -> list[str]:
 
 
 def _summary(runs: Sequence[RunFolder]) -> dict[str, Any]:
-    """The runs, and each metric's values, mean and interval."""
+    """The runs, and each metric's values, mean and spread; one value has no spread."""
     metrics = [run.read(run.summary).get("metrics", {}) for run in runs]
-    found = {name: interval([one[name] for one in metrics]) for name in _judged(metrics[0])}
+    found = dict[str, Any]()
+    for name in _judged(metrics[0]):
+        values = [one[name] for one in metrics]
+        found[name] = {"values": values, "mean": fmean(values)} | (spread(values)._asdict() if values[1:] else {})
     return {"runs": [str(run.path) for run in runs], "metrics": found}
-
-
-def interval(values: Sequence[float]) -> dict[str, Any]:
-    """Mean, standard deviation, and the 95% interval of the mean by Student's t; one value has no interval."""
-    from scipy.special import stdtrit
-
-    mean = fmean(values)
-    if len(values) < 2:
-        return {"values": list(values), "mean": mean, "deviation": None, "low": None, "high": None}
-    deviation = stdev(values)
-    half = float(stdtrit(len(values) - 1, 0.5 + CERTAIN / 2)) * deviation / sqrt(len(values))
-    return {"values": list(values), "mean": mean, "deviation": deviation, "low": mean - half, "high": mean + half}

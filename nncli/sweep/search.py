@@ -1,16 +1,12 @@
-"""Optuna's searches and pruners, by their names in conf/sweep; and what a sweep uses of this machine."""
+"""Optuna's searches and pruners, by their names in conf/sweep."""
 
-import os
 import warnings
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from nncli.config.compose import Config
 from nncli.sweep.settings import Settings
-
-MOST = 8  # workers that `auto` starts
 
 
 def sampler(settings: Settings, slot: int = 0) -> Any:
@@ -45,27 +41,3 @@ def pruner(settings: Settings, config: Config) -> Any:
         case "asha":
             return pruners.SuccessiveHalvingPruner()
     return pruners.NopPruner()
-
-
-def workers(settings: Settings) -> int:
-    """How many trials are trained side by side: one on each GPU, or on each core, which serves small nets best."""
-    if settings.workers != "auto":
-        return settings.workers
-    return gpus() or max(1, min(os.cpu_count() or 1, MOST, settings.trials or MOST))
-
-
-def gpus() -> int:
-    """The number of GPUs of this machine; torch is imported only where there may be one."""
-    if not Path("/dev/nvidia0").exists():
-        return 0
-    import torch
-
-    return torch.cuda.device_count()
-
-
-def device_sets(config: Config) -> list[str] | None:
-    """What each worker sees of the GPUs: as many as a trial takes."""
-    each = config.tree.trainer.devices
-    each = each if isinstance(each, int) else 1
-    found = [",".join(map(str, range(low, low + each))) for low in range(0, gpus() - each + 1, each)]
-    return found or None

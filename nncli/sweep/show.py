@@ -76,6 +76,6 @@ def refit_table(facts: Mapping[str, Any]) -> Any:
     table = Table(f"{facts['seeds']} seeds", *refits, box=None, header_style="dim", pad_edge=False)
     for metric in next(iter(refits.values()))["metrics"]:
         found = [refit["metrics"][metric] for refit in refits.values()]
-        ends = ["" if one["low"] is None else f" ({one['low']:.4f} to {one['high']:.4f})" for one in found]
+        ends = [f" ({one['low']:.4f} to {one['high']:.4f})" if "low" in one else "" for one in found]
         table.add_row(metric, *(decimals(one["mean"]) + end for one, end in zip(found, ends, strict=True)))
     return table

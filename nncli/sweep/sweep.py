@@ -17,6 +17,7 @@ from nncli.config.hosting import hosts
 from nncli.errors import NnError, Stopped
 from nncli.run.files import write_atomic
 from nncli.run.folder import RunFolder
+from nncli.run.processes.jobs import devices, workers
 from nncli.run.processes.pool import Pool
 from nncli.run.processes.signals import Signals
 from nncli.run.removal import remove
@@ -24,7 +25,7 @@ from nncli.run.resolve import infer
 from nncli.run.screen import Screen
 from nncli.run.summary import contents
 from nncli.sweep.screen import SweepScreen
-from nncli.sweep.search import device_sets, pruner, sampler, workers
+from nncli.sweep.search import pruner, sampler
 from nncli.sweep.settings import Settings
 from nncli.sweep.space import Picked, Space
 from nncli.sweep.study import ENDED, Claimed, Direction, Study, picked
@@ -80,7 +81,8 @@ class Sweep:
             self.folder.mkdir(parents=True, exist_ok=True)
             write_atomic(self.folder / FACTS, yaml.safe_dump(self.facts, sort_keys=False).encode())
             self.study.open(self.total, self.space.grid() if self.settings.method == "grid" else ())
-            pool = Pool(workers(self.settings), self.folder / "workers.log", device_sets(self.config))
+            count = workers(self.config) if self.settings.workers == "auto" else self.settings.workers
+            pool = Pool(min(count, self.total), self.folder / "workers.log", devices(self.config))
             try:
                 self._train(pool, signals, screen)
             except BaseException:

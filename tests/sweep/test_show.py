@@ -21,7 +21,8 @@ from rich.console import Console
 from nncli.errors import NnError
 from nncli.insight import drawing
 from nncli.output import as_json
-from nncli.sweep.best import best, interval, refit
+from nncli.run.spread import spread
+from nncli.sweep.best import best, refit
 from nncli.sweep.page import page
 from nncli.sweep.show import refit_table, show, tables
 from nncli.sweep.study import storage
@@ -202,10 +203,9 @@ def test_two_metrics_have_a_front_on_which_no_trial_is_worse_in_both(make: Make)
 
 
 def test_the_interval_is_students() -> None:
-    found = interval([0.9, 0.92, 0.94])
-    assert found["mean"] == pytest.approx(0.92)
-    assert found["high"] - found["mean"] == pytest.approx(4.3027 * 0.02 / 3**0.5, rel=1e-4)
-    assert interval([0.9])["low"] is None
+    found = spread([0.9, 0.92, 0.94])
+    assert found.mean == pytest.approx(0.92)
+    assert found.high - found.mean == pytest.approx(4.3027 * 0.02 / 3**0.5, rel=1e-4)
 
 
 def test_a_refit_trains_once_with_new_seeds(make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from nncli.config.compose import Config
 from nncli.errors import Stopped
 from nncli.run.folder import RunFolder
@@ -18,6 +16,7 @@ from nncli.run.removal import remove
 
 LOOK = 0.05  # seconds between two looks at the workers
 RETRIES = 1  # how often a run is continued whose worker died
+MOST = 8  # workers that are started without being asked for
 
 
 @dataclass
@@ -76,14 +75,21 @@ def _order(job: Job, trust: Collection[str]) -> dict[str, Any]:
 
 
 def workers(config: Config) -> int:
-    """How many runs are trained side by side: one for each device, or for two cores."""
-    return len(devices(config) or ()) or max(1, (os.cpu_count() or 1) // 2)
+    """How many runs are trained side by side: one for each GPU or core, if a run takes one."""
+    most = min(os.cpu_count() or 1, MOST) // _each(config)
+    return len(devices(config) or ()) or max(1, most)
 
 
 def devices(config: Config) -> list[str] | None:
     """What each worker sees of the GPUs: as many as a run takes."""
-    trainer = config.tree.trainer
-    count, each = torch.cuda.device_count(), trainer.devices if isinstance(trainer.devices, int) else 1
-    if trainer.accelerator == "cpu":
+    if config.tree.trainer.accelerator == "cpu" or not Path("/dev/nvidia0").exists():
         return None
+    import torch
+
+    count, each = torch.cuda.device_count(), _each(config)
     return [",".join(map(str, range(low, low + each))) for low in range(0, count - each + 1, each)] or None
+
+
+def _each(config: Config) -> int:
+    found = config.tree.trainer.devices
+    return found if isinstance(found, int) and found > 0 else 1
