@@ -121,3 +121,16 @@ def test_these_verbs_import_no_torch(words: list[str]) -> None:
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout
+
+
+def test_training_imports_nothing_slow_that_it_does_not_use() -> None:
+    program = """
+import sys
+from nncli.run import fit
+loaded = [name for name in ("scipy.signal", "transformers") if name in sys.modules]
+import scipy.signal, torchmetrics.functional.text.bert as bert
+assert callable(scipy.signal.convolve)
+print(loaded, bert.AutoModel.__name__ if hasattr(bert, "AutoModel") else "AutoModel")
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.stdout == "[] AutoModel\n", done.stderr

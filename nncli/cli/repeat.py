@@ -26,11 +26,14 @@ def repeat(kind: "Kind", words: Sequence[str], json: bool, quiet: bool, trust: S
     from nncli.config.hosting import hosts
     from nncli.errors import Stopped
     from nncli.paths import shown
-    from nncli.run.repeats import repeats
+    from nncli.run.processes.pool import nursery
 
-    found = repeats(kind, words, trust)
     try:
-        trained = found.train((lambda text: None) if json or quiet else say)
+        with nursery():
+            from nncli.run.repeats import repeats
+
+            found = repeats(kind, words, trust)
+            trained = found.train((lambda text: None) if json or quiet else say)
     except Stopped:
         say("\nto continue, type the same line again", err=True)
         raise

@@ -1,8 +1,10 @@
 """`nn sweep`."""
 
 import math
+from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,6 +14,9 @@ from nncli.cli.train import mode
 from nncli.errors import NnError
 from nncli.output import as_json, say
 from nncli.paths import shown
+
+if TYPE_CHECKING:
+    from nncli.run.screen import Screen
 
 Words = Annotated[
     list[str] | None,
@@ -52,11 +57,10 @@ def sweep(
     nn sweep show wine_mlp_sweep
     nn sweep best wine_mlp_sweep
     """
-    from nncli.run.screen import Screen
-    from nncli.sweep.prepare import named, prepare, words_of
-
     typed = list(words or ())
     if typed and typed[0] in ("show", "best"):
+        from nncli.sweep.prepare import named
+
         refuse_given(context, ["resume", "dry_run"], f"has no effect with nn sweep {typed[0]}")
         name = _one(typed)
         if typed[0] == "show":
@@ -66,17 +70,28 @@ def sweep(
             _best(named(name), refit, json, trust or [])
         return
     refuse_given(context, ["refit"], "is for nn sweep best NAME")
+    from nncli.run.processes.pool import nursery
+    from nncli.run.screen import Screen
+
+    with nullcontext() if dry_run else nursery():
+        _search(typed, resume, Screen(mode(json, quiet)), dry_run, json, trust or ())
+
+
+def _search(
+    typed: list[str], resume: str | None, screen: "Screen", dry_run: bool, json: bool, trust: Sequence[str]
+) -> None:
+    from nncli.sweep.prepare import named, prepare, words_of
+
     if resume is not None:
         if any(not word.startswith("sweep.") for word in typed):
             raise NnError("--resume continues with the words that began the sweep; only sweep.…=… can be added")
         folder = named(resume)
         keys = {word.partition("=")[0] for word in typed}
         typed = [*(word for word in words_of(folder) if word.partition("=")[0] not in keys), *typed]
-    found = prepare(typed, trust=trust or ())
+    found = prepare(typed, trust=trust)
     if dry_run:
         _preview(found, json)
         return
-    screen = Screen(mode(json, quiet))
     screen.line(f"{found.folder.name} · {found.settings.method} · {found.total} trials")
     for key, dimension in found.space.dimensions.items():
         screen.line(f"  {key}: {dimension}")
@@ -116,7 +131,10 @@ def _best(folder: Path, refit: int | None, json: bool, trust: list[str]) -> None
         found = best.best(folder)
         say(as_json(found) if json else "\n".join(one["type"] for one in found))
         return
-    facts = best.refit(folder, refit, lambda text: None if json else say(f"  {text}"), trust=trust)
+    from nncli.run.processes.pool import nursery
+
+    with nursery():
+        facts = best.refit(folder, refit, lambda text: None if json else say(f"  {text}"), trust=trust)
     if json:
         say(as_json(facts))
     else:

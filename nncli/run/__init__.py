@@ -1,5 +1,5 @@
 """Runs: made, trained, resumed, brought back. Lightning is imported by those modules alone that train."""
 
-from nncli.run.imports import spare_scipy_signal
+from nncli.run.imports import spare_slow_imports
 
-spare_scipy_signal()
+spare_slow_imports()

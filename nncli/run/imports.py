@@ -1,5 +1,6 @@
-"""Skip a slow import of Lightning that is not needed."""
+"""Skip slow imports of Lightning's that are not needed."""
 
+import importlib
 import importlib.util
 import sys
 from collections.abc import Iterator, Sequence
@@ -8,13 +9,14 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
 
-WAITS, SPARED = "torchmetrics", "scipy.signal"
+WAITS, SPARED = "torchmetrics", ("scipy.signal", "transformers")
 
 
-def spare_scipy_signal() -> None:
-    """Spare the import of scipy.signal by torchmetrics, which Lightning imports; it takes a second or more.
+def spare_slow_imports() -> None:
+    """Spare the imports by torchmetrics, which Lightning imports, of what takes a second or more.
 
-    torchmetrics only adds an old name to it, for another package, so an empty module takes its place for that import.
+    torchmetrics adds an old name to scipy.signal, for another package, and uses transformers only in a few of its
+    metrics. An empty module takes their place for that import, whose names are looked up when they are used.
     """
     if WAITS not in sys.modules and not any(isinstance(finder, _Finder) for finder in sys.meta_path):
         sys.meta_path.insert(0, _Finder())
@@ -33,7 +35,7 @@ class _Finder:
             execute = real.exec_module
 
             def spared(module: ModuleType) -> None:
-                with _stand_in():
+                with _stand_ins():
                     execute(module)
 
             real.exec_module = spared
@@ -41,16 +43,41 @@ class _Finder:
 
 
 @contextmanager
-def _stand_in() -> Iterator[None]:
-    if SPARED in sys.modules:
-        yield
-        return
-    empty: Any = ModuleType(SPARED)
-    empty.hamming = None
-    sys.modules[SPARED] = empty
+def _stand_ins() -> Iterator[None]:
+    empty = {name: _Empty(name) for name in SPARED if name not in sys.modules}
+    sys.modules |= empty
     try:
         yield
     finally:
-        if sys.modules.get(SPARED) is empty:
-            del sys.modules[SPARED]
-        vars(sys.modules.get("scipy", empty)).pop("signal", None)
+        for name, module in empty.items():
+            if sys.modules.get(name) is module:
+                del sys.modules[name]
+            above, _, own = name.rpartition(".")
+            if vars(sys.modules.get(above, module)).get(own) is module:
+                delattr(sys.modules[above], own)
+
+
+class _Empty(ModuleType):
+    """Stands in for a module."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return _Later(self.__name__, name)
+
+
+class _Later:
+    """A name of a module that is imported when the name is used."""
+
+    def __init__(self, module: str, name: str) -> None:
+        self._place = module, name
+
+    def _real(self) -> Any:
+        module, name = self._place
+        return getattr(importlib.import_module(module), name)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._real(), name)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self._real()(*args, **kwargs)

@@ -205,6 +205,7 @@ class Sweep:
 
         if self.settings.method == "grid":
             return [self.words(picked) for picked in islice(self.space.grid(), count)]
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
         study, found = optuna.create_study(directions=self._directions), list[list[str]]()
         for slot in range(min(count, self.total)):
             study.sampler = sampler(self.settings, slot)

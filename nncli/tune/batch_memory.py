@@ -24,7 +24,7 @@ from nncli.config.compose import Config, freeze, load_frozen
 from nncli.data.files.memory import free_memory
 from nncli.errors import NnError
 from nncli.run.assemble import Parts, assemble
-from nncli.run.processes.launch import python
+from nncli.run.processes.python import python
 from nncli.run.quiet import quiet_libraries
 from nncli.tune.trial import trial
 

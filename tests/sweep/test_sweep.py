@@ -39,7 +39,7 @@ def alive(text: str) -> list[int]:
 
 
 def workers_here() -> list[int]:
-    """The workers that run in this test's folder."""
+    """The process from which the workers of this test's folder are forked, and the workers."""
     here = os.getcwd()
     found = []
     for pid in alive("nncli.run.processes.worker"):
@@ -48,7 +48,7 @@ def workers_here() -> list[int]:
                 found.append(pid)
         except OSError:
             continue
-    return found
+    return sorted(found)
 
 
 def wait_for(test: object, seconds: float = 60) -> None:
@@ -112,7 +112,9 @@ def test_what_is_killed_is_tried_again_and_nothing_is_left_running(begin: Begin,
     words = [*LONG, "model.width=8,16,24", "sweep.trials=4", "sweep=random"]
     first = begin("sweep", *words)
     wait_for(lambda: len(list(Path("runs/digits_mlp_sweep").glob("00*/metrics.csv"))) >= 2)
-    os.kill(workers_here()[0], signal.SIGKILL)
+    nursery, *_, worker = workers_here()
+    os.kill(nursery, signal.SIGKILL)  # the others go on, and new ones start without it
+    os.kill(worker, signal.SIGKILL)
     wait_for(lambda: len(list(Path("runs/digits_mlp_sweep").glob("00*/metrics.csv"))) >= 3)
     begun = {path: path.read_bytes() for path in Path("runs/digits_mlp_sweep").glob("00*/environment.json")}
     os.kill(first.pid, signal.SIGKILL)

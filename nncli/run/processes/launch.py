@@ -8,7 +8,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Collection
 from contextlib import suppress
@@ -18,6 +17,7 @@ from typing import Any
 from nncli.errors import Stopped, TrainingFailed
 from nncli.run.folder import RunFolder
 from nncli.run.placement import Placement
+from nncli.run.processes.python import python
 from nncli.run.processes.signals import Signals, held_back
 from nncli.run.screen import Screen
 from nncli.stalls import Stalls
@@ -29,13 +29,6 @@ GRACE = 10.0  # seconds that the other ranks have to end by themselves when one 
 def is_rank() -> bool:
     """Whether a launcher (ours, torchrun, SLURM) has started this process as one of several."""
     return "LOCAL_RANK" in os.environ or int(os.environ.get("SLURM_NTASKS", "1")) > 1
-
-
-def python(module: str) -> list[str]:
-    """The command that runs a module of nn in another process, where files of this folder hide packages only if they
-    do here."""
-    same = sys.path[0] in ("", os.getcwd())  # in `python -m nncli` they do
-    return [sys.executable, *([] if same else ["-P"]), "-m", module]
 
 
 def start(

@@ -4,49 +4,120 @@ import json
 import os
 import selectors
 import signal
+import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, Any
+from select import select
+from typing import IO, Any, ClassVar
 
-from nncli.run.processes.launch import python
+from nncli.run.processes.python import python
 from nncli.run.processes.signals import held_back
 
+MODULE = "nncli.run.processes.worker"
 PATIENCE = 20.0  # seconds in which a worker that is asked to stop writes its checkpoint
+GONE = 5.0  # seconds in which a process that is killed ends
+
+
+class Nursery:
+    """A process that imports what training needs, once, and forks workers: they start at once and share its memory."""
+
+    current: ClassVar["Nursery | None"] = None
+
+    def __init__(self) -> None:
+        self.ours, theirs = socket.socketpair(type=socket.SOCK_SEQPACKET)
+        with theirs, held_back():
+            self.process = subprocess.Popen(
+                [*python(MODULE), "nursery"],
+                stdin=theirs.fileno(),
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,  # if it cannot import, a worker that starts alone says so in its log
+                env=os.environ | {"OMP_NUM_THREADS": "1"},
+                start_new_session=True,
+            )
+
+    def fork(self, pipes: list[int], environment: Mapping[str, str]) -> bool:
+        """Begin a worker; whether that was possible."""
+        try:
+            socket.send_fds(self.ours, [json.dumps(dict(environment)).encode()], pipes)
+        except OSError:  # it has died
+            return False
+        return True
+
+    def close(self) -> None:
+        self.ours.close()
+        self.process.kill()
+        self.process.wait()
+
+
+@contextmanager
+def nursery() -> Iterator[None]:
+    """Within the block, workers are forked where they can be: not where they use GPUs, nor on other systems than Linux.
+
+    What it imports is ready by the time that the words have been read and checked.
+    """
+    if sys.platform != "linux" or Path("/dev/nvidia0").exists():
+        yield
+        return
+    Nursery.current = Nursery()
+    try:
+        yield
+    finally:
+        Nursery.current.close()
+        Nursery.current = None
 
 
 class Worker:
     """One process: idle, or training the run of `job`."""
 
-    def __init__(self, log: IO[bytes], environment: Mapping[str, str]) -> None:
-        with held_back():
-            self.process = subprocess.Popen(
-                python("nncli.run.processes.worker"),
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                env=os.environ | environment,
-                start_new_session=True,  # Ctrl-C reaches only the parent
-            )
+    def __init__(self, log: IO[bytes], environment: Mapping[str, str], nursery: Nursery | None) -> None:
+        (read, orders), (answers, write) = os.pipe(), os.pipe()
+        self.orders, self.answers = os.fdopen(orders, "wb", buffering=0), os.fdopen(answers, "rb")
+        self.process: subprocess.Popen[bytes] | None = None
+        self.pid: int | None = None  # known when it is ready
         self.job: Any = None
-        self.ready = False
+        if nursery is None or not nursery.fork([read, write, log.fileno()], environment):
+            with held_back():
+                self.process = subprocess.Popen(
+                    python(MODULE),
+                    stdin=read,
+                    stdout=write,
+                    stderr=log,
+                    env=os.environ | environment,
+                    start_new_session=True,  # Ctrl-C reaches only the parent
+                )
+        os.close(read)
+        os.close(write)
 
     def train(self, job: Any, order: Mapping[str, Any]) -> None:
         self.job = job
-        assert self.process.stdin is not None
         with suppress(BrokenPipeError):  # it has died, which `answers` reports
-            self.process.stdin.write(f"{json.dumps(order)}\n".encode())
-            self.process.stdin.flush()
+            self.orders.write(f"{json.dumps(order)}\n".encode())
+
+    def ask_to_stop(self) -> None:
+        """Let it write its checkpoint; one that is not ready has none."""
+        if self.pid is None:
+            self.kill()
+        else:
+            with suppress(OSError):
+                os.kill(self.pid, signal.SIGTERM)
 
     def kill(self) -> None:
-        with suppress(OSError):
-            os.killpg(self.process.pid, signal.SIGKILL) if hasattr(os, "killpg") else self.process.kill()
-        self.process.wait()
-        for stream in (self.process.stdin, self.process.stdout):
-            with suppress(OSError):  # what it was told last, and did not read
-                stream.close() if stream else None
+        self.orders.close()  # which ends one that is not ready yet
+        if self.pid is not None:
+            with suppress(OSError):
+                os.killpg(self.pid, signal.SIGKILL) if hasattr(os, "killpg") else os.kill(self.pid, signal.SIGTERM)
+        elif self.process is not None:
+            self.process.kill()
+        if self.process is not None:
+            self.process.wait()
+        while self.pid is not None and select([self.answers], [], [], GONE)[0] and self.answers.read1():
+            pass  # until it has ended
+        self.answers.close()
+        self.job = None
 
 
 class Pool:
@@ -62,9 +133,8 @@ class Pool:
         environment = {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", str(self.threads))}
         if self.devices:
             environment["CUDA_VISIBLE_DEVICES"] = self.devices[place % len(self.devices)]
-        worker = Worker(self.log, environment)
-        assert worker.process.stdout is not None
-        self.selector.register(worker.process.stdout, selectors.EVENT_READ, worker)
+        worker = Worker(self.log, environment, Nursery.current)
+        self.selector.register(worker.answers, selectors.EVENT_READ, worker)
         return worker
 
     def idle(self) -> list[Worker]:
@@ -77,13 +147,14 @@ class Pool:
         """Each job that has ended meanwhile, and how; None if its worker has died."""
         for key, _ in self.selector.select(seconds):
             worker: Worker = key.data
-            line = worker.process.stdout.readline() if worker.process.stdout else b""
-            job = worker.job
+            line, job = worker.answers.readline(), worker.job
             if line.endswith(b"\n"):
-                if worker.ready:
+                answer = json.loads(line)
+                if worker.pid is None:
+                    worker.pid = answer["pid"]
+                else:
                     worker.job = None
-                    yield job, json.loads(line)
-                worker.ready = True
+                    yield job, answer
                 continue
             self.selector.unregister(key.fileobj)
             worker.kill()
@@ -94,7 +165,7 @@ class Pool:
     def stop(self) -> None:
         """Ask the workers to write their checkpoints, and end them."""
         for worker in self.busy():
-            worker.process.send_signal(signal.SIGTERM)
+            worker.ask_to_stop()
         end = time.monotonic() + PATIENCE
         while self.busy() and time.monotonic() < end:
             for _ in self.answers(0.1):
@@ -102,7 +173,7 @@ class Pool:
         self.close()
 
     def close(self) -> None:
+        self.selector.close()
         for worker in self.workers:
             worker.kill()
-        self.selector.close()
         self.log.close()

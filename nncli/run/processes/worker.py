@@ -5,6 +5,7 @@ A line of its input is a job as JSON; its answer says how the run ended. It ends
 
 import json
 import os
+import socket
 import sys
 import threading
 from pathlib import Path
@@ -12,8 +13,7 @@ from queue import SimpleQueue
 from typing import Any, TextIO
 
 from nncli.errors import NnError, Stopped, unforeseen
-
-READY = {"ready": True}
+from nncli.run.processes.signals import end_quietly
 
 
 def _read(source: TextIO, jobs: "SimpleQueue[dict[str, Any]]") -> None:
@@ -23,6 +23,8 @@ def _read(source: TextIO, jobs: "SimpleQueue[dict[str, Any]]") -> None:
 
 
 def main() -> None:
+    """Train what standard input says."""
+    end_quietly()
     source, answers = os.fdopen(os.dup(0)), os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)  # what libraries print is no answer
     jobs = SimpleQueue()
@@ -31,9 +33,36 @@ def main() -> None:
     from nncli.run.assemble import Kept
 
     Kept.on = True
-    answers.write(f"{json.dumps(READY)}\n")
+    answers.write(f"{json.dumps({'pid': os.getpid()})}\n")
     while True:
         answers.write(f"{json.dumps(_train(fit, jobs.get()))}\n")
+
+
+def nursery() -> None:
+    """Import, and then fork a worker for each message, with the three files that come with it.
+
+    They are left as zombies, so that their numbers are not used again.
+    """
+    parent = socket.socket(fileno=os.dup(0))
+    import torch
+
+    import nncli.run.fit  # noqa: F401
+
+    while True:
+        text, files, _, _ = socket.recv_fds(parent, 65536, 3)
+        if not text:
+            return
+        if os.fork() == 0:
+            parent.close()
+            os.setsid()
+            for place, file in enumerate(files):
+                os.dup2(file, place)
+            os.closerange(3, max(files) + 1)
+            os.environ |= json.loads(text)
+            torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
+            main()
+        for file in files:
+            os.close(file)
 
 
 def _train(fit: Any, job: dict[str, Any]) -> dict[str, Any]:
@@ -60,4 +89,4 @@ def _train(fit: Any, job: dict[str, Any]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    nursery() if "nursery" in sys.argv else main()

@@ -11,7 +11,8 @@ import pytest
 
 from nncli.errors import Stopped, TrainingFailed
 from nncli.run.folder import RunFolder
-from nncli.run.processes.launch import Watch, outcome, python
+from nncli.run.processes.launch import Watch, outcome
+from nncli.run.processes.python import python
 from nncli.run.processes.signals import Signals
 
 
