@@ -33,7 +33,7 @@ def prepare(words: Sequence[str], trust: Collection[str] = ()) -> Sweep:
     """The sweep of these words, new or continued; raises NnError for what no trial could train."""
     settings, rest = read_settings(words)
     space = _space(settings, rest)
-    config = require(settled(require(check(space))))
+    config = require(settled(require(check(space, trust))))
     metrics, directions = _metrics(settings, config)
     name = settings.name or f"{config.name}_sweep"
     folder = runs_dir() / name

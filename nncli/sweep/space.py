@@ -1,7 +1,7 @@
 """What a sweep searches: keys with several values, in the words of Hydra's override grammar."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
 from typing import Any
@@ -149,7 +149,7 @@ def space(words: Sequence[str]) -> Space:
     return found
 
 
-def check(found: Space) -> Config:
+def check(found: Space, trust: Collection[str] = ()) -> Config:
     """The config of the first trial; raises ConfigError for choices and keys that no trial could have."""
     problems = dict[tuple[str, str], Problem]()
     combinations = found.combinations()
@@ -164,7 +164,8 @@ def check(found: Space) -> Config:
     if problems:
         raise ConfigError(list(problems.values()))
     first = combinations[0]
-    return compose(found.words({**first, **{key: found.keys[key].ends()[0] for key in found.fitting(first)}}))
+    values = {key: found.keys[key].ends()[0] for key in found.fitting(first)}
+    return compose(found.words({**first, **values}), trust=trust)
 
 
 def _dimension(override: Override, options: Sequence[str]) -> tuple[Fault | None, Dimension | None]:

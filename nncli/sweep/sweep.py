@@ -42,6 +42,7 @@ class Following:
 
     claimed: Claimed
     run: RunFolder
+    epochs: int  # of the whole training
     rows: int = 0
     asked: bool = False  # to end early
 
@@ -132,10 +133,11 @@ class Sweep:
         configs.mkdir(exist_ok=True)
         file = configs / f"{claimed.slot:04}.yaml"
         words = self.words(claimed.picked)
-        file.write_text(freeze(settled(compose(words, trust=self.trust))), encoding="utf-8")
+        config = settled(compose(words, trust=self.trust))
+        file.write_text(freeze(config), encoding="utf-8")
         trial = {"sweep": self.folder.name, "number": claimed.slot, "words": words}
         order = {"config": str(file), "run": str(run.path), "trial": trial, "trust": list(self.trust)}
-        return Following(claimed, run), order
+        return Following(claimed, run, config.tree.trainer.max_epochs), order
 
     def words(self, picked: Picked) -> list[str]:
         """The words of a trial; the test part is not looked at."""
@@ -149,10 +151,9 @@ class Sweep:
             rows = [row for row in csv.DictReader(file) if row.get(self.metrics[0])]
         for row in rows[one.rows :]:
             one.rows += 1
-            if (
-                self.study.report(one.claimed, int(float(row["epoch"])) + 1, float(row[self.metrics[0]]))
-                and not one.asked
-            ):
+            epochs = int(float(row["epoch"])) + 1
+            behind = self.study.report(one.claimed, epochs, float(row[self.metrics[0]]))
+            if behind and epochs < one.epochs and not one.asked:
                 one.asked = True
                 one.run.pruned.touch()
 
