@@ -32,9 +32,9 @@ def sampler(settings: Settings, slot: int = 0) -> Any:
 
 
 def pruner(settings: Settings, config: Config) -> Any:
-    """What ends trials early. Successive halving keeps the best third at 1/12, 1/4 and 3/4 of the epochs.
+    """What ends trials early: ASHA keeps the best third at 1/12, 1/4 and 3/4 of the epochs.
 
-    Each of Hyperband's three brackets prunes: from 1/27, 1/9 or 1/3 of the epochs on.
+    Hyperband does so at 1/27, 1/9 and 1/3 with some trials, at 1/9 and 1/3 with the others.
     """
     from optuna import pruners
 
@@ -44,7 +44,7 @@ def pruner(settings: Settings, config: Config) -> Any:
             return pruners.MedianPruner()
         case "hyperband":
             first = max(1, round(epochs / 27))
-            return pruners.HyperbandPruner(min_resource=first, max_resource=9 * first)
+            return pruners.HyperbandPruner(min_resource=first, max_resource=3 * first)
         case "asha":
             return pruners.SuccessiveHalvingPruner(min_resource=max(1, round(epochs / 12)), reduction_factor=3)
     return pruners.NopPruner()
