@@ -15,7 +15,8 @@ from optuna.trial import FrozenTrial, create_trial
 
 from nncli.errors import NnError
 from nncli.paths import shown
-from nncli.sweep.study import counted, patiently, storage
+from nncli.sweep.storage import patiently, storage
+from nncli.sweep.study import counted
 from nncli.sweep.trial import STATES, Trial, best_of, seen
 
 ENOUGH = 4  # complete trials from which an importance is computed

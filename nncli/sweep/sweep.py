@@ -1,6 +1,7 @@
 """Train the trials of a sweep: claim them one by one, hand them to workers, prune those that fall behind."""
 
 import csv
+import hashlib
 import time
 from collections import Counter
 from collections.abc import Collection
@@ -79,7 +80,13 @@ class Sweep:
             signals.at_once = False
             self.folder.mkdir(parents=True, exist_ok=True)
             write_atomic(self.folder / FACTS, yaml.safe_dump(self.facts, sort_keys=False).encode())
-            self.study.open(self.total, self.space.grid() if self.settings.method == "grid" else ())
+            grid = list(self.space.grid()) if self.settings.method == "grid" else []
+            sign = f"{self.facts['searched']}{self.facts['settings']}{self.facts['config']}"
+            self.study.open(
+                self.total,
+                lambda slot: grid[slot] if grid else recorded(self.run_of(slot)),
+                hashlib.sha256(sign.encode()).hexdigest(),
+            )
             pool = Pool(workers(self.settings), self.folder / "workers.log", device_sets(self.config))
             try:
                 self._train(pool, signals, screen)
@@ -110,9 +117,13 @@ class Sweep:
                 self._progress(screen)
             open_ = not self._enough(began)
             for worker in pool.idle() if open_ else ():
-                if (claimed := self.study.claim(self.space)) is None:
+                if (claimed := self.study.claim(self.space, lambda slot: not busy(self.run_of(slot)))) is None:
                     break
-                worker.train(*self._order(claimed))
+                following = Following(claimed, self.run_of(claimed.slot))
+                if following.run.status() in ("finished", "pruned"):  # before its end could be recorded
+                    self._ended(following, {}, screen)
+                else:
+                    worker.train(following, self._order(following))
             if not pool.busy() and (not open_ or all(one.state in ENDED for one in self.study.slots().values())):
                 return
             for job, answer in pool.answers(LOOK):
@@ -121,19 +132,21 @@ class Sweep:
             for worker in pool.busy():
                 self._follow(worker.job)
 
-    def _order(self, claimed: Claimed) -> tuple[Following, dict[str, Any]]:
-        """The job of a trial, whose config is frozen here."""
-        run = RunFolder(self.folder / f"{claimed.slot:04}")
+    def run_of(self, slot: int) -> RunFolder:
+        """The run of a trial."""
+        return RunFolder(self.folder / f"{slot:04}")
+
+    def _order(self, one: Following) -> dict[str, Any]:
+        """What a worker is told about a trial, whose config is frozen here."""
+        run, slot, picked = one.run, one.claimed.slot, one.claimed.picked
         if run.path.exists() and not run.config.is_file():
             remove(run)  # it ended before it began
-        configs = self.folder / "configs"
-        configs.mkdir(exist_ok=True)
-        file = configs / f"{claimed.slot:04}.yaml"
-        words = self.words(claimed.picked)
-        file.write_text(freeze(settled(compose(words, trust=self.trust))), encoding="utf-8")
-        trial = {"sweep": self.folder.name, "number": claimed.slot, "words": words}
-        order = {"config": str(file), "run": str(run.path), "trial": trial, "trust": list(self.trust)}
-        return Following(claimed, run), order
+        file = self.folder / "configs" / f"{slot:04}.yaml"
+        file.parent.mkdir(exist_ok=True)
+        words = self.words(picked)
+        write_atomic(file, freeze(settled(compose(words, trust=self.trust))).encode())
+        trial = {"sweep": self.folder.name, "number": slot, "words": words, "picked": picked}
+        return {"config": str(file), "run": str(run.path), "trial": trial, "trust": list(self.trust)}
 
     def words(self, picked: Picked) -> list[str]:
         """The words of a trial; the test part is not looked at."""
@@ -223,3 +236,13 @@ def settled(config: Config) -> Config:
     if hosts(config) or any(word.startswith("recipe=") for word in config.words):
         return config
     return infer(config, Screen("quiet"))[0]
+
+
+def recorded(run: RunFolder) -> dict[str, Any]:
+    """The values that a run was trained with, where the record of its trial is lost."""
+    return run.read(run.environment).get("trial", {}).get("picked", {})
+
+
+def busy(run: RunFolder) -> bool:
+    """Whether somebody trains this run at the moment, such as a worker that is not told yet that its program died."""
+    return run.path.exists() and run.is_busy()

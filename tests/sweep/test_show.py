@@ -24,7 +24,7 @@ from nncli.output import as_json
 from nncli.sweep.best import best, interval, refit
 from nncli.sweep.page import page
 from nncli.sweep.show import refit_table, show, tables
-from nncli.sweep.study import storage
+from nncli.sweep.storage import storage
 
 SCRIPT = "<script>alert(1)</script>"
 Make = Callable[..., Path]
