@@ -137,7 +137,8 @@ def open_sweep(folder: Path, url: str | None = None) -> Record:
     distant = "://" in where
     if not distant and not Path(where).is_file():
         raise NnError(
-            f"{shown(folder)} has no trials yet, or they are in a database; to name it: sweep.storage=postgresql://…"
+            f"{shown(folder)} has no study.log, which is the record of its trials; the same line again makes it anew: "
+            f"nn sweep --resume {folder.name}"
         )
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     there = storage(where)

@@ -18,6 +18,8 @@ from nncli.paths import shown
 
 AGAIN = "The same line again continues"
 TRIES = 10  # to make the tables of a database, beside others that do the same
+INSTALL = "pip install 'nncli[postgresql]'"
+EXAMPLE = "postgresql://user@host/studies"
 PATIENCE = 300.0  # seconds that a storage may be away
 Result = TypeVar("Result")
 
@@ -77,11 +79,13 @@ def storage(url: str) -> Any:
             raise damaged(Path(url)) from error
     from sqlalchemy.exc import IntegrityError, ProgrammingError
 
+    url = url.replace("postgresql://", "postgresql+psycopg://", 1)  # the driver of nncli[postgresql]
     for pause in (*range(TRIES), None):
         try:
             found = optuna.storages.RDBStorage(url, engine_kwargs={"pool_pre_ping": True})
         except ImportError as error:
-            raise NnError(f"sweep.storage needs a driver: {error}; pip install 'nncli[postgresql]'") from error
+            kind = url.partition(":")[0]
+            raise NnError(f"sweep.storage: {kind} needs a driver; for PostgreSQL: {INSTALL}") from error
         except (IntegrityError, ProgrammingError):  # another program makes the same tables now
             if pause is None:
                 raise
@@ -92,6 +96,18 @@ def storage(url: str) -> Any:
             finalize(found, found.engine.dispose)  # close its connections
             return found
     return None
+
+
+def public(url: str) -> str:
+    """The address of a database without its password; raises NnError if it is none."""
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    try:
+        found = make_url(url)
+    except (ArgumentError, ValueError) as error:
+        raise NnError(f"sweep.storage is no address of a database, such as {EXAMPLE}") from error
+    return found._replace(password=None).difference_update_query(["password"]).render_as_string(hide_password=False)
 
 
 def damaged(path: Path) -> NnError:

@@ -62,6 +62,8 @@ class Sweep:
     @cached_property
     def study(self) -> Study:
         """The record of its trials, which is made with the first look at it."""
+        if not self.settings.storage:
+            self.folder.mkdir(parents=True, exist_ok=True)
         return Study(
             self.folder.name,
             self.settings.storage or str(self.folder / "study.log"),
@@ -78,8 +80,6 @@ class Sweep:
         """Train until every trial has ended, or a limit is reached; raises Stopped with the rest still queued."""
         with Signals().caught() as signals:
             signals.at_once = False
-            self.folder.mkdir(parents=True, exist_ok=True)
-            write_atomic(self.folder / FACTS, yaml.safe_dump(self.facts, sort_keys=False).encode())
             grid = list(self.space.grid()) if self.settings.method == "grid" else []
             sign = f"{self.facts['searched']}{self.facts['settings']}{self.facts['config']}"
             self.study.open(
@@ -87,6 +87,8 @@ class Sweep:
                 lambda slot: grid[slot] if grid else recorded(self.run_of(slot)),
                 hashlib.sha256(sign.encode()).hexdigest(),
             )
+            self.folder.mkdir(parents=True, exist_ok=True)
+            write_atomic(self.folder / FACTS, yaml.safe_dump(self.facts, sort_keys=False).encode())
             pool = Pool(workers(self.settings), self.folder / "workers.log", device_sets(self.config))
             try:
                 self._train(pool, signals, screen)
