@@ -13,6 +13,7 @@ import yaml
 from nncli.config import search_path
 from nncli.config.compose import Config, freeze
 from nncli.config.nearest import guess
+from nncli.config.places import untyped
 from nncli.config.recipes import read as read_recipe
 from nncli.config.slots import target_class
 from nncli.errors import NnError
@@ -33,7 +34,8 @@ def prepare(words: Sequence[str], trust: Collection[str] = ()) -> Sweep:
     """The sweep of these words, new or continued; raises NnError for what no trial could train."""
     settings, rest = read_settings(words)
     space = _space(settings, rest)
-    config = require(settled(require(check(space))))
+    first = check(space)
+    config = require(settled(require(first, besides=untyped(first))))
     metrics, directions = _metrics(settings, config)
     name = settings.name or f"{config.name}_sweep"
     folder = runs_dir() / name

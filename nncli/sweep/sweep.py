@@ -15,6 +15,7 @@ import yaml
 
 from nncli.config.compose import Config, compose, freeze
 from nncli.config.hosting import hosts
+from nncli.config.places import outward
 from nncli.errors import NnError, Stopped
 from nncli.run.files import write_atomic
 from nncli.run.folder import RunFolder
@@ -146,9 +147,11 @@ class Sweep:
         file = self.folder / "configs" / f"{slot:04}.yaml"
         file.parent.mkdir(exist_ok=True)
         words = self.words(picked)
-        write_atomic(file, freeze(settled(compose(words, trust=self.trust))).encode())
+        config = settled(compose(words, trust=self.trust))
+        write_atomic(file, freeze(config).encode())
         trial = {"sweep": self.folder.name, "number": slot, "words": words, "picked": picked}
-        return {"config": str(file), "run": str(run.path), "trial": trial, "trust": list(self.trust)}
+        order = {"config": str(file), "run": str(run.path), "trial": trial}
+        return {**order, "trust": list(self.trust), "typed": outward(config)}
 
     def words(self, picked: Picked) -> list[str]:
         """The words of a trial; the test part is not looked at."""
@@ -172,13 +175,11 @@ class Sweep:
     def _ended(self, one: Following, answer: dict[str, Any] | None, screen: SweepScreen) -> None:
         """Record how a trial ended."""
         claimed, values, state = one.claimed, list[float](), "failed"
-        if answer is None:
+        if answer is None or not answer.keys().isdisjoint(("stopped", "lost")):  # somebody stopped it alone
             if self.study.lose(claimed, self.settings.retries):
                 screen.ended(claimed.slot, "repeated", [], claimed.picked, "its process died; it is tried again")
                 return
-            why = "its process died"
-        elif answer.get("stopped"):
-            return  # queued again by `release`
+            why = (answer or {}).get("lost", "its process died")
         elif not (why := answer.get("failed", "")):
             facts = contents(one.run.summary)[0]
             state = "pruned" if facts.get("status") == "pruned" else "complete"
