@@ -35,6 +35,10 @@ class TrainingFailed(NnError):
     exit_code = 3
 
 
+class RankLost(TrainingFailed):
+    """A process of a run was killed or stopped; the same run may well succeed when it is resumed."""
+
+
 class Stopped(BaseException):
     """SIGINT or SIGTERM ended the run between two batches; a BaseException, so that nothing swallows it."""
 

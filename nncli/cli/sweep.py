@@ -62,12 +62,12 @@ def sweep(
         from nncli.sweep.prepare import named
 
         refuse_given(context, ["resume", "dry_run"], f"has no effect with nn sweep {typed[0]}")
-        name = _one(typed)
+        name, url = _one(typed)
         if typed[0] == "show":
             refuse_given(context, ["refit"], "is for nn sweep best")
-            _show(named(name), json)
+            _show(named(name), url, json)
         else:
-            _best(named(name), refit, json, trust or [])
+            _best(named(name), url, refit, json, trust or [])
         return
     refuse_given(context, ["refit"], "is for nn sweep best NAME")
     from nncli.run.processes.pool import nursery
@@ -102,19 +102,20 @@ def _search(
     _result(found, screen, json)
 
 
-def _one(words: list[str]) -> str:
-    """The name after show or best."""
-    if len(words) == 2:
-        return words[1]
-    raise NnError(f"name one sweep: nn sweep {words[0]} NAME")
+def _one(words: list[str]) -> tuple[str, str | None]:
+    """The name after show or best, and the address of its database, if there is one."""
+    key, _, url = words[2].partition("=") if len(words) == 3 else ("", "", "")
+    if len(words) == 2 or (key == "sweep.storage" and "://" in url):
+        return words[1], url or None
+    raise NnError(f"name one sweep, and its database if it has one: nn sweep {words[0]} NAME [sweep.storage=…]")
 
 
-def _show(folder: Path, json: bool) -> None:
+def _show(folder: Path, url: str | None, json: bool) -> None:
     from nncli.sweep.page import page
     from nncli.sweep.show import show, tables
 
-    facts = show(folder)
-    file = page(folder)
+    facts = show(folder, url)
+    file = page(folder, url)
     if json:
         say(as_json(facts | {"page": str(file)}))
         return
@@ -123,18 +124,18 @@ def _show(folder: Path, json: bool) -> None:
     say(f"plots: {shown(file)}")
 
 
-def _best(folder: Path, refit: int | None, json: bool, trust: list[str]) -> None:
+def _best(folder: Path, url: str | None, refit: int | None, json: bool, trust: list[str]) -> None:
     from nncli.sweep import best
     from nncli.sweep.show import refit_table
 
     if refit is None:
-        found = best.best(folder)
+        found = best.best(folder, url)
         say(as_json(found) if json else "\n".join(one["type"] for one in found))
         return
     from nncli.run.processes.pool import nursery
 
     with nursery():
-        facts = best.refit(folder, refit, lambda text: None if json else say(f"  {text}"), trust=trust)
+        facts = best.refit(folder, refit, lambda text: None if json else say(f"  {text}"), trust=trust, url=url)
     if json:
         say(as_json(facts))
     else:

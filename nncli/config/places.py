@@ -1,5 +1,6 @@
 """Where a run may write and what it may send: only to its own folder, unless a person, not a file, says otherwise."""
 
+import json
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -89,6 +90,12 @@ def untyped(config: Config) -> list[Problem]:
         text += f", or {OFFLINE}=true to keep it in the run's folder" if key == OFFLINE else ""
         found.append(Problem(key, spelled(value)[:200], origin.where if origin else "", "must-be-typed", text))
     return found
+
+
+def outward(config: Config) -> list[str]:
+    """The words for what only a person may decide of a logger, for the processes that train this config elsewhere."""
+    found = ((key, value) for key, value, _ in _outward(config.tree) if key != "run_dir")
+    return [f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in found]
 
 
 def _outward(tree: Any) -> Iterator[tuple[str, Any, str]]:

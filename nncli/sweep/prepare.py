@@ -1,7 +1,6 @@
 """From the words of a sweep to what it searches; and whether a sweep of this name is the same."""
 
 import hashlib
-import re
 import shlex
 from collections.abc import Collection, Sequence
 from dataclasses import asdict
@@ -14,6 +13,7 @@ import yaml
 from nncli.config import search_path
 from nncli.config.compose import Config, freeze
 from nncli.config.nearest import guess
+from nncli.config.places import untyped
 from nncli.config.recipes import read as read_recipe
 from nncli.config.slots import target_class
 from nncli.errors import NnError
@@ -23,22 +23,24 @@ from nncli.run.assemble import require
 from nncli.sweep.settings import Settings
 from nncli.sweep.settings import settings as read_settings
 from nncli.sweep.space import Space, check, space
+from nncli.sweep.storage import public
 from nncli.sweep.sweep import FACTS, Sweep, settled
 
 GROWING = ("trials", "minutes", "patience", "workers", "retries", "fail", "storage")  # may change when it continues
-PASSWORD = re.compile(r"://[^/]*:[^/]*@")
+KEPT = {"study.log", "study.log.lock"}  # of a sweep that was killed before it could write its facts
 
 
 def prepare(words: Sequence[str], trust: Collection[str] = ()) -> Sweep:
     """The sweep of these words, new or continued; raises NnError for what no trial could train."""
     settings, rest = read_settings(words)
     space = _space(settings, rest)
-    config = require(settled(require(check(space, trust))))
+    first = check(space, trust)
+    config = require(settled(require(first, besides=untyped(first))))
     metrics, directions = _metrics(settings, config)
     name = settings.name or f"{config.name}_sweep"
     folder = runs_dir() / name
     facts: dict[str, Any] = {
-        "words": [word for word in words if not PASSWORD.search(word)],
+        "words": _public(words, settings),
         "searched": _lasting(words),
         "settings": {key: value for key, value in asdict(settings).items() if key not in GROWING},
         "config": hashlib.sha256(freeze(config).encode()).hexdigest(),
@@ -86,6 +88,12 @@ def words_of(folder: Path) -> list[str]:
     return list(yaml.safe_load((folder / FACTS).read_text(encoding="utf-8"))["words"])
 
 
+def _public(words: Sequence[str], settings: Settings) -> list[str]:
+    """The words to be stored, without a password."""
+    found = [word for word in words if word.partition("=")[0] != "sweep.storage"]
+    return [*found, f"sweep.storage='{public(settings.storage)}'"] if settings.storage else found
+
+
 def _lasting(words: Sequence[str]) -> list[str]:
     """The words that may not change when a sweep continues."""
     return [word for word in words if word.partition("=")[0] not in {f"sweep.{key}" for key in GROWING}]
@@ -95,7 +103,7 @@ def _require_same(folder: Path, facts: dict[str, Any]) -> None:
     """Raise NnError if a folder is that of a sweep with other words or configs, or of something else."""
     file = folder / FACTS
     if not file.is_file():
-        if folder.exists() and any(folder.iterdir()):
+        if folder.exists() and (not folder.is_dir() or {path.name for path in folder.iterdir()} - KEPT):
             raise NnError(f"{shown(folder)} exists and is no sweep; choose another name: sweep.name=…")
         return
     there = yaml.safe_load(file.read_text(encoding="utf-8"))

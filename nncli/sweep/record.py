@@ -15,7 +15,8 @@ from optuna.trial import FrozenTrial, create_trial
 
 from nncli.errors import NnError
 from nncli.paths import shown
-from nncli.sweep.study import counted, patiently, storage
+from nncli.sweep.storage import patiently, storage
+from nncli.sweep.study import counted
 from nncli.sweep.trial import STATES, Trial, best_of, seen
 
 ENOUGH = 4  # complete trials from which an importance is computed
@@ -136,7 +137,8 @@ def open_sweep(folder: Path, url: str | None = None) -> Record:
     distant = "://" in where
     if not distant and not Path(where).is_file():
         raise NnError(
-            f"{shown(folder)} has no trials yet, or they are in a database; to name it: sweep.storage=postgresql://…"
+            f"{shown(folder)} has no study.log, which is the record of its trials; the same line again makes it anew: "
+            f"nn sweep --resume {folder.name}"
         )
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     there = storage(where)

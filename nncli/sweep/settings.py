@@ -1,7 +1,8 @@
 """The sweep's own words, `sweep=…` and `sweep.…`, and what they set."""
 
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Gt
@@ -17,6 +18,7 @@ from nncli.errors import ConfigError, Problem
 from nncli.seed import Seed
 
 USUAL = "tpe"
+SECRET = re.compile(r"(?<=://)\S*(?=@)|(?<=password=)[^\s&'\"]*")  # in the address of a database
 
 
 @dataclass(frozen=True)
@@ -65,5 +67,10 @@ def settings(words: Sequence[str]) -> tuple[Settings, list[str]]:
             text = f"must be {phrase(hint)}"
             problems.append(Problem(f"sweep.{key}", spelled(tree.get(key)), where, "wrong-value", text))
     if problems:
-        raise ConfigError(problems)
+        raise ConfigError([replace(one, value=hidden(one.value), text=hidden(one.text)) for one in problems])
     return Settings(**{key: tree[key] for key in Settings.__annotations__}), rest
+
+
+def hidden(text: str) -> str:
+    """Text without the password of a database."""
+    return SECRET.sub("…", text)

@@ -9,25 +9,22 @@ import socket
 import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import nullcontext, suppress
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 import optuna
-from filelock import FileLock
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import FrozenTrial, TrialState
 
 from nncli.errors import NnError
 from nncli.run.files import is_alive
 from nncli.sweep.space import Between, Choice, Dimension, Picked, Space
+from nncli.sweep.storage import alone, patiently, storage
 
 BEAT = 10.0  # seconds after which a program says that it is alive
 SILENT = 60.0  # seconds of silence after which it counts as dead
-TRIES = 10  # to make the tables of a database, beside others that do the same
-PATIENCE = 300.0  # seconds that a storage may be away
 ENDED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
-Result = TypeVar("Result")
 Direction = Literal["minimize", "maximize"]
 
 
@@ -49,7 +46,7 @@ class Study:
         """`sampler` makes one for a slot, so that a sweep that continues does not draw the same numbers again."""
         self.sampler = sampler
         optuna.logging.set_verbosity(optuna.logging.ERROR)
-        self.url, opened = url, storage(url)
+        opened = storage(url)
         self.me = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
         self.study = patiently(
             lambda: optuna.create_study(
@@ -64,24 +61,41 @@ class Study:
         self.storage = self.study._storage  # of a database, with a cache
         self.running: dict[int, Claimed] = {}
         self._beaten = 0.0
+        self._seen: dict[str, tuple[Any, float]] = {}  # the last sign of life of other programs, and when it was read
 
     # -- slots
 
-    def open(self, total: int, picked: Iterable[Mapping[str, Any]] = ()) -> None:
-        """Queue the slots that nobody has queued yet; those of a grid with their values."""
-        with FileLock(f"{self.url}.open") if "://" not in self.url else nullcontext():
-            known, values = {trial.user_attrs["slot"] for trial in self.trials()}, list(picked)
-            for slot in range(total):
-                if slot not in known:
-                    self._queue(slot, values[slot] if values else {}, 0)
+    def open(self, total: int, known: Callable[[int], Mapping[str, Any]] = lambda _: {}, sign: str = "") -> None:
+        """Queue the slots that nobody has queued yet, with the values that are known of them.
 
-    def _queue(self, slot: int, picked: Mapping[str, Any], attempt: int) -> None:
-        facts = {"slot": slot, "attempt": attempt}
+        `sign` stands for what is searched; raises NnError if the study is that of another search.
+        """
+
+        def queue() -> None:
+            with alone(self.storage, self.study._study_id):
+                if self.study.user_attrs.get("sign", sign) != sign:
+                    raise NnError(
+                        f"the storage has another sweep of the name {self.study.study_name}; choose another one: "
+                        "sweep.name=…"
+                    )
+                self.study.set_user_attr("sign", sign)
+                there = {trial.user_attrs["slot"] for trial in self.trials()}
+                for slot in range(total):
+                    if slot not in there:
+                        self._queue(slot, known(slot), 0)
+
+        patiently(queue)
+
+    def _queue(self, slot: int, picked: Mapping[str, Any], attempt: int, replaces: int | None = None) -> None:
+        facts = {"slot": slot, "attempt": attempt, "replaces": replaces}
         patiently(lambda: self.study.enqueue_trial(dict(picked), user_attrs=facts))
 
-    def claim(self, space: Space) -> Claimed | None:
-        """A queued slot, with values for its keys; None if there is none."""
+    def claim(self, space: Space, free: Callable[[int], bool] = lambda _: True) -> Claimed | None:
+        """A queued slot that is free, with values for its keys; None if there is none."""
         while waiting := [trial for trial in self.trials() if trial.state == TrialState.WAITING]:
+            waiting = [trial for trial in waiting if free(trial.user_attrs["slot"])]
+            if not waiting:
+                return None
             for one in sorted(waiting, key=lambda trial: trial.user_attrs["slot"]):
                 if not self._take(one):
                     continue
@@ -102,8 +116,9 @@ class Study:
         except optuna.exceptions.UpdateFinishedTrialError:
             return False
         patiently(lambda: self.storage.set_trial_user_attr(number, "program", self.me))
-        same = [other for other in self.trials() if other.user_attrs["slot"] == slot and other._trial_id != number]
-        if any(other.state != TrialState.FAIL and other.number < trial.number for other in same):
+        same = [one for one in self.trials() if one.user_attrs["slot"] == slot and one.number < trial.number]
+        given_up = trial.user_attrs.get("replaces")  # and perhaps not recorded as such yet
+        if any(one.state != TrialState.FAIL and (one.state in ENDED or one._trial_id != given_up) for one in same):
             self._fail(number, "the slot was queued twice")
             return False
         return True
@@ -143,8 +158,7 @@ class Study:
         if program == self.me:
             return trial._trial_id in self.running
         if program is None:  # claimed a moment ago
-            begun = trial.datetime_start
-            return begun is None or time.time() - begun.timestamp() < SILENT
+            return not self._silent(f"trial {trial._trial_id}", None)
         return program in alive
 
     def release(self) -> None:
@@ -158,8 +172,8 @@ class Study:
         """Queue a slot again, with the same values, before its trial is given up: a kill in between loses nothing."""
         attempt = trial.user_attrs["attempt"] + (retries is not None)
         again = retries is None or attempt <= retries
-        if again:
-            self._queue(trial.user_attrs["slot"], trial.params, attempt)
+        if again and all(other.user_attrs.get("replaces") != trial._trial_id for other in self.trials()):
+            self._queue(trial.user_attrs["slot"], trial.params, attempt, trial._trial_id)
         self._fail(trial._trial_id, f"{why}; queued again" if again else why, replaced=again)
         return again
 
@@ -185,14 +199,19 @@ class Study:
         beats = patiently(lambda: self.study.user_attrs)
         found = set[str]()
         for key, when in beats.items():
+            if not key.startswith("alive "):
+                continue
             program = key.removeprefix("alive ")
-            host, pid, _ = program.split(":") if key.startswith("alive ") else ("", "", "")
-            if not host or time.time() - when > SILENT:
-                continue
-            if host == socket.gethostname() and not is_alive(int(pid)):
-                continue
-            found.add(program)
+            host, pid, _ = program.split(":")
+            if (host != socket.gethostname() or is_alive(int(pid))) and not self._silent(program, when):
+                found.add(program)
         return found
+
+    def _silent(self, who: str, sign: Any) -> bool:
+        """Whether a sign of life has not changed for long; by the clock of this program, since others may be wrong."""
+        if who not in self._seen or self._seen[who][0] != sign:
+            self._seen[who] = sign, time.monotonic()
+        return time.monotonic() - self._seen[who][1] > SILENT
 
     # -- looking
 
@@ -235,40 +254,3 @@ def _suggested(trial: optuna.Trial, key: str, dimension: Dimension) -> Any:
         case Between():
             step = None if dimension.log else dimension.step
             return trial._suggest(key, FloatDistribution(dimension.low, dimension.high, dimension.log, step))
-
-
-def storage(url: str) -> Any:
-    """A database by its address, or a local file that takes many writers."""
-    if "://" in url:
-        from sqlalchemy.exc import IntegrityError, ProgrammingError
-
-        for pause in (*range(TRIES), None):
-            try:
-                return optuna.storages.RDBStorage(url, engine_kwargs={"pool_pre_ping": True})
-            except ImportError as error:
-                raise NnError(f"sweep.storage needs a driver: {error}; pip install 'nncli[postgresql]'") from error
-            except (IntegrityError, ProgrammingError):  # another program makes the same tables now
-                if pause is None:
-                    raise
-                time.sleep(pause / 10)
-            except Exception as error:  # of SQLAlchemy and its drivers
-                raise NnError(f"sweep.storage cannot be opened: {str(error).splitlines()[0]}") from error
-    from optuna.storages import JournalStorage
-    from optuna.storages.journal import JournalFileBackend
-
-    return JournalStorage(JournalFileBackend(url))
-
-
-def patiently(act: Callable[[], Result]) -> Result:
-    """Do something with the storage; while it cannot be reached, try again."""
-    from sqlalchemy.exc import OperationalError
-
-    end, pause = time.monotonic() + PATIENCE, 0.5
-    while True:
-        try:
-            return act()
-        except (optuna.exceptions.StorageInternalError, OperationalError) as error:
-            if time.monotonic() > end:
-                raise NnError(f"the storage of the sweep has been away for {PATIENCE:g} s: {error}") from error
-            time.sleep(pause)
-            pause = min(2 * pause, 10.0)

@@ -1,6 +1,7 @@
 """Train the trials of a sweep: claim them one by one, hand them to workers, prune those that fall behind."""
 
 import csv
+import hashlib
 import time
 from collections import Counter
 from collections.abc import Collection
@@ -14,6 +15,7 @@ import yaml
 
 from nncli.config.compose import Config, compose, freeze
 from nncli.config.hosting import hosts
+from nncli.config.places import outward
 from nncli.errors import NnError, Stopped
 from nncli.run.files import write_atomic
 from nncli.run.folder import RunFolder
@@ -42,7 +44,7 @@ class Following:
 
     claimed: Claimed
     run: RunFolder
-    epochs: int  # of the whole training
+    epochs: int = 0  # of the whole training, once its config is there
     rows: int = 0
     asked: bool = False  # to end early
 
@@ -63,6 +65,8 @@ class Sweep:
     @cached_property
     def study(self) -> Study:
         """The record of its trials, which is made with the first look at it."""
+        if not self.settings.storage:
+            self.folder.mkdir(parents=True, exist_ok=True)
         return Study(
             self.folder.name,
             self.settings.storage or str(self.folder / "study.log"),
@@ -79,9 +83,15 @@ class Sweep:
         """Train until every trial has ended, or a limit is reached; raises Stopped with the rest still queued."""
         with Signals().caught() as signals:
             signals.at_once = False
+            grid = list(self.space.grid()) if self.settings.method == "grid" else []
+            sign = f"{self.facts['searched']}{self.facts['settings']}{self.facts['config']}"
+            self.study.open(
+                self.total,
+                lambda slot: grid[slot] if grid else recorded(self.run_of(slot)),
+                hashlib.sha256(sign.encode()).hexdigest(),
+            )
             self.folder.mkdir(parents=True, exist_ok=True)
             write_atomic(self.folder / FACTS, yaml.safe_dump(self.facts, sort_keys=False).encode())
-            self.study.open(self.total, self.space.grid() if self.settings.method == "grid" else ())
             count = workers(self.config) if self.settings.workers == "auto" else self.settings.workers
             pool = Pool(min(count, self.total), self.folder / "workers.log", devices(self.config))
             try:
@@ -113,9 +123,13 @@ class Sweep:
                 self._progress(screen)
             open_ = not self._enough(began)
             for worker in pool.idle() if open_ else ():
-                if (claimed := self.study.claim(self.space)) is None:
+                if (claimed := self.study.claim(self.space, lambda slot: not busy(self.run_of(slot)))) is None:
                     break
-                worker.train(*self._order(claimed))
+                following = Following(claimed, self.run_of(claimed.slot))
+                if following.run.status() in ("finished", "pruned"):  # before its end could be recorded
+                    self._ended(following, {}, screen)
+                else:
+                    worker.train(following, self._order(following))
             if not pool.busy() and (not open_ or all(one.state in ENDED for one in self.study.slots().values())):
                 return
             for job, answer in pool.answers(LOOK):
@@ -124,20 +138,24 @@ class Sweep:
             for worker in pool.busy():
                 self._follow(worker.job)
 
-    def _order(self, claimed: Claimed) -> tuple[Following, dict[str, Any]]:
-        """The job of a trial, whose config is frozen here."""
-        run = RunFolder(self.folder / f"{claimed.slot:04}")
+    def run_of(self, slot: int) -> RunFolder:
+        """The run of a trial."""
+        return RunFolder(self.folder / f"{slot:04}")
+
+    def _order(self, one: Following) -> dict[str, Any]:
+        """What a worker is told about a trial, whose config is frozen here."""
+        run, slot, picked = one.run, one.claimed.slot, one.claimed.picked
         if run.path.exists() and not run.config.is_file():
             remove(run)  # it ended before it began
-        configs = self.folder / "configs"
-        configs.mkdir(exist_ok=True)
-        file = configs / f"{claimed.slot:04}.yaml"
-        words = self.words(claimed.picked)
+        file = self.folder / "configs" / f"{slot:04}.yaml"
+        file.parent.mkdir(exist_ok=True)
+        words = self.words(picked)
         config = settled(compose(words, trust=self.trust))
-        file.write_text(freeze(config), encoding="utf-8")
-        trial = {"sweep": self.folder.name, "number": claimed.slot, "words": words}
-        order = {"config": str(file), "run": str(run.path), "trial": trial, "trust": list(self.trust)}
-        return Following(claimed, run, config.tree.trainer.max_epochs), order
+        write_atomic(file, freeze(config).encode())
+        one.epochs = config.tree.trainer.max_epochs
+        trial = {"sweep": self.folder.name, "number": slot, "words": words, "picked": picked}
+        order = {"config": str(file), "run": str(run.path), "trial": trial}
+        return {**order, "trust": list(self.trust), "typed": outward(config)}
 
     def words(self, picked: Picked) -> list[str]:
         """The words of a trial; the test part is not looked at."""
@@ -160,13 +178,11 @@ class Sweep:
     def _ended(self, one: Following, answer: dict[str, Any] | None, screen: SweepScreen) -> None:
         """Record how a trial ended."""
         claimed, values, state = one.claimed, list[float](), "failed"
-        if answer is None:
+        if answer is None or not answer.keys().isdisjoint(("stopped", "lost")):  # somebody stopped it alone
             if self.study.lose(claimed, self.settings.retries):
                 screen.ended(claimed.slot, "repeated", [], claimed.picked, "its process died; it is tried again")
                 return
-            why = "its process died"
-        elif answer.get("stopped"):
-            return  # queued again by `release`
+            why = (answer or {}).get("lost", "its process died")
         elif not (why := answer.get("failed", "")):
             facts = contents(one.run.summary)[0]
             state = "pruned" if facts.get("status") == "pruned" else "complete"
@@ -227,3 +243,13 @@ def settled(config: Config) -> Config:
     if hosts(config) or any(word.startswith("recipe=") for word in config.words):
         return config
     return infer(config, Screen("quiet"))[0]
+
+
+def recorded(run: RunFolder) -> dict[str, Any]:
+    """The values that a run was trained with, where the record of its trial is lost."""
+    return run.read(run.environment).get("trial", {}).get("picked", {})
+
+
+def busy(run: RunFolder) -> bool:
+    """Whether somebody trains this run at the moment, such as a worker that is not told yet that its program died."""
+    return run.path.exists() and run.is_busy()

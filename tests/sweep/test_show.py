@@ -25,7 +25,7 @@ from nncli.run.spread import spread
 from nncli.sweep.best import best, refit
 from nncli.sweep.page import page
 from nncli.sweep.show import refit_table, show, tables
-from nncli.sweep.study import storage
+from nncli.sweep.storage import storage
 
 SCRIPT = "<script>alert(1)</script>"
 Make = Callable[..., Path]
@@ -171,7 +171,7 @@ def test_what_is_no_sweep_is_refused(make: Make, tmp_path: Path) -> None:
         show(tmp_path)
     folder = make(1)
     (folder / "study.log").unlink()
-    with pytest.raises(NnError, match=r"in a database; to name it: sweep\.storage="):
+    with pytest.raises(NnError, match=r"has no study\.log"):
         show(folder)
     assert not (folder / "study.log").exists()
     (folder / "sweep.yaml").write_text("[")

@@ -2,13 +2,13 @@
 
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -37,21 +37,33 @@ def opened(url: str) -> Study:
     return Study("one", url, ["maximize"], lambda slot: samplers.RandomSampler(seed=slot), None)
 
 
-def program(url: str, total: int, seconds: float = 0.0) -> "subprocess.Popen[str]":
+@contextmanager
+def programs(count: int, url: str, total: int, seconds: float = 0.0) -> Iterator[list["subprocess.Popen[str]"]]:
+    """Programs that share a study, which have begun; they end with the block."""
     words = [sys.executable, "-c", PROGRAM, url, str(total), str(seconds)]
-    return subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    with ExitStack() as stack:
+        every = []
+        for _ in range(count):
+            one = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+            every.append(stack.enter_context(one))
+            stack.callback(one.kill)  # before its pipes are closed
+        yield every
 
 
-def together(url: str, programs: int, total: int) -> None:
+def ended(one: "subprocess.Popen[str]") -> list[int]:
+    """The slots that a program has claimed, when it has ended."""
+    out, err = one.communicate(timeout=1200)
+    assert one.returncode == 0, err
+    return [int(line) for line in out.split()]
+
+
+def together(url: str, count: int, total: int) -> None:
     """Programs that share a study claim each slot once."""
-    started = [program(url, total) for _ in range(programs)]
-    claimed = []
-    for one in started:
-        out, err = one.communicate(timeout=300)
-        assert one.returncode == 0, err
-        claimed += [int(line) for line in out.split()]
-    assert sorted(claimed) == list(range(total))
-    slots = opened(url).slots()
+    with programs(count, url, total) as every:
+        assert sorted(slot for one in every for slot in ended(one)) == list(range(total))
+    study = opened(url)
+    assert len(study.trials()) == total, "slots were queued twice"
+    slots = study.slots()
     assert list(slots) == list(range(total))
     assert {one.state.name for one in slots.values()} == {"COMPLETE"}
 
@@ -66,12 +78,10 @@ def test_eight_programs_and_two_hundred_slots_in_a_file() -> None:
 
 
 def test_the_slot_of_a_killed_program_is_trained_again_with_the_same_values() -> None:
-    dead = program("study.log", 3, seconds=60)
-    assert dead.stdout is not None
-    assert dead.stdout.readline() == "0\n"
-    before = opened("study.log").slots()[0].params
-    dead.send_signal(signal.SIGKILL)
-    dead.communicate()
+    with programs(1, "study.log", 3, seconds=600) as (dead,):
+        assert dead.stdout is not None
+        assert dead.stdout.readline() == "0\n"
+        before = opened("study.log").slots()[0].params
     study = opened("study.log")
     study.beat()
     assert study.adopt() == 1
@@ -120,7 +130,7 @@ class Server:
     def run(self, program: str, *words: str) -> None:
         command = [str(self.binaries / program), "-D", str(self.folder), *words]
         user = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"] if os.getuid() == 0 else []
-        subprocess.run([*user, *command], check=True, stdout=subprocess.DEVNULL, timeout=60, cwd="/")
+        subprocess.run([*user, *command], check=True, stdout=subprocess.DEVNULL, timeout=300, cwd="/")
 
     def start(self) -> None:
         options = f"-c port={self.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories="
@@ -144,9 +154,11 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     one = Server(folder, port)
     one.run("initdb", "-A", "trust", "-U", "postgres")
     one.start()
-    yield one
-    one.stop()
-    shutil.rmtree(folder)
+    try:
+        yield one
+    finally:
+        one.stop()
+        shutil.rmtree(folder)
 
 
 def test_programs_that_share_postgresql_train_each_slot_once(server: Server) -> None:
@@ -161,16 +173,15 @@ def test_eight_programs_and_two_hundred_slots_in_postgresql(server: Server) -> N
 @pytest.mark.slow
 def test_programs_wait_for_postgresql_and_go_on(server: Server) -> None:
     opened(server.url).open(30)
-    programs = [program(server.url, 30, 0.5) for _ in range(2)]
-    for one in programs:
-        assert one.stdout is not None
-        one.stdout.readline()
-    server.stop()
-    time.sleep(20)
-    server.start()
-    for one in programs:
-        _, err = one.communicate(timeout=120)
-        assert one.returncode == 0, err
+    with programs(2, server.url, 30, 0.5) as every:
+        for one in every:
+            assert one.stdout is not None
+            one.stdout.readline()
+        server.stop()
+        time.sleep(20)
+        server.start()
+        for one in every:
+            ended(one)
     slots = opened(server.url).slots()
     assert {one.state.name for one in slots.values()} == {"COMPLETE"}
     assert len(slots) == 30

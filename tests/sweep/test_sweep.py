@@ -122,7 +122,7 @@ def test_what_is_killed_is_tried_again_and_nothing_is_left_running(begin: Begin,
     wait_for(lambda: not workers_here(), 20)
     done = nn("sweep", *words, timeout=300)
     assert done.returncode == 0, done.stderr
-    assert states() == {"complete": 4}
+    assert states() == {"complete": 4}, [one.why for one in record().trials]
     assert all(path.read_bytes() == content for path, content in begun.items()), "they were continued, not begun again"
     assert not workers_here()
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from nncli.config.compose import Config
+from nncli.config.places import outward
 from nncli.errors import Stopped
 from nncli.run.folder import RunFolder
 from nncli.run.processes.pool import Pool
@@ -51,11 +52,11 @@ def train_all(
                 for worker in pool.idle():
                     if waiting and not signals.asked:
                         job = waiting.popleft()
-                        worker.train(job, _order(job, trust))
+                        worker.train(job, _order(job, outward(config), trust))
                 for job, answer in pool.answers(LOOK):
-                    if answer is None or "stopped" in answer:  # it died, or somebody stopped it alone
+                    if answer is None or not answer.keys().isdisjoint(("stopped", "lost")):  # somebody stopped it alone
                         job.deaths += 1
-                        answer = {"failed": f"its process died, see {log}"}
+                        answer = {"failed": (answer or {}).get("lost") or f"its process died, see {log}"}
                         if job.deaths <= RETRIES:
                             waiting.appendleft(job)
                             continue
@@ -68,10 +69,11 @@ def train_all(
         pool.close()
 
 
-def _order(job: Job, trust: Collection[str]) -> dict[str, Any]:
+def _order(job: Job, typed: Sequence[str], trust: Collection[str]) -> dict[str, Any]:
     if job.run.path.exists() and not job.run.config.is_file():
         remove(job.run)  # it ended before it began
-    return {"config": str(job.config()), "run": str(job.run.path), "trial": dict(job.trial), "trust": list(trust)}
+    order = {"config": str(job.config()), "run": str(job.run.path), "trial": dict(job.trial)}
+    return {**order, "trust": list(trust), "typed": list(typed)}
 
 
 def workers(config: Config) -> int:

@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from nncli.errors import Stopped, TrainingFailed
+from nncli.errors import RankLost, Stopped, TrainingFailed
 from nncli.run.folder import RunFolder
 from nncli.run.placement import Placement
 from nncli.run.processes.python import python
@@ -137,4 +137,4 @@ def outcome(run: RunFolder, watch: Watch, signals: Signals) -> dict[str, Any]:
     explained = status.startswith("failed") and min(codes) >= 0  # a killed rank causes the errors of the others
     why = status.removeprefix("failed: ") if explained else watch.lost()
     run.write(run.summary, summary | {"status": f"failed: {why}"})
-    raise TrainingFailed(f"{why}. The run can be resumed: nn resume {run.name}")
+    raise (TrainingFailed if explained else RankLost)(f"{why}. The run can be resumed: nn resume {run.name}")

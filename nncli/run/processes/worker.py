@@ -12,7 +12,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, TextIO
 
-from nncli.errors import NnError, Stopped, unforeseen
+from nncli.errors import NnError, RankLost, Stopped, unforeseen
 from nncli.run.processes.signals import end_quietly
 
 
@@ -71,16 +71,18 @@ def _train(fit: Any, job: dict[str, Any]) -> dict[str, Any]:
     from nncli.run.folder import RunFolder
     from nncli.run.screen import Screen
 
-    run, trust = RunFolder(Path(job["run"])), job["trust"]
+    run, trust, typed = RunFolder(Path(job["run"])), job["trust"], job.get("typed", [])
     try:
         if run.config.is_file():
-            fit.resume(run, [], Screen("quiet"), trust)
+            fit.resume(run, typed, Screen("quiet"), trust)
         else:
             place = job["run"].replace("\\", "\\\\").replace('"', '\\"')  # a path may have commas and the like
-            words = [f"recipe={job['config']}", f'run_dir="{place}"']
+            words = [f"recipe={job['config']}", f'run_dir="{place}"', *typed]
             fit.fit(compose(words, trust=trust), Screen("quiet"), trial=job["trial"])
     except Stopped:
         return {"stopped": True}
+    except RankLost as error:
+        return {"lost": str(error)}
     except NnError as error:
         return {"failed": str(error)}
     except Exception as error:  # of a net or a task of the user's own: other trials may succeed
