@@ -14,11 +14,13 @@ from pathlib import Path
 from select import select
 from typing import IO, Any, ClassVar
 
+from nncli.errors import NnError
 from nncli.run.processes.python import python
 from nncli.run.processes.signals import held_back
 
 MODULE = "nncli.run.processes.worker"
 PATIENCE = 20.0  # seconds in which a worker that is asked to stop writes its checkpoint
+STARTS = 5  # of workers in a row that may fail
 GONE = 5.0  # seconds in which a process that is killed ends
 
 
@@ -97,14 +99,6 @@ class Worker:
         with suppress(BrokenPipeError):  # it has died, which `answers` reports
             self.orders.write(f"{json.dumps(order)}\n".encode())
 
-    def ask_to_stop(self) -> None:
-        """Let it write its checkpoint; one that is not ready has none."""
-        if self.pid is None:
-            self.kill()
-        else:
-            with suppress(OSError):
-                os.kill(self.pid, signal.SIGTERM)
-
     def kill(self) -> None:
         self.orders.close()  # which ends one that is not ready yet
         if self.pid is not None:
@@ -125,6 +119,7 @@ class Pool:
 
     def __init__(self, count: int, log: Path, devices: list[str] | None = None) -> None:
         self.log, self.devices = log.open("ab"), devices
+        self.stillborn = 0  # workers in a row that died before they had started
         self.selector = selectors.DefaultSelector()
         self.threads = max(1, (os.cpu_count() or 1) // count)
         self.workers = [self._started(place) for place in range(count)]
@@ -138,7 +133,8 @@ class Pool:
         return worker
 
     def idle(self) -> list[Worker]:
-        return [worker for worker in self.workers if worker.job is None]
+        """The workers that have started, and train nothing."""
+        return [worker for worker in self.workers if worker.job is None and worker.pid is not None]
 
     def busy(self) -> list[Worker]:
         return [worker for worker in self.workers if worker.job is not None]
@@ -151,13 +147,16 @@ class Pool:
             if line.endswith(b"\n"):
                 answer = json.loads(line)
                 if worker.pid is None:
-                    worker.pid = answer["pid"]
+                    worker.pid, self.stillborn = answer["pid"], 0
                 else:
                     worker.job = None
                     yield job, answer
                 continue
             self.selector.unregister(key.fileobj)
+            self.stillborn += worker.pid is None
             worker.kill()
+            if self.stillborn > STARTS:
+                raise NnError(f"no process can be started to train in; see {self.log.name}")
             self.workers[self.workers.index(worker)] = self._started(self.workers.index(worker))
             if job is not None:
                 yield job, None
@@ -165,7 +164,9 @@ class Pool:
     def stop(self) -> None:
         """Ask the workers to write their checkpoints, and end them."""
         for worker in self.busy():
-            worker.ask_to_stop()
+            assert worker.pid is not None
+            with suppress(OSError):
+                os.kill(worker.pid, signal.SIGTERM)
         end = time.monotonic() + PATIENCE
         while self.busy() and time.monotonic() < end:
             for _ in self.answers(0.1):
