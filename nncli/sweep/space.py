@@ -1,7 +1,7 @@
 """What a sweep searches: keys with several values, in the words of Hydra's override grammar."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
 from typing import Any
@@ -149,7 +149,7 @@ def space(words: Sequence[str]) -> Space:
     return found
 
 
-def check(found: Space) -> Config:
+def check(found: Space, trust: Collection[str] = ()) -> Config:
     """The config of the first trial; raises ConfigError for choices and keys that no trial could have."""
     problems = dict[tuple[str, str], Problem]()
     combinations = found.combinations()
@@ -164,17 +164,29 @@ def check(found: Space) -> Config:
     if problems:
         raise ConfigError(list(problems.values()))
     first = combinations[0]
-    return compose(found.words({**first, **{key: found.keys[key].ends()[0] for key in found.fitting(first)}}))
+    keys = {key: found.keys[key].ends()[0] for key in found.fitting(first)}
+    return compose(found.words({**first, **keys}), trust=trust)
+
+
+def variants(found: Space, first: Config) -> Iterator[Config]:
+    """The configs with one other value each, or the other end of an interval, as far as they are few."""
+    chosen = found.combinations()[0]
+    keys = {key: found.keys[key].ends() for key in found.fitting(chosen)}
+    picked = chosen | {key: ends[0] for key, ends in keys.items()}
+    for key, value in [(key, value) for key, ends in keys.items() for value in ends[1:]][:COMBINED]:
+        yield compose(found.words({**picked, key: value}), trust=first.trust)
 
 
 def _dimension(override: Override, options: Sequence[str]) -> tuple[Fault | None, Dimension | None]:
     value = override.value()
+    if odd := sorted(getattr(value, "tags", set()) - {"log"}):
+        return ("invalid-override", f"has the tag {odd[0]}; the only tag is log"), None
     match value:
         case ChoiceSweep():
-            texts = [Override._get_value_element_as_str(one) for one in value.list]
             if any(isinstance(one, ChoiceSweep | RangeSweep | IntervalSweep) for one in value.list):
-                return ("invalid-override", "choices cannot contain ranges; give the values one by one"), None
-            return _counted(tuple(dict.fromkeys(texts)))
+                text = "choices cannot contain ranges; give the values one by one"
+                return ("invalid-override", text), None
+            return _counted(tuple(dict.fromkeys(Override._get_value_element_as_str(one) for one in value.list)))
         case Glob():
             return _counted(tuple(value.filter(list(options))))
         case RangeSweep():

@@ -90,7 +90,7 @@ class Sweep:
             )
             self.folder.mkdir(parents=True, exist_ok=True)
             write_atomic(self.folder / FACTS, yaml.safe_dump(self.facts, sort_keys=False).encode())
-            pool = Pool(workers(self.settings), self.folder / "workers.log", device_sets(self.config))
+            pool = Pool(min(workers(self.settings), self.total), self.folder / "workers.log", device_sets(self.config))
             try:
                 self._train(pool, signals, screen)
             except BaseException:
@@ -122,7 +122,7 @@ class Sweep:
             for worker in pool.idle() if open_ else ():
                 if (claimed := self.study.claim(self.space, lambda slot: not busy(self.run_of(slot)))) is None:
                     break
-                following = Following(claimed, self.run_of(claimed.slot))
+                following = self._following(claimed)
                 if following.run.status() in ("finished", "pruned"):  # before its end could be recorded
                     self._ended(following, {}, screen)
                 else:
@@ -138,6 +138,15 @@ class Sweep:
     def run_of(self, slot: int) -> RunFolder:
         """The run of a trial."""
         return RunFolder(self.folder / f"{slot:04}")
+
+    def _following(self, claimed: Claimed) -> Following:
+        run = self.run_of(claimed.slot)
+        if (before := recorded(run)) and before != claimed.picked:
+            raise NnError(
+                f"{run.name} was trained with other values than those recorded for this trial. To train it anew, "
+                f"delete or move it: nn runs rm {run.name}"
+            )
+        return Following(claimed, run)
 
     def _order(self, one: Following) -> dict[str, Any]:
         """What a worker is told about a trial, whose config is frozen here."""
@@ -219,6 +228,7 @@ class Sweep:
 
         if self.settings.method == "grid":
             return [self.words(picked) for picked in islice(self.space.grid(), count)]
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
         study, found = optuna.create_study(directions=self._directions), list[list[str]]()
         for slot in range(min(count, self.total)):
             study.sampler = sampler(self.settings, slot)
