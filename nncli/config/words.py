@@ -1,5 +1,6 @@
 """What a person types, as choices and values; every word that cannot be used is reported."""
 
+import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -64,7 +65,7 @@ def parse(words: Sequence[str], *, searched: bool = False) -> Words:
             try:
                 override = parser.parse_override(word)
             except (HydraException, RecursionError, ValueError, OverflowError):
-                found.refuse(word, ("invalid-override", _quoting(word)))
+                found.refuse(word, ("invalid-override", _unreadable(word, searched=searched)))
                 continue
             if searched and override.is_sweep_override():
                 found.searched.append(override)
@@ -102,6 +103,13 @@ def _depth(word: str) -> int:
         depth += (c in "[{(") - (c in "]})")
         deepest = max(deepest, depth)
     return deepest
+
+
+def _unreadable(word: str, *, searched: bool) -> str:
+    text = _quoting(word)
+    if not searched or not re.match(r"(\w+\(|.*,)", word.partition("=")[2]):
+        return text
+    return "cannot be parsed. To search, type 16,32 or range(1,5) or interval(0,0.5) or tag(log,interval(1e-4,0.1))"
 
 
 def _quoting(word: str) -> str:

@@ -8,26 +8,25 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, cast
 
-import yaml
-
 from nncli.config import search_path
-from nncli.config.compose import Config, freeze
+from nncli.config.compose import Config, compose, freeze
 from nncli.config.nearest import guess
 from nncli.config.places import untyped
 from nncli.config.recipes import read as read_recipe
 from nncli.config.slots import target_class
-from nncli.errors import NnError
+from nncli.config.words import TYPED
+from nncli.errors import NnError, Problem
 from nncli.files import home
 from nncli.paths import runs_dir, shown
 from nncli.run.assemble import require
+from nncli.sweep.record import read_facts
 from nncli.sweep.settings import Settings
 from nncli.sweep.settings import settings as read_settings
-from nncli.sweep.space import Space, check, space
+from nncli.sweep.space import Space, check, space, variants
 from nncli.sweep.storage import public
 from nncli.sweep.sweep import FACTS, Sweep, settled
 
 GROWING = ("trials", "minutes", "patience", "workers", "retries", "fail", "storage")  # may change when it continues
-KEPT = {"study.log", "study.log.lock"}  # of a sweep that was killed before it could write its facts
 
 
 def prepare(words: Sequence[str], trust: Collection[str] = ()) -> Sweep:
@@ -35,10 +34,13 @@ def prepare(words: Sequence[str], trust: Collection[str] = ()) -> Sweep:
     settings, rest = read_settings(words)
     space = _space(settings, rest)
     first = check(space, trust)
-    config = require(settled(require(first, besides=untyped(first))))
+    config = require(settled(require(first, besides=[*untyped(first), *_own(words)])))
+    for other in variants(space, first):
+        require(other)
+    if settings.method == "grid":
+        next(space.grid())  # which an interval does not have
     metrics, directions = _metrics(settings, config)
-    name = settings.name or f"{config.name}_sweep"
-    folder = runs_dir() / name
+    folder = runs_dir() / (settings.name or f"{config.name}_sweep")
     facts: dict[str, Any] = {
         "words": _public(words, settings),
         "searched": _lasting(words),
@@ -65,11 +67,20 @@ def _space(settings: Settings, words: Sequence[str]) -> Space:
     there = set().union(*map(found.fitting, found.combinations()))
     found.keys = {key: one for key, one in found.keys.items() if key in there}  # a net need not have a width
     if not found.dimensions:
+        require(compose(words))
         raise NnError(
             "there is nothing to search: give a key several values, such as model.width=16,32 or "
             "'optimizer.lr=tag(log,interval(1e-4,1e-1))', or take sweep=auto"
         )
     return found
+
+
+def _own(words: Sequence[str]) -> list[Problem]:
+    """The words for what a sweep sets itself."""
+    found = [word.lstrip("+").partition("=") for word in words]
+    text = "is set for each trial; leave it out"
+    own = [one for one in found if one[0] == "run_dir" or (one[0] == "test" and one[2] != "false")]
+    return [Problem(key, value[:200], TYPED, "no-effect", text) for key, _, value in own]
 
 
 def named(name: str) -> Path:
@@ -85,7 +96,7 @@ def named(name: str) -> Path:
 
 def words_of(folder: Path) -> list[str]:
     """The words that began a sweep."""
-    return list(yaml.safe_load((folder / FACTS).read_text(encoding="utf-8"))["words"])
+    return list(read_facts(folder / FACTS)["words"])
 
 
 def _public(words: Sequence[str], settings: Settings) -> list[str]:
@@ -103,10 +114,11 @@ def _require_same(folder: Path, facts: dict[str, Any]) -> None:
     """Raise NnError if a folder is that of a sweep with other words or configs, or of something else."""
     file = folder / FACTS
     if not file.is_file():
-        if folder.exists() and (not folder.is_dir() or {path.name for path in folder.iterdir()} - KEPT):
+        other = folder.exists() and not (folder / "study.log").is_file()  # which knows what it belongs to
+        if other and (not folder.is_dir() or any(folder.iterdir())):
             raise NnError(f"{shown(folder)} exists and is no sweep; choose another name: sweep.name=…")
         return
-    there = yaml.safe_load(file.read_text(encoding="utf-8"))
+    there = read_facts(file)
     what = {"searched": "other words", "settings": "other settings", "config": "a recipe that has changed since"}
     if odd := [key for key in what if facts[key] != there.get(key)]:
         raise NnError(
@@ -124,6 +136,8 @@ def _metrics(settings: Settings, config: Config) -> tuple[list[str], list[str]]:
     cls = cast(Any, target_class(task._target_, config.trust))
     known: dict[str, Any] = {f"val/{key}": better for key, better in cls.metrics.items()}
     known["parameters"] = "min"
+    if len(set(names)) < len(names):
+        raise NnError(f"sweep.metric names a metric twice; compare different metrics: {', '.join(known)}")
     if odd := [name for name in names if name not in known]:
         raise NnError(f"sweep.metric is {odd[0]}. {guess(odd[0], known)}It can be {', '.join(known)}")
     return names, [known[name] for name in names]

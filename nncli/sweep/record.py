@@ -130,7 +130,7 @@ def open_sweep(folder: Path, url: str | None = None) -> Record:
     file = folder / "sweep.yaml"
     if not file.is_file():
         raise NnError(f"{shown(folder)} is not a sweep: it has no sweep.yaml. To begin one: nn sweep")
-    facts = _facts(file)
+    facts = read_facts(file)
     words = facts["words"]
     typed = [word.partition("=")[2].strip("'\"") for word in words if word.startswith("sweep.storage=")]
     where = url or next((one for one in typed if "://" in one), str(folder / "study.log"))
@@ -151,7 +151,7 @@ def open_sweep(folder: Path, url: str | None = None) -> Record:
     return Record(folder, words, facts["fixed"], facts["metrics"], facts["directions"], slots)
 
 
-def _facts(file: Path) -> dict[str, Any]:
+def read_facts(file: Path) -> dict[str, Any]:
     """What sweep.yaml says."""
     try:
         facts = yaml.safe_load(file.read_text(encoding="utf-8"))

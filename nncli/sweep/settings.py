@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal
 
-from annotated_types import Ge, Gt
+from annotated_types import Ge, Gt, Le, Len
 
 from nncli.config import search_path
 from nncli.config.annotations import accepts, phrase
@@ -30,9 +30,9 @@ class Settings:
     trials: Annotated[int, Ge(1)] | None
     minutes: Annotated[float, Gt(0)] | None
     patience: Annotated[int, Ge(1)] | None
-    metric: str | list[str]
+    metric: str | Annotated[list[str], Len(1)]
     pruner: Literal["none", "median", "hyperband", "asha"]
-    workers: Annotated[int, Ge(1)] | Literal["auto"]
+    workers: Annotated[int, Ge(1), Le(1000)] | Literal["auto"]
     retries: Annotated[int, Ge(0)]
     fail: Literal["continue", "stop"]
     storage: str | None
@@ -60,12 +60,18 @@ def settings(words: Sequence[str]) -> tuple[Settings, list[str]]:
             applied.apply(value)
     problems += applied.problems
     tree: dict[str, Any] = layers.tree["sweep"]
+    if tree.get("trials") is None and tree.get("method") != "grid":
+        text = "must be a whole number, 1 or more; null is for sweep=grid, which ends by itself"
+        problems.append(Problem("sweep.trials", "null", TYPED, "wrong-value", text))
     for key, hint in Settings.__annotations__.items():
         if not accepts(tree.get(key), hint):
             origin = source(layers.origins, f"sweep.{key}")
             where = origin.where if origin else ""
             text = f"must be {phrase(hint)}"
             problems.append(Problem(f"sweep.{key}", spelled(tree.get(key)), where, "wrong-value", text))
+    if tree.get("name") and not re.fullmatch(r"\w[\w.-]{0,99}", str(tree["name"])):
+        text = "must consist of letters, digits, dots and dashes; it is the name of a folder"
+        problems.append(Problem("sweep.name", str(tree["name"])[:200], TYPED, "wrong-value", text))
     if problems:
         raise ConfigError([replace(one, value=hidden(one.value), text=hidden(one.text)) for one in problems])
     return Settings(**{key: tree[key] for key in Settings.__annotations__}), rest

@@ -164,18 +164,29 @@ def check(found: Space, trust: Collection[str] = ()) -> Config:
     if problems:
         raise ConfigError(list(problems.values()))
     first = combinations[0]
-    values = {key: found.keys[key].ends()[0] for key in found.fitting(first)}
-    return compose(found.words({**first, **values}), trust=trust)
+    keys = {key: found.keys[key].ends()[0] for key in found.fitting(first)}
+    return compose(found.words({**first, **keys}), trust=trust)
+
+
+def variants(found: Space, first: Config) -> Iterator[Config]:
+    """The configs with one other value each, or the other end of an interval, as far as they are few."""
+    chosen = found.combinations()[0]
+    keys = {key: found.keys[key].ends() for key in found.fitting(chosen)}
+    picked = chosen | {key: ends[0] for key, ends in keys.items()}
+    for key, value in [(key, value) for key, ends in keys.items() for value in ends[1:]][:COMBINED]:
+        yield compose(found.words({**picked, key: value}), trust=first.trust)
 
 
 def _dimension(override: Override, options: Sequence[str]) -> tuple[Fault | None, Dimension | None]:
     value = override.value()
+    if odd := sorted(getattr(value, "tags", set()) - {"log"}):
+        return ("invalid-override", f"has the tag {odd[0]}; the only tag is log"), None
     match value:
         case ChoiceSweep():
-            texts = [Override._get_value_element_as_str(one) for one in value.list]
             if any(isinstance(one, ChoiceSweep | RangeSweep | IntervalSweep) for one in value.list):
-                return ("invalid-override", "choices cannot contain ranges; give the values one by one"), None
-            return _counted(tuple(dict.fromkeys(texts)))
+                text = "choices cannot contain ranges; give the values one by one"
+                return ("invalid-override", text), None
+            return _counted(tuple(dict.fromkeys(Override._get_value_element_as_str(one) for one in value.list)))
         case Glob():
             return _counted(tuple(value.filter(list(options))))
         case RangeSweep():

@@ -51,15 +51,16 @@ class Journal(JournalFileBackend):
 
     def __init__(self, path: str) -> None:
         self.path, self.lock = Path(path), Lock(path)
-        self.size = 0
         super().__init__(path, self.lock)
 
     def read_logs(self, log_number_from: int) -> Generator[dict[str, Any], None, None]:
-        if (size := self.path.stat().st_size) < self.size:
-            raise NnError(f"{shown(self.path)} was deleted or cut while the sweep ran. {AGAIN}")
-        self.size = max(self.size, size)
         try:
+            if self.path.stat().st_size < max(self._log_number_offset.values()):  # of the lines that were read
+                raise FileNotFoundError
+
             yield from super().read_logs(log_number_from)
+        except FileNotFoundError as error:
+            raise NnError(f"{shown(self.path)} was deleted or cut while the sweep ran. {AGAIN}") from error
         except ValueError as error:
             raise damaged(self.path) from error
 

@@ -79,10 +79,13 @@ class Study:
                         "sweep.name=…"
                     )
                 self.study.set_user_attr("sign", sign)
-                there = {trial.user_attrs["slot"] for trial in self.trials()}
+                there = {trial.user_attrs["slot"]: trial for trial in self.trials()}
                 for slot in range(total):
                     if slot not in there:
                         self._queue(slot, known(slot), 0)
+                    elif _undrawn(there[slot]) and (picked := known(slot)):  # its end was cut off from the record
+                        self._queue(slot, picked, 0, there[slot]._trial_id)
+                        self._fail(there[slot]._trial_id, "its values were lost; queued again")
 
         patiently(queue)
 
@@ -223,6 +226,11 @@ class Study:
     def slots(self) -> dict[int, FrozenTrial]:
         """The trial that counts for each slot."""
         return counted(self.trials())
+
+
+def _undrawn(trial: FrozenTrial) -> bool:
+    """Whether nobody has drawn values for a trial."""
+    return trial.state == TrialState.WAITING and not trial.system_attrs.get("fixed_params")
 
 
 def counted(trials: Iterable[FrozenTrial]) -> dict[int, FrozenTrial]:

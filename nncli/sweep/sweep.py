@@ -125,7 +125,7 @@ class Sweep:
             for worker in pool.idle() if open_ else ():
                 if (claimed := self.study.claim(self.space, lambda slot: not busy(self.run_of(slot)))) is None:
                     break
-                following = Following(claimed, self.run_of(claimed.slot))
+                following = self._following(claimed)
                 if following.run.status() in ("finished", "pruned"):  # before its end could be recorded
                     self._ended(following, {}, screen)
                 else:
@@ -141,6 +141,15 @@ class Sweep:
     def run_of(self, slot: int) -> RunFolder:
         """The run of a trial."""
         return RunFolder(self.folder / f"{slot:04}")
+
+    def _following(self, claimed: Claimed) -> Following:
+        run = self.run_of(claimed.slot)
+        if (before := recorded(run)) and before != claimed.picked:
+            raise NnError(
+                f"{run.name} was trained with other values than those recorded for this trial. To train it anew, "
+                f"delete or move it: nn runs rm {run.name}"
+            )
+        return Following(claimed, run)
 
     def _order(self, one: Following) -> dict[str, Any]:
         """What a worker is told about a trial, whose config is frozen here."""

@@ -171,7 +171,7 @@ def test_what_is_no_sweep_is_refused(make: Make, tmp_path: Path) -> None:
         show(tmp_path)
     folder = make(1)
     (folder / "study.log").unlink()
-    with pytest.raises(NnError, match=r"has no study\.log"):
+    with pytest.raises(NnError, match=r"has no study\.log, .* nn sweep --resume digits_sweep"):
         show(folder)
     assert not (folder / "study.log").exists()
     (folder / "sweep.yaml").write_text("[")

@@ -127,6 +127,63 @@ def test_what_is_killed_is_tried_again_and_nothing_is_left_running(begin: Begin,
     assert not workers_here()
 
 
+def test_a_lost_record_is_made_anew_from_the_runs(nn: Nn) -> None:
+    words = [*MLP, "model.width=interval(4,64)", "sweep.trials=2"]
+    assert nn("sweep", *words).returncode == 0
+    folder = Path("runs/digits_mlp_sweep")
+    before, picked = {path: path.read_bytes() for path in folder.glob("00*/*.*")}, record().trials
+    (folder / "study.log").unlink()
+    lost = nn("sweep", "show", "digits_mlp_sweep")
+    assert (lost.returncode, "has no study.log" in lost.stderr) == (1, True)
+    again = nn("sweep", *words)
+    assert again.returncode == 0, again.stderr
+    assert record().trials == picked
+    assert {path: path.read_bytes() for path in folder.glob("00*/*.*")} == before
+
+
+def ranks_here() -> list[int]:
+    """The ranks of runs in this test's folder."""
+    return [pid for pid in alive("nncli.run.processes.rank") if pid in alive(os.getcwd())]
+
+
+def test_pruning_reaches_all_ranks(begin: Begin) -> None:
+    words = ["recipe=digits_mlp", "trainer.accelerator=cpu", "trainer.devices=2", "trainer.max_epochs=100000"]
+    run = RunFolder(Path("pruned").absolute())
+    parent = begin("train", *words, "run_dir=pruned")
+    wait_for(run.metrics.is_file, 300)
+    run.pruned.touch()
+    assert parent.wait() == 0
+    assert run.read(run.summary)["status"] == "pruned"
+    assert not ranks_here()
+
+
+DDP = ["recipe=digits_mlp", "trainer.accelerator=cpu", "trainer.devices=2", "trainer.strategy=ddp", "sweep.workers=1"]
+
+
+@pytest.mark.slow
+def test_trials_with_two_ranks_are_pruned_and_the_next_one_trains(nn: Nn) -> None:
+    rates = "0.01,0.011,0.012,0.013,0.014,1e-7,0.0105"
+    words = [*DDP, "trainer.max_epochs=15", "sweep=grid", "sweep.pruner=median", f"optimizer.lr={rates}"]
+    done = nn("sweep", *words, timeout=1500)
+    assert done.returncode == 0, done.stderr
+    trials = record().trials
+    assert [one.state for one in trials][:6] == ["complete"] * 5 + ["pruned"]
+    assert trials[6].state in ("complete", "pruned")
+    assert not ranks_here()
+
+
+@pytest.mark.slow
+def test_a_trial_that_loses_a_rank_is_tried_again(begin: Begin, nn: Nn) -> None:
+    words = [*DDP, "trainer.max_epochs=40", "sweep=grid", "model.width=8,16"]
+    first = begin("sweep", *words)
+    wait_for(Path("runs/digits_mlp_sweep/0000/checkpoints/last.ckpt").is_file, 300)
+    os.kill(ranks_here()[0], signal.SIGKILL)
+    assert first.wait() == 0
+    assert states() == {"complete": 2}
+    assert "its process died; it is tried again" in Path("said").read_text()
+    assert not ranks_here()
+
+
 def test_ctrl_c_leaves_a_sweep_that_continues(begin: Begin, nn: Nn) -> None:
     words = [*LONG, "model.width=8,16", "sweep.trials=3", "sweep=random"]
     first = begin("sweep", *words)
@@ -166,6 +223,17 @@ def test_trials_that_fall_behind_are_pruned(nn: Nn) -> None:
         (["recipe=digits_mlp", "model.widht=1,2"], "Did you mean model.width"),
         (["recipe=digits_mlp", "model.width=1,2", "sweep.metric=val/accurcy"], "Did you mean val/accuracy"),
         (["recipe=digits_mlp", "model.width=0,2"], "model.width"),
+        (["recipe=digits_mlp", "model.width=2,abc"], "must be a whole number"),
+        (["recipe=digits_mlp", "model.width=2, range(1,3)"], "choices cannot contain ranges"),
+        (["recipe=digits_mlp", "optimizer.lr=tag(logg,interval(1,2))"], "the only tag is log"),
+        (["recipe=digits_mlp", "optimizer.lr=interval(1)"], "To search, type"),
+        (["recipe=digits_mlp", "sweep=grid", "optimizer.lr=interval(1,2)"], "for a grid, give values"),
+        (["recipe=digits_mlp", "model.width=1,2", "sweep.metric=[]"], "sweep.metric"),
+        (["recipe=digits_mlp", "model.width=1,2", "sweep.trials=null"], "null is for sweep=grid"),
+        (["recipe=digits_mlp", "model.width=1,2", "sweep.workers=100000"], "1000 or less"),
+        (["recipe=digits_mlp", "model.width=1,2", "sweep.name=../x"], "letters, digits"),
+        (["recipe=digits_mlp", "model.width=1,2", "run_dir=x"], "leave it out"),
+        (["recipe=nosuch"], "no such recipe"),
         (["show", "nosuch"], "there is no sweep nosuch"),
         (["best"], "name one sweep"),
         (["recipe=digits_mlp", "model.width=1,2", "sweep.storage=nosuch://x"], "sweep.storage cannot be opened"),
@@ -175,7 +243,7 @@ def test_what_cannot_be_searched_is_told_before_the_first_trial(words: list[str]
     done = nn("sweep", *words)
     assert done.returncode == 1, done.stdout
     assert said in done.stderr, done.stderr
-    assert not list(Path().glob("runs/*/0*"))
+    assert not list(Path().glob("runs/*"))
 
 
 def test_a_preview_starts_nothing(nn: Nn) -> None:
