@@ -11,7 +11,7 @@ import typer
 from nncli.cli.complete import complete_words
 from nncli.cli.options import Json, Quiet, Trust, console, refuse_given
 from nncli.cli.train import mode
-from nncli.errors import NnError
+from nncli.errors import NnError, Stopped
 from nncli.output import as_json, say
 from nncli.paths import shown
 
@@ -70,6 +70,11 @@ def sweep(
             _best(named(name), url, refit, json, trust or [])
         return
     refuse_given(context, ["refit"], "is for nn sweep best NAME")
+    if typed and "=" not in typed[0]:
+        from nncli.config.nearest import guess
+
+        text = "is neither a word such as model.width=16,32 nor show or best and the name of a sweep"
+        raise NnError(f"{typed[0]} {text}. {guess(typed[0], ('show', 'best'))}")
     from nncli.run.processes.pool import nursery
     from nncli.run.screen import Screen
 
@@ -97,8 +102,12 @@ def _search(
         screen.line(f"  {key}: {dimension}")
     from nncli.sweep.screen import SweepScreen
 
-    with SweepScreen(screen, found.total, found.metrics) as progress:
-        found.run(progress)
+    try:
+        with SweepScreen(screen, found.total, found.metrics) as progress:
+            found.run(progress)
+    except Stopped:
+        say(f"\nto continue: the same line, or nn sweep --resume {found.folder.name}", err=True)
+        raise
     _result(found, screen, json)
 
 
@@ -157,6 +166,9 @@ def _preview(found: Any, json: bool) -> None:
     say("the first trials would be")
     for words in first:
         say(f"  nn train {' '.join(words)}")
+    if found.minutes:
+        each = f"each takes the {found.minutes:g} minutes of the recipe's claim"
+        say(f"about {found.minutes * found.total / found.workers:.2g} minutes if {each}, {found.workers} at a time")
     say("nothing was started")
 
 
@@ -166,8 +178,10 @@ def _result(found: Any, screen: Any, json: bool) -> None:
     if json:
         facts = {"sweep": str(found.folder), **counts}
         say(as_json(facts | ({"best": vars(best), "words": found.space.words(best.picked)} if best else {})))
-        return
     screen.line("  " + " · ".join(f"{count} {state}" for state, count in counts.items() if count))
-    if best:
+    if not best and counts["failed"]:
+        raise NnError(f"no trial could be trained; to see why: nn sweep show {found.folder.name}")
+    if best and not json:
         screen.line(f"  best   trial {best.slot}   {found.metrics[0]} {(best.values or [0.0])[0]:.4f}")
-    screen.line(f"next: nn sweep best {found.folder.name} · nn sweep show {found.folder.name}")
+    if not json:
+        screen.line(f"next: nn sweep best {found.folder.name} · nn sweep show {found.folder.name}")

@@ -6,6 +6,7 @@ import typer
 
 from nncli.cli.options import Json, Quiet, Run, Trust, Words, named
 from nncli.cli.repeat import repeat
+from nncli.errors import NnError
 
 if TYPE_CHECKING:
     from nncli.run.screen import Mode
@@ -28,6 +29,8 @@ def train(
     nn train
     nn train recipe=wine_mlp optimizer.lr=0.01 trainer.max_epochs=20
     """
+    if any(word.startswith("folds=") for word in words or ()):
+        raise NnError("folds=… is for nn cv, which trains a net for each fold")
     if not dry_run and any(word.startswith("seeds=") for word in words or ()):
         repeat("seeds", words or [], json, quiet, trust or ())
         return

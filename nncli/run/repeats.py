@@ -10,7 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from nncli.config.compose import Config, compose, freeze
 from nncli.config.document import parse, read
-from nncli.config.hosting import hosts
+from nncli.config.hosting import hosts, pruned
 from nncli.config.origin import spelled
 from nncli.config.reference import leaves
 from nncli.config.words import TYPED
@@ -54,7 +54,8 @@ class Repeats:
     @property
     def spreads(self) -> dict[str, Spread]:
         """The spread of each metric that every run has."""
-        found = {name: [metrics.get(name) for metrics in self.metrics] for name in self.metrics[0]}
+        every = self.metrics
+        found = {name: [metrics.get(name) for metrics in every] for name in every[0]}
         numbers = {name: [value for value in values if value is not None] for name, values in found.items()}
         return {name: spread(values) for name, values in numbers.items() if len(values) == len(self.places)}
 
@@ -124,7 +125,13 @@ def repeats(kind: Kind, words: Sequence[str], trust: Collection[str] = ()) -> Re
     count, found = int(value) if value.isdecimal() and len(value) < 10 else 0, list[Problem]()
     if count < 2:
         found.append(
-            Problem(kind, value[:200], TYPED if typed else "", "wrong-value", "must be a whole number, 2 or more")
+            Problem(
+                kind,
+                value[:200],
+                TYPED if typed else "",
+                "wrong-value",
+                f"must be a whole number, 2 or more, such as {kind}=5",
+            )
         )
     name = names[0].removeprefix("name=") if names else ""
     if names and not re.fullmatch(r"\w[\w.-]{0,99}", name):
@@ -143,9 +150,9 @@ def repeats(kind: Kind, words: Sequence[str], trust: Collection[str] = ()) -> Re
         require(config, besides=found)
     places = range(count)
     if kind == "seeds" and not config.problems:
-        places = range(first := int(require(config).tree.seed), first + count)
+        places = range(first := int(require(pruned(config)).tree.seed), first + count)
         rest = [word for word in rest if not word.startswith("seed=")]
-    config = require(compose(_words(kind, rest, places[0], count), trust=trust))
+    config = require(pruned(compose(_words(kind, rest, places[0], count), trust=trust)))
     return Repeats(kind, runs_dir() / (name or f"{config.name}_{SUFFIX[kind]}"), config, rest, places, trust)
 
 

@@ -49,7 +49,11 @@ def best(folder: Path, url: str | None = None) -> list[dict[str, Any]]:
 
 def _winners(record: Record) -> list[Trial]:
     if not record.winners:
-        raise NnError(f"{record.folder.name} has no complete trial yet; continue it with the same line")
+        waits = any(one.state in ("waiting", "running") for one in record.trials)
+        what = (
+            "continue it with the same line" if waits else f"to see why they failed: nn sweep show {record.folder.name}"
+        )
+        raise NnError(f"{record.folder.name} has no complete trial; {what}")
     return record.winners
 
 

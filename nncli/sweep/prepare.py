@@ -3,7 +3,7 @@
 import hashlib
 import shlex
 from collections.abc import Collection, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, cast
@@ -12,6 +12,7 @@ from nncli.config import search_path
 from nncli.config.compose import Config, compose, freeze
 from nncli.config.nearest import guess
 from nncli.config.places import untyped
+from nncli.config.recipes import Recipe
 from nncli.config.recipes import read as read_recipe
 from nncli.config.slots import target_class
 from nncli.config.words import TYPED
@@ -39,6 +40,8 @@ def prepare(words: Sequence[str], trust: Collection[str] = ()) -> Sweep:
         require(other)
     if settings.method == "grid":
         next(space.grid())  # which an interval does not have
+    elif settings.trials is not None and space.size() <= settings.trials:
+        settings = replace(settings, method="grid")  # each once
     metrics, directions = _metrics(settings, config)
     folder = runs_dir() / (settings.name or f"{config.name}_sweep")
     facts: dict[str, Any] = {
@@ -51,19 +54,21 @@ def prepare(words: Sequence[str], trust: Collection[str] = ()) -> Sweep:
         "directions": directions,
     }
     _require_same(folder, facts)
-    return Sweep(folder, settings, space, config, metrics, directions, facts, trust)
+    recipe = _recipe(rest)
+    minutes = recipe.claim.get("minutes") if recipe else None
+    return Sweep(folder, settings, space, config, metrics, directions, facts, trust, minutes)
 
 
 def _space(settings: Settings, words: Sequence[str]) -> Space:
     """What is searched: the words with several values, else what the recipe names, else what the way to search does."""
     found = space(words)
-    if found.dimensions:
+    if found.dimensions and not settings.space:
         return found
-    recipe = next((word.partition("=")[2] for word in words if word.startswith("recipe=")), "")
-    path = search_path.recipes().get(recipe, home(recipe))
-    if recipe and path.is_file() and (named := read_recipe(path).space):
-        return space([*words, *named])
-    found = space([*words, *settings.space])
+    recipe = _recipe(words)
+    given = {word.lstrip("+").partition("=")[0] for word in words}
+    if recipe is not None and not settings.space and recipe.space:
+        return space([*words, *(word for word in recipe.space if word.partition("=")[0] not in given)])
+    found = space([*words, *(word for word in settings.space if word.partition("=")[0] not in given)])
     there = set().union(*map(found.fitting, found.combinations()))
     found.keys = {key: one for key, one in found.keys.items() if key in there}  # a net need not have a width
     if not found.dimensions:
@@ -73,6 +78,13 @@ def _space(settings: Settings, words: Sequence[str]) -> Space:
             "'optimizer.lr=tag(log,interval(1e-4,1e-1))', or take sweep=auto"
         )
     return found
+
+
+def _recipe(words: Sequence[str]) -> Recipe | None:
+    """The recipe that words name."""
+    name = next((word.partition("=")[2] for word in words if word.startswith("recipe=")), "")
+    path = search_path.recipes().get(name, home(name))
+    return read_recipe(path) if name and path.is_file() else None
 
 
 def _own(words: Sequence[str]) -> list[Problem]:
@@ -136,6 +148,8 @@ def _metrics(settings: Settings, config: Config) -> tuple[list[str], list[str]]:
     cls = cast(Any, target_class(task._target_, config.trust))
     known: dict[str, Any] = {f"val/{key}": better for key, better in cls.metrics.items()}
     known["parameters"] = "min"
+    if len(names) > 1 and (settings.method == "cmaes" or settings.pruner != "none" or settings.patience is not None):
+        raise NnError("two metrics cannot be compared by sweep=cmaes, nor with sweep.pruner or sweep.patience")
     if len(set(names)) < len(names):
         raise NnError(f"sweep.metric names a metric twice; compare different metrics: {', '.join(known)}")
     if odd := [name for name in names if name not in known]:

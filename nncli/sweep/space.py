@@ -20,6 +20,7 @@ from nncli.config.words import TYPED, parse
 from nncli.errors import ConfigError, Fault, Problem
 
 MOST = 1000  # values of one key that can be chosen from
+DIGITS = 12  # after the decimal point, to which steps are rounded
 COMBINED = 64  # combinations of groups up to which all are looked at before the first trial
 Value = str | int | float
 Picked = dict[str, Value]
@@ -49,14 +50,16 @@ class Between:
     whole: bool = False
 
     def ends(self) -> Sequence[Value]:
-        return (self.low, self.high)
+        """Both ends, and of an interval a number between, since a key that needs whole numbers takes only the ends."""
+        between = () if self.whole or self.step else (self.low + (self.high - self.low) / 2**0.5,)
+        return (self.low, self.high, *between)
 
     def values(self) -> list[Value] | None:
         """All of them, if there are steps."""
         if self.step is None:
             return None
         count = int((self.high - self.low) / self.step + 1e-9) + 1
-        return [self.low + self.step * i for i in range(count)]
+        return [round(self.low + self.step * i, DIGITS) for i in range(count)]
 
     def __str__(self) -> str:
         step = f" in steps of {self.step:g}" if self.step is not None and self.step != 1 else ""
@@ -101,7 +104,7 @@ class Space:
 
     def grid(self) -> Iterator[Picked]:
         """Every combination; raises ConfigError if a key has no end of values."""
-        for names in product(*(choice.values for choice in self.groups.values())):
+        for names in self._choices():
             chosen: Picked = dict(zip(self.groups, names, strict=True))
             keys = self.fitting(chosen)
             for values in product(*(_listed(key, self.keys[key]) for key in keys)):
@@ -111,7 +114,11 @@ class Space:
         """The number of combinations; infinite with an interval."""
         if any(isinstance(one, Between) and one.step is None for one in self.keys.values()):
             return math.inf
-        return sum(1 for _ in self.grid())
+        chosen = [dict(zip(self.groups, names, strict=True)) for names in self._choices()]
+        return sum(math.prod(len(_listed(key, self.keys[key])) for key in self.fitting(one)) for one in chosen)
+
+    def _choices(self) -> Iterator[tuple[str, ...]]:
+        return product(*(choice.values for choice in self.groups.values()))
 
     def combinations(self) -> list[Picked]:
         """The choices of groups to look at before the first trial: all, or of many each one beside the first others."""
@@ -134,6 +141,8 @@ def space(words: Sequence[str]) -> Space:
         key, line = override.get_key_element(), (override.input_line or "").partition("=")[2]
         options = search_path.options(override.key_or_group, among) if "." not in override.key_or_group else []
         fault, dimension = _dimension(override, options)
+        if key.startswith("data.split."):
+            fault = "incompatible-value", "cannot be searched: each trial would be evaluated on other samples"
         if key in single or key in found.dimensions:
             fault = "duplicate", "is set twice; a key has one value or is searched"
         if fault:
@@ -209,7 +218,9 @@ def _stepped(value: Any) -> tuple[Fault | None, Dimension | None]:
     count = math.ceil((stop - low) / step - 1e-9)
     if count > MOST:
         return ("too-large", f"has more than {MOST:,} values; take interval(…)"), None
-    first, last = sorted((low, low + step * (count - 1)))
+    if "log" in value.tags and abs(step) != 1:
+        return ("wrong-value", "has steps, which are no steps of a logarithm; take tag(log,int(interval(…)))"), None
+    first, last = sorted((low, round(low + step * (count - 1), DIGITS)))
     whole = all(isinstance(one, int) for one in (value.start, value.stop, value.step))
     return None, Between(first, last, abs(step), "log" in value.tags, whole)
 

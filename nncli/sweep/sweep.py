@@ -61,6 +61,7 @@ class Sweep:
     directions: list[str]
     facts: dict[str, Any]  # by which it is known again
     trust: Collection[str] = ()
+    minutes: float | None = None  # that a run of the recipe takes, as its claim says
 
     @cached_property
     def study(self) -> Study:
@@ -83,7 +84,7 @@ class Sweep:
         """Train until every trial has ended, or a limit is reached; raises Stopped with the rest still queued."""
         with Signals().caught() as signals:
             signals.at_once = False
-            grid = list(self.space.grid()) if self.settings.method == "grid" else []
+            grid = list(islice(self.space.grid(), self.total)) if self.settings.method == "grid" else []
             sign = f"{self.facts['searched']}{self.facts['settings']}{self.facts['config']}"
             self.study.open(
                 self.total,
@@ -92,8 +93,7 @@ class Sweep:
             )
             self.folder.mkdir(parents=True, exist_ok=True)
             write_atomic(self.folder / FACTS, yaml.safe_dump(self.facts, sort_keys=False).encode())
-            count = workers(self.config) if self.settings.workers == "auto" else self.settings.workers
-            pool = Pool(min(count, self.total), self.folder / "workers.log", devices(self.config))
+            pool = Pool(self.workers, self.folder / "workers.log", devices(self.config))
             try:
                 self._train(pool, signals, screen)
             except BaseException:
@@ -101,6 +101,12 @@ class Sweep:
                 self.study.release()
                 raise
             pool.close()
+
+    @property
+    def workers(self) -> int:
+        """How many trials are trained side by side."""
+        count = workers(self.config) if self.settings.workers == "auto" else self.settings.workers
+        return min(count, self.total)
 
     @property
     def total(self) -> int:

@@ -109,7 +109,7 @@ def test_a_trial_that_raises_is_recorded_and_the_others_go_on(nn: Nn) -> None:
 
 
 def test_what_is_killed_is_tried_again_and_nothing_is_left_running(begin: Begin, nn: Nn) -> None:
-    words = [*LONG, "model.width=8,16,24", "sweep.trials=4", "sweep=random"]
+    words = [*LONG, "model.width=8,16,24", "optimizer.lr=interval(0.001,0.01)", "sweep.trials=4", "sweep=random"]
     first = begin("sweep", *words)
     wait_for(lambda: len(list(Path("runs/digits_mlp_sweep").glob("00*/metrics.csv"))) >= 2)
     nursery, *_, worker = workers_here()
@@ -185,7 +185,7 @@ def test_a_trial_that_loses_a_rank_is_tried_again(begin: Begin, nn: Nn) -> None:
 
 
 def test_ctrl_c_leaves_a_sweep_that_continues(begin: Begin, nn: Nn) -> None:
-    words = [*LONG, "model.width=8,16", "sweep.trials=3", "sweep=random"]
+    words = [*LONG, "model.width=8,16", "optimizer.lr=interval(0.001,0.01)", "sweep.trials=3", "sweep=random"]
     first = begin("sweep", *words)
     wait_for(lambda: len(list(Path("runs/digits_mlp_sweep").glob("00*/metrics.csv"))) >= 2)
     os.kill(first.pid, signal.SIGINT)
