@@ -123,7 +123,10 @@ def _quoting(word: str) -> str:
 def _meaning(override: Override) -> Fault | None:
     """Why a word that Hydra can read is not accepted."""
     if override.is_sweep_override():
-        return "invalid-override", "must be one value; for a list, put brackets around the values"
+        return (
+            "invalid-override",
+            "must be one value; for a list, put brackets around the values; to search among them: nn sweep",
+        )
     if any(impure(text) for text in texts([override.key_or_group, override.package or "", override.value()])):
         return IMPURE
     return ("invalid-override", NOT_TEXT) if any(_unfit(text) for text in texts(override.value())) else None

@@ -2,7 +2,8 @@
 
 import copy
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, cast
@@ -113,6 +114,16 @@ class Kept:
     on = False
     key = ""
     data: Any = None
+
+
+@contextmanager
+def keeping() -> Iterator[None]:
+    """Load the same data only once inside the block."""
+    Kept.on = True
+    try:
+        yield
+    finally:
+        Kept.on, Kept.key, Kept.data = False, "", None
 
 
 def load_data(config: Config, facts: dict[str, Any] | None = None) -> Any:

@@ -17,6 +17,7 @@ from nncli.config.compose import Config, compose, freeze
 from nncli.config.hosting import hosts
 from nncli.config.places import outward
 from nncli.errors import NnError, Stopped
+from nncli.run.assemble import keeping
 from nncli.run.files import write_atomic
 from nncli.run.folder import RunFolder
 from nncli.run.processes.jobs import devices, workers
@@ -82,7 +83,7 @@ class Sweep:
 
     def run(self, screen: SweepScreen) -> None:
         """Train until every trial has ended, or a limit is reached; raises Stopped with the rest still queued."""
-        with Signals().caught() as signals:
+        with Signals().caught() as signals, keeping():
             signals.at_once = False
             grid = list(islice(self.space.grid(), self.total)) if self.settings.method == "grid" else []
             sign = f"{self.facts['searched']}{self.facts['settings']}{self.facts['config']}"
