@@ -13,7 +13,7 @@ from nncli.cli.options import Json, Trust, TrustFile, may_write, refuse_given
 from nncli.output import as_json, say
 
 if TYPE_CHECKING:
-    from nncli.predict.run import Count
+    from nncli.predict.run import Count, Engine
     from nncli.predict.writers import Writer
 
 Words = Annotated[
@@ -41,6 +41,10 @@ Keep = Annotated[
 Top = Annotated[int | None, typer.Option(min=1, help="Show so many of the most probable classes.", show_default=False)]
 Probabilities = Annotated[bool, typer.Option("--probabilities", help="Add the probability of every class.")]
 Embed = Annotated[bool, typer.Option("--embed", help="Write embeddings: the input of the net's last layer.")]
+Plot = Annotated[
+    Path | None,
+    typer.Option(help="Draw a forecast beside the naive one to this PNG file.", show_default=False),
+]
 Which = Annotated[Literal["best", "last"], typer.Option(help="The weights of the run.")]
 
 
@@ -53,6 +57,7 @@ def predict(
     top: Top = None,
     probabilities: Probabilities = False,
     embed: Embed = False,
+    plot: Plot = None,
     which: Which = "best",
     json: Json = False,
     trust: Trust = None,
@@ -67,11 +72,14 @@ def predict(
     from nncli.errors import NnError
     from nncli.predict import answers, inputs, run, writers
     from nncli.predict.engine import is_file, open_engine, split
+    from nncli.predict.forecasts import Recorded
 
     if out and rejected and out.absolute() == rejected.absolute():
         raise NnError(f"--out and --rejected are both {out}; give them different names")
     for option, path in (("--out", out), ("--rejected", rejected)):
         _check(option, path, writers.FORMATS if option == "--out" else (".csv",))
+    if plot is not None:
+        may_write(plot, like="--plot forecast.png")
     name, given = split(words or ["last"])
     if words and name != words[0]:
         say("predicting with the last run", err=True)
@@ -82,6 +90,9 @@ def predict(
     engine = open_engine(name, which=which, embed=embed, trust=trust or (), trust_file=trust_file)
     shown = answers.Shown(top, probabilities)
     answers.check(shown, engine.card)
+    recorded = Recorded(engine)
+    if plot is not None:
+        _check_plot(engine, given)
     samples = {**engine.card["facts"], **engine.card["samples"]}
     if not given:
         raise NnError(f"name what {engine.name} is to predict: {inputs.takes(samples['kind'])}")
@@ -89,10 +100,15 @@ def predict(
     with inputs.opened(given, samples) as sources, ExitStack() as stack:
         apart = stack.enter_context(writers.file(rejected)) if rejected else None
         target = screen or stack.enter_context(_target(out, json))
-        count = run.predict(engine, sources, target, apart, shown=shown, keep=keep or ())
+        count = run.predict(recorded if plot else engine, sources, target, apart, shown=shown, keep=keep or ())
     if screen and count.predicted:
         screen.show()
     _report(count, out, rejected, json)
+    if plot is not None:
+        from nncli.insight import png
+
+        png.save(recorded.plot(given[0]).picture(), plot, "--plot")
+        say(f"plot: {plot}", err=True)
 
 
 def _check(option: str, path: Path | None, suffixes: Sequence[str]) -> None:
@@ -104,6 +120,16 @@ def _check(option: str, path: Path | None, suffixes: Sequence[str]) -> None:
     if path.suffix.lower() not in suffixes:
         raise NnError(f"{option} is {path}; its name must end in {' or '.join(suffixes)}")
     may_write(path, refuse, f"{option} answers{suffixes[0]}")
+
+
+def _check_plot(engine: "Engine", given: Sequence[str]) -> None:
+    from nncli.errors import NnError
+
+    names = [output["name"] for output in engine.card["outputs"]]
+    if names != ["forecast"]:
+        raise NnError(f"--plot draws forecasts of a time series; {engine.name} returns: {', '.join(names)}")
+    if len(given) != 1:
+        raise NnError(f"--plot draws the forecast of one file; got {len(given)}")
 
 
 def _target(out: Path | None, json: bool) -> "AbstractContextManager[Writer]":
