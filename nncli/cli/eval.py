@@ -86,14 +86,14 @@ def judge(
 
 def _show(title: str, found: dict[str, Any]) -> None:
     """The metrics, beside those of simple opponents, and the details of classes or of columns."""
-    from nncli.run.summary import beside
+    from nncli.run.summary import beside, decimals
 
     say(title)
     sides = beside(found["metrics"])
     if len(sides) > 1:
         say(" " * 26 + "".join(f" {who:>10}" for who in sides))
     for name in sides["model"]:
-        values = [f"{side[name]:.4f}" if name in side else "" for side in sides.values()]
+        values = [decimals(side[name]) if name in side else "" for side in sides.values()]
         say(f"  {name:24} " + (values[0] if len(sides) == 1 else " ".join(f"{value:>10}" for value in values).rstrip()))
     if "columns" in found:
         say("\nin the units of each column")

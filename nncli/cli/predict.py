@@ -13,7 +13,8 @@ from nncli.cli.options import Json, Trust, TrustFile, may_write, refuse_given
 from nncli.output import as_json, say
 
 if TYPE_CHECKING:
-    from nncli.predict.run import Count, Engine
+    from nncli.predict.forecasts import Recorded
+    from nncli.predict.run import Count
     from nncli.predict.writers import Writer
 
 Words = Annotated[
@@ -90,25 +91,20 @@ def predict(
     engine = open_engine(name, which=which, embed=embed, trust=trust or (), trust_file=trust_file)
     shown = answers.Shown(top, probabilities)
     answers.check(shown, engine.card)
-    recorded = Recorded(engine)
-    if plot is not None:
-        _check_plot(engine, given)
     samples = {**engine.card["facts"], **engine.card["samples"]}
     if not given:
         raise NnError(f"name what {engine.name} is to predict: {inputs.takes(samples['kind'])}")
+    recorded = Recorded(engine, given) if plot else None
     screen = writers.Screen() if sys.stdout.isatty() and not json and out is None else None
     with inputs.opened(given, samples) as sources, ExitStack() as stack:
         apart = stack.enter_context(writers.file(rejected)) if rejected else None
         target = screen or stack.enter_context(_target(out, json))
-        count = run.predict(recorded if plot else engine, sources, target, apart, shown=shown, keep=keep or ())
+        count = run.predict(recorded or engine, sources, target, apart, shown=shown, keep=keep or ())
     if screen and count.predicted:
         screen.show()
     _report(count, out, rejected, json)
-    if plot is not None:
-        from nncli.insight import png
-
-        png.save(recorded.plot(given[0]).picture(), plot, "--plot")
-        say(f"plot: {plot}", err=True)
+    if plot and recorded:
+        _draw(recorded, given[0], plot)
 
 
 def _check(option: str, path: Path | None, suffixes: Sequence[str]) -> None:
@@ -122,14 +118,15 @@ def _check(option: str, path: Path | None, suffixes: Sequence[str]) -> None:
     may_write(path, refuse, f"{option} answers{suffixes[0]}")
 
 
-def _check_plot(engine: "Engine", given: Sequence[str]) -> None:
-    from nncli.errors import NnError
+def _draw(recorded: "Recorded", title: str, path: Path) -> None:
+    """Draw a forecast beside the naive ones."""
+    from nncli.insight import png
+    from nncli.insight.forecast_plot import forecast_plot
 
-    names = [output["name"] for output in engine.card["outputs"]]
-    if names != ["forecast"]:
-        raise NnError(f"--plot draws forecasts of a time series; {engine.name} returns: {', '.join(names)}")
-    if len(given) != 1:
-        raise NnError(f"--plot draws the forecast of one file; got {len(given)}")
+    names, period = recorded.columns, recorded.card["samples"].get("period")
+    drawing = forecast_plot(recorded.past_LF[:, : len(names)], recorded.ahead_HC, names, title, period)
+    png.save(drawing.picture(), path, "--plot")
+    say(f"plot: {path}", err=True)
 
 
 def _target(out: Path | None, json: bool) -> "AbstractContextManager[Writer]":

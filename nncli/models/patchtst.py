@@ -12,8 +12,7 @@ from torch.nn import functional
 
 from nncli.models.linear_forecast import own_past
 from nncli.models.vit import Block
-
-EPS = 1e-5  # variance of a window that is added, so that constant ones can be divided by it
+from nncli.models.window_level import Normalize, level_and_scale
 
 
 class PatchTST(nn.Module):
@@ -37,6 +36,7 @@ class PatchTST(nn.Module):
         heads: Annotated[int, Ge(1)],
         mlp_ratio: Annotated[float, Gt(0)],
         dropout: Annotated[float, Interval(ge=0, lt=1)],
+        normalize: Normalize,
     ) -> None:
         super().__init__()
         own_past("patchtst", input_shape, num_targets)
@@ -46,6 +46,7 @@ class PatchTST(nn.Module):
         if dim % heads:
             raise ValueError(f"model.dim is {dim}, which is shared by model.heads={heads} and must be divisible by it")
         self.patch, self.stride = patch, stride
+        self.normalize: Normalize = normalize
         patches = (length + stride - patch) // stride + 1
         self.embed = nn.Linear(patch, dim)
         self.position = nn.Parameter(torch.empty(patches, dim).uniform_(-0.02, 0.02))
@@ -62,10 +63,9 @@ class PatchTST(nn.Module):
                 nn.init.zeros_(parameter)
 
     def forward(self, x_BLF: Tensor) -> Tensor:
-        mean_B1F = x_BLF.mean(dim=1, keepdim=True)
-        std_B1F = (x_BLF.var(dim=1, keepdim=True, correction=0) + EPS).sqrt()
-        x_BFL = ((x_BLF - mean_B1F) / std_B1F).mT
+        level_B1F, scale_B1F = level_and_scale(x_BLF, self.normalize)
+        x_BFL = ((x_BLF - level_B1F) / scale_B1F).mT
         x_BFPK = functional.pad(x_BFL, (0, self.stride), mode="replicate").unfold(2, self.patch, self.stride)
         x_BFPD = self.embed(x_BFPK) + self.position
         y_BFPD = self.blocks(x_BFPD.flatten(0, 1)).unflatten(0, (-1, x_BLF.shape[2]))
-        return self.head(self.dropout(y_BFPD.flatten(2))).mT * std_B1F + mean_B1F
+        return self.head(self.dropout(y_BFPD.flatten(2))).mT * scale_B1F + level_B1F

@@ -5,8 +5,9 @@ from typing import Annotated, Literal
 from annotated_types import Ge, Interval
 from torch import Tensor, nn
 
+from nncli.models.window_level import Normalize, level_and_scale
+
 CELLS = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
-EPS = 1e-5  # variance of a window that is added, so that constant ones can be divided by it
 
 
 class RecurrentForecast(nn.Module):
@@ -26,27 +27,19 @@ class RecurrentForecast(nn.Module):
         width: Annotated[int, Ge(1)],
         depth: Annotated[int, Ge(1)],
         dropout: Annotated[float, Interval(ge=0, lt=1)],
-        normalize: Literal["none", "last", "window"],
+        normalize: Normalize,
     ) -> None:
         super().__init__()
-        self.shape, self.normalize = (horizon, num_targets), normalize
+        self.shape = (horizon, num_targets)
+        self.normalize: Normalize = normalize
         self.recurrent = CELLS[cell](
             input_shape[-1], width, depth, batch_first=True, dropout=dropout if depth > 1 else 0.0
         )
         self.head = nn.Linear(width, horizon * num_targets)
 
     def forward(self, x_BLF: Tensor) -> Tensor:
-        if self.normalize == "none":
-            return self._forecast(x_BLF)
-        targets = self.shape[1]
-        if self.normalize == "last":
-            last_B1F = x_BLF[:, -1:]
-            return self._forecast(x_BLF - last_B1F) + last_B1F[..., :targets]
-        mean_B1F = x_BLF.mean(dim=1, keepdim=True)
-        std_B1F = (x_BLF.var(dim=1, keepdim=True, correction=0) + EPS).sqrt()
-        y_BHC = self._forecast((x_BLF - mean_B1F) / std_B1F)
-        return y_BHC * std_B1F[..., :targets] + mean_B1F[..., :targets]
-
-    def _forecast(self, x_BLF: Tensor) -> Tensor:
-        y_BLD, _ = self.recurrent(x_BLF)
-        return self.head(y_BLD[:, -1]).unflatten(1, self.shape)
+        level_B1F, scale_B1F = level_and_scale(x_BLF, self.normalize)
+        y_BLD, _ = self.recurrent((x_BLF - level_B1F) / scale_B1F)
+        y_BHC = self.head(y_BLD[:, -1]).unflatten(1, self.shape)
+        columns = self.shape[1]
+        return y_BHC * scale_B1F[..., :columns] + level_B1F[..., :columns]

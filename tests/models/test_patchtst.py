@@ -9,7 +9,7 @@ from nncli.models.patchtst import PatchTST
 
 def made(columns: int = 2, length: int = 24, patch: int = 6, stride: int = 3, heads: int = 2) -> PatchTST:
     torch.manual_seed(0)
-    return PatchTST([length, columns], 12, columns, patch, stride, 16, 1, heads, 2, 0.0)
+    return PatchTST([length, columns], 12, columns, patch, stride, 16, 1, heads, 2, 0.0, "window")
 
 
 def waves() -> tuple[Tensor, Tensor]:
@@ -63,4 +63,4 @@ def test_numbers_that_do_not_fit_are_refused() -> None:
     with pytest.raises(ValueError, match=r"model\.dim is 16, which is shared by model\.heads=3"):
         made(heads=3)
     with pytest.raises(ValueError, match="patchtst forecasts each column from its own past"):
-        PatchTST([24, 2], 12, 1, 6, 3, 16, 1, 2, 2, 0.0)
+        PatchTST([24, 2], 12, 1, 6, 3, 16, 1, 2, 2, 0.0, "window")

@@ -1,6 +1,7 @@
 """The plot of a forecast, and what is said of a series that cannot be forecast."""
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -68,9 +69,8 @@ def test_what_cannot_be_drawn_is_refused(kind: str, words: list[str], message: s
     ],
 )
 def test_a_series_that_cannot_be_forecast_is_answered_with_one_reason(
-    change: "object", message: str, run: Run, predict: Predict
+    change: Callable[[list[str]], list[str]], message: str, run: Run, predict: Predict
 ) -> None:
-    assert callable(change)
     Path("new.csv").write_text("\n".join(change(written(10))))
     done = predict(run("series"), "new.csv", "--plot", "p.png")
     assert (done.code, done.out) == (1, "")
