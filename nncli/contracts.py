@@ -69,7 +69,8 @@ class Form:
 class Trainable(Protocol):
     """A task: an nn.Module that defines what is computed; nn does the rest of the training."""
 
-    metrics: ClassVar[Mapping[str, Direction]]  # computed when a part is evaluated, each with its better direction
+    # computed when a part is evaluated, each with its better direction; naive_mse is the mse of a naive forecast
+    metrics: ClassVar[Mapping[str, Direction]]
     logged: ClassVar[Mapping[str, Direction]]  # logged in training, as train/…
     monitor: str  # decides which weights are best, such as val/accuracy
     facts: dict[str, Any]  # what the data derived from its training part; stored with the weights

@@ -85,25 +85,34 @@ def judge(
 
 
 def _show(title: str, found: dict[str, Any]) -> None:
-    """The metrics, and the details of a classifier."""
+    """The metrics, beside those of simple opponents, and the details of classes or of columns."""
+    from nncli.run.summary import beside, decimals
+
     say(title)
-    for name, value in found["metrics"].items():
-        say(f"  {name:24} {value:.4f}")
+    sides = beside(found["metrics"])
+    if len(sides) > 1:
+        say(" " * 26 + "".join(f" {who:>10}" for who in sides))
+    for name in sides["model"]:
+        values = [decimals(side[name]) if name in side else "" for side in sides.values()]
+        say(f"  {name:24} " + (values[0] if len(sides) == 1 else " ".join(f"{value:>10}" for value in values).rstrip()))
+    if "columns" in found:
+        say("\nin the units of each column")
+        console().print(_rows(found["columns"]))
     if "classes" in found:
         show = console()
         labels, few = [row["class"] for row in found["classes"]], len(found["classes"]) <= WIDEST
         say()
-        show.print(_classes(found["classes"]))
+        show.print(_rows(found["classes"]))
         say("\nconfusion matrix: true classes (rows), predicted classes (columns)" if few else "\nmost often confused")
         show.print((_matrix if few else _pairs)(labels, found["confusion"]))
 
 
-def _classes(rows: list[dict[str, Any]]) -> "Table":
+def _rows(rows: list[dict[str, Any]]) -> "Table":
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, padding=(0, 1))
     for name in rows[0]:
-        table.add_column(name, justify="left" if name == "class" else "right")
+        table.add_column(name, justify="left" if name in ("class", "column") else "right")
     for row in rows:
         table.add_row(*(f"{value:.4f}" if isinstance(value, float) else str(value) for value in row.values()))
     return table

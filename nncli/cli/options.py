@@ -51,7 +51,7 @@ def may_write(out: "Path", refuse: "Callable[[Path], None] | None" = None, like:
     if out.is_dir() or not out.absolute().parent.is_dir():
         what = "it is a folder" if out.is_dir() else f"the folder {out.parent} does not exist"
         raise NnError(f"{option} is {out}: {what}; give a file such as {like}")
-    (refuse or png.refuse)(out)
+    refuse(out) if refuse else png.refuse(out, option)
     if not os.access(out if out.exists() else out.absolute().parent, os.W_OK):
         raise NnError(f"{option} is {out}: it cannot be written there; choose a file in another folder")
 

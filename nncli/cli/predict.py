@@ -13,6 +13,7 @@ from nncli.cli.options import Json, Trust, TrustFile, may_write, refuse_given
 from nncli.output import as_json, say
 
 if TYPE_CHECKING:
+    from nncli.predict.forecasts import Recorded
     from nncli.predict.run import Count
     from nncli.predict.writers import Writer
 
@@ -41,6 +42,10 @@ Keep = Annotated[
 Top = Annotated[int | None, typer.Option(min=1, help="Show so many of the most probable classes.", show_default=False)]
 Probabilities = Annotated[bool, typer.Option("--probabilities", help="Add the probability of every class.")]
 Embed = Annotated[bool, typer.Option("--embed", help="Write embeddings: the input of the net's last layer.")]
+Plot = Annotated[
+    Path | None,
+    typer.Option(help="Draw a forecast beside the naive one to this PNG file.", show_default=False),
+]
 Which = Annotated[Literal["best", "last"], typer.Option(help="The weights of the run.")]
 
 
@@ -53,6 +58,7 @@ def predict(
     top: Top = None,
     probabilities: Probabilities = False,
     embed: Embed = False,
+    plot: Plot = None,
     which: Which = "best",
     json: Json = False,
     trust: Trust = None,
@@ -67,11 +73,14 @@ def predict(
     from nncli.errors import NnError
     from nncli.predict import answers, inputs, run, writers
     from nncli.predict.engine import is_file, open_engine, split
+    from nncli.predict.forecasts import Recorded
 
     if out and rejected and out.absolute() == rejected.absolute():
         raise NnError(f"--out and --rejected are both {out}; give them different names")
     for option, path in (("--out", out), ("--rejected", rejected)):
         _check(option, path, writers.FORMATS if option == "--out" else (".csv",))
+    if plot is not None:
+        may_write(plot, like="--plot forecast.png")
     name, given = split(words or ["last"])
     if words and name != words[0]:
         say("predicting with the last run", err=True)
@@ -85,14 +94,17 @@ def predict(
     samples = {**engine.card["facts"], **engine.card["samples"]}
     if not given:
         raise NnError(f"name what {engine.name} is to predict: {inputs.takes(samples['kind'])}")
+    recorded = Recorded(engine, given) if plot else None
     screen = writers.Screen() if sys.stdout.isatty() and not json and out is None else None
     with inputs.opened(given, samples) as sources, ExitStack() as stack:
         apart = stack.enter_context(writers.file(rejected)) if rejected else None
         target = screen or stack.enter_context(_target(out, json))
-        count = run.predict(engine, sources, target, apart, shown=shown, keep=keep or ())
+        count = run.predict(recorded or engine, sources, target, apart, shown=shown, keep=keep or ())
     if screen and count.predicted:
         screen.show()
     _report(count, out, rejected, json)
+    if plot and recorded:
+        _draw(recorded, given[0], plot)
 
 
 def _check(option: str, path: Path | None, suffixes: Sequence[str]) -> None:
@@ -104,6 +116,17 @@ def _check(option: str, path: Path | None, suffixes: Sequence[str]) -> None:
     if path.suffix.lower() not in suffixes:
         raise NnError(f"{option} is {path}; its name must end in {' or '.join(suffixes)}")
     may_write(path, refuse, f"{option} answers{suffixes[0]}")
+
+
+def _draw(recorded: "Recorded", title: str, path: Path) -> None:
+    """Draw a forecast beside the naive ones."""
+    from nncli.insight import png
+    from nncli.insight.forecast_plot import forecast_plot
+
+    names, period = recorded.columns, recorded.card["samples"].get("period")
+    drawing = forecast_plot(recorded.past_LF[:, : len(names)], recorded.ahead_HC, names, title, period)
+    png.save(drawing.picture(), path, "--plot")
+    say(f"plot: {path}", err=True)
 
 
 def _target(out: Path | None, json: bool) -> "AbstractContextManager[Writer]":

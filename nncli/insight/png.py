@@ -17,11 +17,11 @@ CHUNK = b"\0\0\0\x0etEXt" + "\0".join(MARK).encode()  # the mark as it is in a f
 HEAD = 100  # bytes that contain it
 
 
-def save(image: "Image.Image", path: Path) -> None:
+def save(image: "Image.Image", path: Path, option: str = "--out") -> None:
     """Write a PNG file that does not exist yet, or replace one that nn drew."""
     from PIL.PngImagePlugin import PngInfo
 
-    refuse(path)
+    refuse(path, option)
     marks, buffer = PngInfo(), BytesIO()
     marks.add_text(*MARK)
     image.save(buffer, "PNG", pnginfo=marks)
@@ -34,7 +34,7 @@ def save(image: "Image.Image", path: Path) -> None:
         raise NnError(f"the picture cannot be written: {reason(error)}") from error
 
 
-def refuse(path: Path) -> None:
+def refuse(path: Path, option: str = "--out") -> None:
     """Raise NnError if the path is anything that nn did not draw, such as a link."""
     if not os.path.lexists(path):
         return
@@ -43,4 +43,4 @@ def refuse(path: Path) -> None:
             head = file.read(HEAD)
         if head.startswith(SIGNATURE) and CHUNK in head:
             return
-    raise NnError(f"{path} exists and was not drawn by nn; name another file with --out, or delete this one")
+    raise NnError(f"{path} exists and was not drawn by nn; name another file with {option}, or delete this one")

@@ -32,10 +32,10 @@ def table(outputs: Outputs, card: Mapping[str, Any], shown: Shown) -> tuple[pl.D
             case "forecast":
                 rows = values.shape[1]
                 columns["step"] = np.tile(np.arange(1, rows + 1), len(values))
-                names = [f"predicted_{name}" if name == "step" else name for name in _targets(card, values.shape[2])]
+                names = [f"predicted_{name}" if name == "step" else name for name in targets(card, values.shape[2])]
                 columns |= _flat(values.reshape(-1, values.shape[2]), names)
             case "value":
-                columns |= _flat(values.reshape(len(values), -1), _targets(card, values[:1].size, "value"))
+                columns |= _flat(values.reshape(len(values), -1), targets(card, values[:1].size, "value"))
             case _:
                 letter = "e" if name == "embedding" else f"{name}_"
                 flat = values.reshape(len(values), -1)
@@ -75,7 +75,7 @@ def _names(card: Mapping[str, Any], count: int) -> list[str]:
     return list(given)
 
 
-def _targets(card: Mapping[str, Any], count: int, name: str = "target") -> list[str]:
+def targets(card: Mapping[str, Any], count: int, name: str = "target") -> list[str]:
     """The names of the columns that are predicted."""
     names: list[str] = card.get("target") or []
     if len(names) == count:

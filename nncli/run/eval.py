@@ -44,11 +44,14 @@ def judged(
 
 
 def described(parts: Parts, part: str, results: dict[str, float], details: dict[str, Any]) -> dict[str, Any]:
-    """Metrics by their full names, and the details of classes by theirs."""
+    """Metrics by their full names, and the details of classes and columns by theirs."""
     metrics = {f"{part}/{name}": value for name, value in results.items()}
     if rows := details.get("classes"):
         names = parts.task.facts.get("classes") or range(len(rows))
         details["classes"] = [{"class": str(name), **row} for name, row in zip(names, rows, strict=True)]
+    if rows := details.get("columns"):
+        names = parts.task.facts.get("columns") or range(len(rows))
+        details["columns"] = [{"column": str(name), **row} for name, row in zip(names, rows, strict=False)]
     return {"metrics": metrics, **details}
 
 

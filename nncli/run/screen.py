@@ -9,7 +9,7 @@ from nncli.errors import printable
 from nncli.output import as_json, say
 from nncli.paths import runs_dir, shown
 from nncli.run.folder import RunFolder
-from nncli.run.summary import decimals
+from nncli.run.summary import beside, decimals
 from nncli.terminal import Terminal
 
 Mode = Literal["auto", "bar", "plain", "json", "quiet"]
@@ -67,13 +67,17 @@ class Screen:
 
 
 def _results(summary: dict[str, Any]) -> list[str]:
-    """The best validation and the test part in two rows; nn eval shows the other test metrics."""
-    rows, both = [], {k.removeprefix("val/") for k in summary["metrics"] if k.startswith("val/")}
+    """The best validation, the test part and simple opponents on it in a row each; nn eval shows more test metrics."""
+    parts = {
+        part: {k.split("/")[1]: value for k, value in summary["metrics"].items() if k.startswith(f"{part}/")}
+        for part in ("val", "test")
+    }
+    names, rows = [*reversed(beside(parts["val"] or parts["test"])["model"])], []
     for part, when in (("val", f"best, step {summary['best_step']}"), ("test", "")):
-        metrics = [(k.split("/")[1], v) for k, v in summary["metrics"].items() if k.startswith(f"{part}/")]
-        metrics = [(name, value) for name, value in metrics if name in both or not both]
-        if metrics:
-            rows.append([f"{part:<4}", *(f"{name} {decimals(value)}" for name, value in reversed(metrics)), when])
+        for who, metrics in beside(parts[part]).items():
+            if metrics and (who == "model" or part == "test" or not parts["test"]):
+                cells = [f"{name} {decimals(metrics[name])}" if name in metrics else "" for name in names]
+                rows.append([part, *cells, when] if who == "model" else [who, *cells, ""])
     widths = [max(map(len, column)) for column in zip(*rows, strict=False)]
     return [
         "  " + "   ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=False)).rstrip() for row in rows

@@ -2,11 +2,13 @@
 
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from nncli.output import finite
 
+OPPONENTS = ("naive", "seasonal")  # a metric such as naive_mse is the mse of a simple opponent
 LARGEST = 10_000_000  # bytes that are read
 NUMBERS = (
     "started_at",
@@ -41,6 +43,20 @@ def decimals(number: float | None, places: int = 4) -> str:
     if number is None:
         return "-"
     return f"{number:.{places}f}" if number == 0 or abs(number) >= 0.1**places * 10 else f"{number:.3g}"
+
+
+def beside(metrics: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """The metrics of the model, and under the same names those of each simple opponent, such as `naive_mse`."""
+    found: dict[str, dict[str, Any]] = {"model": {}}
+    for name, value in metrics.items():
+        part, slash, metric = name.rpartition("/")
+        who, _, what = metric.partition("_")
+        own = f"{part}{slash}{what}"
+        if who in OPPONENTS and own in metrics:
+            found.setdefault(who, {})[own] = value
+        else:
+            found["model"][name] = value
+    return found
 
 
 def _misfit(facts: Any) -> str:

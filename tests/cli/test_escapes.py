@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from nncli.cli.complete import complete_data, complete_keys, complete_recipes, complete_runs, complete_words
-from nncli.cli.eval import _classes, _matrix, _pairs
+from nncli.cli.eval import _matrix, _pairs, _rows
 from nncli.cli.options import console
 from nncli.run.folder import RunFolder, mark
 from nncli.run.processes import rank
@@ -113,9 +113,9 @@ def test_on_a_terminal_nothing_but_rich_s_own_styles_is_sent(
             assert order not in done.out, verb
 
 
-def test_classes_of_a_judged_run_are_shown_in_plain_text(capsys: pytest.CaptureFixture[str]) -> None:
+def test_rows_of_a_judged_run_are_shown_in_plain_text(capsys: pytest.CaptureFixture[str]) -> None:
     labels, confusion = [EVIL, "cat"], [[1, 2], [3, 4]]
-    for table in (_classes([{"class": EVIL, "f1": 0.5}]), _matrix(labels, confusion), _pairs(labels, confusion)):
+    for table in (_rows([{"class": EVIL, "f1": 0.5}]), _matrix(labels, confusion), _pairs(labels, confusion)):
         console().print(table)
     assert not ORDERS.search(capsys.readouterr().out)
 

@@ -229,6 +229,7 @@ CASES: dict[str, Callable[[], Case]] = {
     "shakespeare": lambda: book(root=True),
     **{name: (lambda name=name: spelled(name)) for name in ("addition", "copy", "reverse", "counting")},
     "series": steps,
+    "counting_series": lambda: ({"highest": 20, "batch_size": 4}, lambda data: [x.tolist() for x in every(data)]),
     "sine": lambda: ({"size": 200}, lambda data: [x.tolist() for x in every(data)]),
     **{
         name: (

@@ -3,6 +3,7 @@
 import csv
 import io
 import zipfile
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -41,6 +42,12 @@ def _data(recipe: str, folder: Path) -> list[str]:
     if recipe.startswith("adult"):
         _people(root, 300)
         return [f"data.root={root}", "data.batch_size=20"]
+    if recipe.startswith("ett"):
+        _hours(root / "ETTh1.csv", 20 * 30 * 24)
+        return [f"data.path={root}", "data.length=96", "data.horizon=24", "data.stride=40"]
+    if recipe.startswith("airline"):
+        _hours(root / "months.csv", 100)
+        return [f"data.path={root / 'months.csv'}", "data.target=OT"]
     if recipe.startswith("finetune"):
         return [f"model.init_from={short_run('digits_resnet', folder).path}"]
     return []
@@ -64,6 +71,13 @@ def _idx(root: Path, count: int) -> None:
         for what, array in arrays.items():
             head = bytes([0, 0, 8, array.ndim]) + b"".join(length.to_bytes(4) for length in array.shape)
             (root / f"{part}-{what}-ubyte").write_bytes(head + array.astype(np.uint8).tobytes())
+
+
+def _hours(path: Path, count: int) -> None:
+    values = np.random.default_rng(0).normal(size=(count, 7)).cumsum(axis=0)
+    times = (datetime(2016, 7, 1) + timedelta(hours=hour) for hour in range(count))
+    lines = [f"{time},{','.join(f'{value:.3f}' for value in row)}" for time, row in zip(times, values, strict=True)]
+    path.write_text("\n".join(["date,HUFL,HULL,MUFL,MULL,LUFL,LULL,OT", *lines]) + "\n")
 
 
 def _people(root: Path, count: int) -> None:

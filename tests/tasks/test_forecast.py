@@ -4,6 +4,7 @@ from functools import partial
 
 import pytest
 import torch
+from sklearn.metrics import r2_score
 from torch import Tensor, nn
 from torch.optim import Adam
 
@@ -18,7 +19,9 @@ from tests.tasks.parts import made, measured, step
 LENGTH, HORIZON = 12, 6
 
 
-def task(net: nn.Module, columns: int = 2, targets: int = 2, kind: str = "zscore") -> Forecast:
+def task(
+    net: nn.Module, columns: int = 2, targets: int = 2, kind: str = "zscore", period: float | None = None
+) -> Forecast:
     return made(
         Forecast,
         net,
@@ -27,6 +30,7 @@ def task(net: nn.Module, columns: int = 2, targets: int = 2, kind: str = "zscore
         optimizer=partial(Adam, lr=0.03),
         monitor="val/mse",
         num_targets=targets,
+        period=period,
     )
 
 
@@ -68,6 +72,43 @@ def test_predictions_are_in_the_units_of_the_series_and_metrics_are_standard() -
     assert (learner.predict(x)[..., 0] - y[..., 0]).abs().mean() < 5, "waves of height 50 around 1000"
 
 
+def test_the_final_evaluation_has_both_scales_and_both_naive_forecasts() -> None:
+    torch.manual_seed(0)
+    learner, rows = task(NLinear([LENGTH, 2], HORIZON, 2), period=LENGTH + 0.2), waves()
+    between = trained(learner, rows, steps=50)
+    x, y = rows.span(0, 300)
+    with torch.no_grad():
+        found, details = learner.evaluate(*learner.answers((x, y)))
+        error = (learner.predict(x) - y).double()
+    assert found == pytest.approx(found | between, rel=1e-4), "as between epochs, and more"
+    assert found["raw_rmse"] == pytest.approx(error.square().mean().sqrt().item(), rel=1e-4)
+    assert found["raw_mae"] == pytest.approx(error.abs().mean().item(), rel=1e-4)
+    assert found["naive_raw_mae"] == pytest.approx((x[:, -1:] - y).abs().mean().item(), rel=1e-4)
+    each = [row["mae"] for row in details["columns"]]
+    assert each == pytest.approx(error.abs().mean(dim=(0, 1)).tolist(), rel=1e-4)
+    assert details["columns"][0]["seasonal_mae"] < 0.01 < details["columns"][1]["seasonal_mae"], "its period is 12"
+    scaled = [(some - learner.target_mean) / learner.target_std for some in (y, learner.predict(x).detach())]
+    by_column = [r2_score(*(some[..., c].flatten() for some in scaled)) for c in (0, 1)]
+    assert found["r2"] == pytest.approx(sum(by_column) / 2, abs=0.02)
+
+
+def test_a_season_that_does_not_fit_into_a_window_is_no_opponent() -> None:
+    learner = task(NLinear([LENGTH, 2], HORIZON, 2), period=LENGTH + 1)
+    learner.fit_statistics(waves())
+    with torch.no_grad():
+        found, _ = learner.evaluate(*learner.answers(waves().span(0, 9)))
+    assert "naive_r2" in found
+    assert not any(name.startswith("seasonal") for name in found)
+
+
+def test_a_season_shorter_than_the_forecast_is_repeated() -> None:
+    learner = task(nn.Sequential(nn.Flatten(), nn.Linear(2 * LENGTH, 2 * HORIZON)), period=4)
+    learner.fit_statistics(waves())
+    x, y = torch.arange(float(LENGTH))[None, :, None].expand(1, -1, 2), torch.zeros(1, HORIZON, 2)
+    seasonal = learner.answers((x, y))[3] * learner.target_std + learner.target_mean
+    assert seasonal[0, :, 0].tolist() == pytest.approx([8, 9, 10, 11, 8, 9], abs=1e-3)
+
+
 @pytest.mark.parametrize("kind", ["zscore", "none"])
 def test_the_units_do_not_hang_on_the_transform(kind: str) -> None:
     learner = task(NLinear([LENGTH, 2], HORIZON, 2), kind=kind)
@@ -93,7 +134,7 @@ def test_the_scale_travels_with_the_weights() -> None:
 
 def test_an_empty_share_of_a_batch_adds_nothing() -> None:
     learner = task(NLinear([LENGTH, 2], HORIZON, 2))
-    assert learner.metric_sums((torch.zeros(0, LENGTH, 2), torch.zeros(0, HORIZON, 2))).tolist() == [0] * 6
+    assert learner.metric_sums((torch.zeros(0, LENGTH, 2), torch.zeros(0, HORIZON, 2))).tolist() == [0] * 10
 
 
 def test_a_net_with_other_outputs_is_refused_with_the_word_that_mends_it() -> None:
@@ -110,7 +151,7 @@ def test_data_that_is_no_series_is_refused(values: Tensor) -> None:
 
 
 def test_nlinear_refuses_columns_that_it_would_not_look_at() -> None:
-    with pytest.raises(ValueError, match=r"no use for data\.exogenous; set model=mlp"):
+    with pytest.raises(ValueError, match=r"no use for data\.exogenous; set model=lstm_forecast"):
         NLinear([LENGTH, 2], HORIZON, 1)
 
 

@@ -1,10 +1,10 @@
 """Time series from a CSV file, cut into windows: some steps as input, the steps after them as target."""
 
-from typing import Annotated, Any, ClassVar, Literal, TypedDict, Unpack
+from typing import Annotated, Any, ClassVar, Literal, NotRequired, TypedDict, Unpack
 
 import numpy as np
 import torch
-from annotated_types import Ge
+from annotated_types import Ge, Gt
 from torch import Tensor
 
 from nncli.data.base import Data, Parts, Shape
@@ -24,6 +24,7 @@ class Windowed(TypedDict):
     batch_size: Annotated[int, Ge(1)]
     length: Annotated[int, Ge(1)]
     horizon: Annotated[int, Ge(1)]
+    period: NotRequired[Annotated[float, Gt(0)] | None]  # earlier runs have none
     stride: Annotated[int, Ge(1)]
     input_shape: Shape
     num_targets: Annotated[int, Ge(1)] | Literal["auto"]
@@ -36,7 +37,7 @@ class Series(Data):
     The parts are in the order of time. A part is evaluated on its own steps only, but the inputs of its first windows
     come from the part before, as in the published ETT loaders. `target` are the columns to forecast, `exogenous` other
     input columns; targets come first in a sample. Times, if there is a column of them, must increase; `gaps` is the
-    number of places where steps are missing.
+    number of places where steps are missing. A season has `period` steps, for the naive forecast that repeats it.
     """
 
     kind: ClassVar[Literal["image", "table", "text", "series"]] = "series"
@@ -55,6 +56,7 @@ class Series(Data):
         super().__init__(shared["batch_size"], shared["input_shape"], shared["num_classes"])
         self.path, self.target, self.exogenous, self.time = path, target, list(exogenous), time
         self.length, self.horizon, self.stride = shared["length"], shared["horizon"], shared["stride"]
+        self.period = shared.get("period")
         self.borders, self.split, self.gaps = borders, split, gaps
         self.num_targets = shared["num_targets"]
         self.found: Measures | None = None
@@ -99,7 +101,7 @@ class Series(Data):
         return {"samples": "windows", "targets": "future"}
 
     def samples(self) -> dict[str, Any]:
-        return {"kind": "series", "length": self.length}
+        return {"kind": "series", "length": self.length} | ({"period": self.period} if self.period else {})
 
     def where(self, part: str, row: int) -> str:
         rows = self.parts.get(part)

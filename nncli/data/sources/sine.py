@@ -3,11 +3,12 @@
 from typing import Annotated, Unpack
 
 import numpy as np
-from annotated_types import Ge, Gt
+from annotated_types import Ge
 
 from nncli.data.series.measures import Measures
 from nncli.data.series.series import Series, Windowed
 from nncli.data.split import Ordered
+from nncli.errors import DataError
 from nncli.seed import Seed
 
 
@@ -17,7 +18,6 @@ class Sine(Series):
     def __init__(
         self,
         size: Annotated[int, Ge(10)],
-        period: Annotated[float, Gt(0)],
         noise: Annotated[float, Ge(0)],
         seed: Seed,
         split: Ordered,
@@ -33,9 +33,11 @@ class Sine(Series):
             split=split,
             **shared,
         )
-        self.size, self.period, self.noise, self.seed = size, period, noise, seed
+        self.size, self.noise, self.seed = size, noise, seed
 
     def measures(self) -> Measures:
+        if self.period is None:
+            raise DataError("data.period is null, and a sine has one; set data.period=25")
         wave = np.sin(2 * np.pi * np.arange(self.size) / self.period)
         noisy = wave + np.random.default_rng(self.seed).normal(0, self.noise, self.size)
         return Measures(noisy[:, None].astype(np.float32), ["sine"], source="the sine")
