@@ -12,6 +12,7 @@ from hydra.core.override_parser.types import (
     IntervalSweep,
     Override,
     RangeSweep,
+    Sweep,
 )
 
 from nncli.config import search_path
@@ -188,7 +189,7 @@ def variants(found: Space, first: Config) -> Iterator[Config]:
 
 def _dimension(override: Override, options: Sequence[str]) -> tuple[Fault | None, Dimension | None]:
     value = override.value()
-    if odd := sorted(getattr(value, "tags", set()) - {"log"}):
+    if isinstance(value, Sweep) and (odd := sorted(value.tags - {"log"})):
         return ("invalid-override", f"has the tag {odd[0]}; the only tag is log"), None
     match value:
         case ChoiceSweep():
