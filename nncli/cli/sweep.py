@@ -178,10 +178,10 @@ def _result(found: Any, screen: Any, json: bool) -> None:
     if json:
         facts = {"sweep": str(found.folder), **counts}
         say(as_json(facts | ({"best": vars(best), "words": found.space.words(best.picked)} if best else {})))
-    screen.line("  " + " · ".join(f"{count} {state}" for state, count in counts.items() if count))
+    else:
+        screen.line("  " + " · ".join(f"{count} {state}" for state, count in counts.items() if count))
+        if best:
+            screen.line(f"  best   trial {best.slot}   {found.metrics[0]} {(best.values or [0.0])[0]:.4f}")
+            screen.line(f"next: nn sweep best {found.folder.name} · nn sweep show {found.folder.name}")
     if not best and counts["failed"]:
         raise NnError(f"no trial could be trained; to see why: nn sweep show {found.folder.name}")
-    if best and not json:
-        screen.line(f"  best   trial {best.slot}   {found.metrics[0]} {(best.values or [0.0])[0]:.4f}")
-    if not json:
-        screen.line(f"next: nn sweep best {found.folder.name} · nn sweep show {found.folder.name}")

@@ -113,7 +113,7 @@ WRONG: dict[str, tuple[Code, str]] = {
     "seed.x=1": ("not-a-section", "seed is 0"),
     "~nothing": ("unknown-key", ""),
     "~seed=5": ("cannot-remove", "0, not 5"),
-    "model=../../secret": ("unknown-choice", "mlp"),
+    "model=../../secret": ("unknown-choice", "linear"),
     "recipe=digits_mpl": ("unknown-choice", "digits_mlp?"),
     "recipe=./none.yaml": ("unknown-choice", "file"),
     "recipe=./none.yml": ("unreadable-file", ".yaml"),

@@ -128,7 +128,7 @@ def test_what_is_killed_is_tried_again_and_nothing_is_left_running(begin: Begin,
 
 
 def test_a_lost_record_is_made_anew_from_the_runs(nn: Nn) -> None:
-    words = [*MLP, "model.width=interval(4,64)", "sweep.trials=2"]
+    words = [*MLP, "model.width=int(interval(4,64))", "sweep.trials=2"]
     assert nn("sweep", *words).returncode == 0
     folder = Path("runs/digits_mlp_sweep")
     before, picked = {path: path.read_bytes() for path in folder.glob("00*/*.*")}, record().trials
@@ -219,7 +219,7 @@ def test_trials_that_fall_behind_are_pruned(nn: Nn) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["recipe=digits_mlp"], "there is nothing to search"),
+        (["recipe=xor_mlp"], "there is nothing to search"),
         (["recipe=digits_mlp", "model.widht=1,2"], "Did you mean model.width"),
         (["recipe=digits_mlp", "model.width=1,2", "sweep.metric=val/accurcy"], "Did you mean val/accuracy"),
         (["recipe=digits_mlp", "model.width=0,2"], "model.width"),
