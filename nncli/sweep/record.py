@@ -10,7 +10,6 @@ from typing import Any
 import optuna
 import yaml
 from optuna.distributions import FloatDistribution, IntDistribution
-from optuna.importance import FanovaImportanceEvaluator
 from optuna.trial import FrozenTrial, create_trial
 
 from nncli.errors import NnError
@@ -96,6 +95,8 @@ class Record:
         return [self._importance(place) for place in range(len(self.metrics))]
 
     def _importance(self, place: int) -> dict[str, float]:
+        from optuna.importance import FanovaImportanceEvaluator  # imports scikit-learn
+
         trials = [_linear(self.slots[one.slot], place) for one in self.complete]
         common = {key for key in self.dimensions if all(key in trial.params for trial in trials)}
         shares: dict[str, float] = {}
