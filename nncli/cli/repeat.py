@@ -64,7 +64,7 @@ def _show(found: "Repeats") -> None:
     from nncli.run.summary import decimals
 
     spreads, metrics = found.spreads, found.metrics
-    names = [name for name in metrics[0] if is_judgement(name, metrics[0])]
+    names = [name for name in metrics[0] if is_judgement(name, metrics[0])] or list(metrics[0])
     table = Table(box=None, pad_edge=False, padding=(0, 2))
     for name in (found.kind[:-1], *names):
         table.add_column(name, justify="right" if name in names else "left", no_wrap=True)

@@ -10,6 +10,7 @@ from typing import Any, cast
 
 from nncli.config import search_path
 from nncli.config.compose import Config, compose, freeze
+from nncli.config.hosting import refuse_hosted
 from nncli.config.nearest import guess
 from nncli.config.places import untyped
 from nncli.config.recipes import Recipe
@@ -35,6 +36,7 @@ def prepare(words: Sequence[str], trust: Collection[str] = ()) -> Sweep:
     settings, rest = read_settings(words)
     space = _space(settings, rest)
     first = check(space, trust)
+    refuse_hosted(first, "nn sweep")
     config = require(settled(require(first, besides=[*untyped(first), *_own(words)])))
     for other in variants(space, first):
         require(other)
